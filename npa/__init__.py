@@ -1,0 +1,3 @@
+"""Read any network, brain or machine, by its spectrum."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""User-input checks say what is wrong and what is allowed."""
+
+import numpy as np
+import pytest
+
+from npa.checks import check_finite, check_number, check_option, check_range
+
+
+def test_number_comes_back_as_built_in():
+    assert check_number("n", np.int64(3), low=0, integer=True) == 3
+    assert isinstance(check_number("x", np.float32(0.5)), float)
+
+
+@pytest.mark.parametrize(
+    ("value", "kwargs", "error", "message"),
+    [
+        ("1", {}, TypeError, r"x must be a number, got '1' \(str\)"),
+        (True, {}, TypeError, "x must be a number, got True"),
+        (1.5, {"integer": True}, TypeError, "x must be a whole number"),
+        (np.nan, {}, ValueError, "x must be a number finite, got nan"),
+        (0.0, {"above": 0}, ValueError, "x must be a number > 0, got 0.0"),
+        (2, {"low": 0, "high": 1}, ValueError, "x must be a number >= 0 and <= 1, got 2"),
+        (1, {"below": 1}, ValueError, "x must be a number < 1, got 1"),
+    ],
+)
+def test_number_refused(value, kwargs, error, message):
+    with pytest.raises(error, match=message):
+        check_number("x", value, **kwargs)
+
+
+def test_option_lists_what_is_allowed():
+    assert check_option("aggregate", None, (None, "mean")) is None
+    with pytest.raises(ValueError, match=r"psd must be one of \['a', 'b'\], got 'c'"):
+        check_option("psd", "c", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (3, TypeError, r"band must be a pair \(low, high\), got 3"),
+        ((1, 2, 3), TypeError, "band must be a pair"),
+        ((5, 5), ValueError, r"band must rise, got \(5, 5\)"),
+        ((1, 200), ValueError, r"band\[1\] must be a number >= 0 and <= 100, got 200"),
+    ],
+)
+def test_range_refused(value, error, message):
+    with pytest.raises(error, match=message):
+        check_range("band", value, high=100)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_finite_names_the_channel(value):
+    data = np.zeros((2, 3, 10))
+    data[1, 2, 4] = value
+    with pytest.raises(ValueError, match=r"X contains NaN or inf in channel\(s\) Oz;"):
+        check_finite("X", data, ["Fz", "Cz", "Oz"])
+
+
+def test_finite_but_huge_samples_pass():
+    check_finite("X", np.full((1, 1, 10), 1e308))
