@@ -1,0 +1,82 @@
+"""The model of a power spectrum: an aperiodic background and Gaussian peaks, in log10 power."""
+
+import numpy as np
+
+
+def aperiodic(freqs, offset, exponent, knee=0.0):
+    """Compute the aperiodic background of a spectrum.
+
+    Parameters
+    ----------
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz, not negative.
+    offset : float | array
+        Height of the background in log10(V^2/Hz); at ``knee=0``, that at 1 Hz.
+    exponent : float | array
+        Steepness chi: power falls as ``1 / f**exponent`` far above the knee.
+    knee : float | array
+        Knee parameter k in Hz**exponent; 0 is a straight line in log-log.
+
+    Returns
+    -------
+    log_power : array
+        ``offset - log10(knee + freqs**exponent)``, by NumPy's broadcasting; infinite at 0 Hz
+        without a knee, NaN where the logarithm does not exist (below a negative knee).
+
+    Notes
+    -----
+    The knee frequency, where the background bends, is ``knee**(1 / exponent)``.
+
+    References
+    ----------
+    Donoghue, T. et al. (2020). Parameterizing neural power spectra into periodic and aperiodic
+    components. Nature Neuroscience, 23, 1655-1665. https://doi.org/10.1038/s41593-020-00744-x
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> np.round(aperiodic(np.array([1.0, 10.0, 100.0]), offset=-10, exponent=1.5), 6)
+    array([-10. , -11.5, -13. ])
+    """
+    freqs = np.asarray(freqs, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return offset - np.log10(knee + freqs**exponent)
+
+
+def gaussians(freqs, peaks):
+    """Compute the sum of Gaussian peaks on top of the background.
+
+    Parameters
+    ----------
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz.
+    peaks : array, shape (n_peaks, 3)
+        Centre frequency (Hz), height (log10 power above the background) and standard deviation
+        (Hz) of each peak. May be empty.
+
+    Returns
+    -------
+    log_power : array, shape (n_freqs,)
+        Sum of ``height * exp(-(f - cf)**2 / (2 sd**2))`` over the peaks.
+
+    Raises
+    ------
+    ValueError
+        If ``peaks`` has another shape, or a standard deviation is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gaussians(np.array([10.0, 20.0]), [[10.0, 0.8, 1.0], [20.0, 0.3, 2.0]]).round(3)
+    array([0.8, 0.3])
+    """
+    freqs = np.asarray(freqs, dtype=np.float64)
+    peaks = np.asarray(peaks, dtype=np.float64)
+    if peaks.size == 0:
+        return np.zeros_like(freqs)
+    if peaks.ndim != 2 or peaks.shape[1] != 3:
+        raise ValueError(f"peaks must have shape (n_peaks, 3), got {peaks.shape}.")
+    if not (peaks[:, 2] > 0).all():
+        raise ValueError(f"peaks must have standard deviations > 0, got {peaks[:, 2].tolist()}.")
+    cf, height, sd = peaks.T
+    return np.exp(-0.5 * ((freqs[..., np.newaxis] - cf) / sd) ** 2) @ height

@@ -1,0 +1,253 @@
+import numpy as np
+import pytest
+from mne.time_frequency import psd_array_welch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from npa.spectral import psd, psd_of_runs
+
+METHODS = ["welch", "multitaper", "periodogram"]
+SFREQ = 128.0  # Hz
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.mark.parametrize("n_times", [1000, 1001])
+def test_periodogram_keeps_the_mean_square(n_times):
+    x = 1e-5 * noise(3, n_times) + 2e-5
+    freqs, power = psd(x, SFREQ, method="periodogram", detrend=False)
+    assert_allclose(power.sum(-1) * freqs[1], np.mean(x**2, -1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_times", [4096, 4097])
+def test_white_noise_is_flat_at_its_variance_over_nyquist(method, n_times):
+    freqs, power = psd(3e-6 * noise(400, n_times), SFREQ, method=method)
+    level = 9e-12 / (SFREQ / 2)
+    assert_allclose(power[:, 1:-1].mean(), level, rtol=0.005)
+    # Nyquist has no mirror image to be added.
+    nyquist = level / 2 if freqs[-1] == SFREQ / 2 else level
+    assert_allclose(power[:, -1].mean(), nyquist, rtol=0.2)  # 400 squared normal variates
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sine_holds_half_its_squared_amplitude(method):
+    sine = 2e-6 * np.sin(2 * np.pi * 10 * np.arange(int(40 * SFREQ)) / SFREQ)
+    freqs, power = psd(sine, SFREQ, method=method)
+    assert_allclose(power.sum() * freqs[1], 2e-12, rtol=0.002)
+    assert_allclose(np.average(freqs, weights=power), 10.0, atol=0.01)  # Hz
+
+
+@pytest.mark.parametrize("n_times", [300, 301])
+def test_two_sided_periodogram_is_the_squared_transform(n_times):
+    x = noise(2, n_times).cumsum(-1)
+    kwargs = {"window": "boxcar", "detrend": False, "one_sided": False}
+    freqs, power = psd(x, SFREQ, method="periodogram", **kwargs)
+    assert_allclose(power, np.abs(np.fft.rfft(x)) ** 2 / (SFREQ * n_times), rtol=1e-10)
+    assert_allclose(freqs, np.fft.rfftfreq(n_times, 1 / SFREQ), rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_times", [300, 301])
+def test_two_sided_halves_all_but_the_unpaired_bins(method, n_times):
+    x = noise(n_times)
+    freqs, one = psd(x, SFREQ, method=method)
+    _, two = psd(x, SFREQ, method=method, one_sided=False)
+    paired = (freqs > 0) & (freqs < SFREQ / 2)
+    assert_array_equal(two, np.where(paired, one / 2, one))
+
+
+def test_welch_is_mnes_with_hann_windows():
+    x = noise(4, 5000)
+    freqs, power = psd(x, 250.0)
+    theirs, their_freqs = psd_array_welch(
+        x, 250.0, n_fft=1000, n_overlap=500, window="hann", verbose="error"
+    )
+    assert_allclose(freqs, their_freqs, rtol=1e-14)
+    assert_allclose(power, theirs, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "n_times", "n_window"),
+    [(512.0, 9000, 2048), (32.0, 9000, 256), (512.0, 700, 700), (1.0, 90, 90)],
+)
+def test_welch_window_is_the_longer_of_4_s_and_256_samples(sfreq, n_times, n_window):
+    freqs, _ = psd(noise(n_times), sfreq)
+    assert_allclose(freqs[1], sfreq / n_window, rtol=1e-14)
+
+
+def test_hann_windows_leave_a_steep_slope_unbiased():
+    freqs = np.fft.rfftfreq(2**18, 1 / 256)
+    rng = np.random.default_rng(3)
+    amplitude = np.r_[0, freqs[1:] ** -1.25] * np.exp(2j * np.pi * rng.random(len(freqs)))
+    x = np.fft.irfft(amplitude)
+    slopes = {}
+    for window in ("hann", "hamming"):
+        f, power = psd(x, 256.0, fmin=1, fmax=45, window=window)
+        slopes[window] = np.polyfit(np.log10(f), np.log10(power), 1)[0]
+    assert_allclose(slopes["hann"], -2.5, atol=0.02)
+    assert slopes["hamming"] > -2.45  # it leaks
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frequency_limits_only_select(method):
+    x = noise(2, 1024)
+    freqs, power = psd(x, SFREQ, method=method)
+    some, cut = psd(x, SFREQ, method=method, fmin=2, fmax=40)
+    assert (some[0], some[-1]) == (2, 40)
+    assert_array_equal(cut, power[:, (freqs >= 2) & (freqs <= 40)])
+    assert_array_equal(psd(x, SFREQ, method=method, fmin=None, fmax=None)[1], power)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shapes_dtypes_and_detrending(method):
+    x = (1000 * noise(2, 3, 600)).astype(np.int16)
+    freqs, power = psd(x, SFREQ, method=method)
+    assert power.shape == (2, 3, len(freqs))
+    assert power.dtype == np.float64
+    assert_allclose(
+        power, psd(x.astype(float) + 7e4, SFREQ, method=method)[1], rtol=1e-6, atol=1e-9
+    )
+    line = np.arange(600.0)
+    assert psd(line, SFREQ, method=method, detrend="linear")[1].max() < 1e-15
+    assert psd(line, SFREQ, method=method)[1].max() > 1
+    assert psd(np.empty((0, 3, 600)), SFREQ, method=method)[1].shape == (0, 3, len(freqs))
+
+
+def test_many_rows_equal_each_alone(monkeypatch):
+    x = noise(7, 1000)
+    alone = np.array([psd(row, SFREQ)[1] for row in x])
+    monkeypatch.setattr("npa.spectral.density.BLOCK", 3000)
+    assert_allclose(psd(x, SFREQ)[1], alone, rtol=1e-12)
+
+
+def test_nan_stays_in_its_own_row():
+    x = noise(3, 1000)
+    x[1, 500] = np.nan
+    for method in METHODS:
+        assert_array_equal(np.isnan(psd(x, SFREQ, method=method)[1]).all(-1), [0, 1, 0])
+
+
+def test_zero_padding_and_median_average():
+    x = noise(20000)
+    freqs, _ = psd(x, SFREQ, n_per_seg=300, n_fft=1024, n_overlap=100)
+    assert_allclose(freqs[1], SFREQ / 1024, rtol=1e-14)
+    assert len(psd(x, SFREQ, method="periodogram", n_fft=32768)[0]) == 16385
+    burst = x + np.where(np.arange(20000) < 600, 100 * x, 0)
+    _, median = psd(burst, SFREQ, average="median")
+    assert_allclose(median[1:].mean(), 2 / SFREQ, rtol=0.1)
+
+
+def test_multitaper_bandwidth_smooths():
+    x = noise(4096)
+    rough = psd(x, SFREQ, method="multitaper", bandwidth=0.5)[1]
+    smooth = psd(x, SFREQ, method="multitaper", bandwidth=8.0)[1]
+    assert smooth.std() < 0.5 * rough.std()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({"method": "burg"}, ValueError, r"method must be one of .*'welch'.*'burg'"),
+        ({"bandwidth": 2}, TypeError, r"'welch'\) does not take \['bandwidth'\].*n_per_seg"),
+        (
+            {"method": "multitaper", "window": "hann"},
+            TypeError,
+            r"does not take \['window'\]; it takes \['bandwidth'.*'one_sided'\]",
+        ),
+        ({"method": "multitaper", "bandwidth": 0.1}, ValueError, "bandwidth must be"),
+        ({"fmin": 70}, ValueError, "no frequency lies within fmin=70 and fmax=inf"),
+        ({"fmin": 20, "fmax": 10}, ValueError, "fmax must be a number >= 20, got 10"),
+        ({"fmin": -1}, ValueError, "fmin"),
+        ({"n_per_seg": 64, "n_overlap": 64}, ValueError, "n_overlap must be"),
+        ({"n_per_seg": 64, "n_fft": 32}, ValueError, "n_fft must be"),
+        ({"n_per_seg": 1.5}, TypeError, "n_per_seg must be a whole number"),
+        ({"average": "max"}, ValueError, "average must be one of"),
+        ({"detrend": "cubic"}, ValueError, "detrend must be one of"),
+    ],
+)
+def test_bad_options_are_named(kwargs, error, match):
+    with pytest.raises(error, match=match):
+        psd(noise(500), SFREQ, **kwargs)
+
+
+def test_bad_signals_are_named():
+    with pytest.raises(TypeError, match="real numbers, got dtype complex128"):
+        psd(noise(500) + 1j, SFREQ)
+    with pytest.raises(ValueError, match="at least 2 samples"):
+        psd(noise(3, 1), SFREQ)
+    with pytest.raises(ValueError, match="sfreq must be a number > 0"):
+        psd(noise(500), 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_times", [301, 3000])
+def test_one_run_is_all_of_it(method, n_times):
+    x = noise(2, 3, n_times)
+    freqs, power = psd(x, SFREQ, method=method, fmin=1, fmax=45)
+    run_freqs, run_power = psd_of_runs(x, [(0, n_times)], SFREQ, method=method, fmin=1, fmax=45)
+    assert_array_equal(run_freqs, freqs)
+    assert_array_equal(run_power, power)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_runs_ignore_what_lies_between(method):
+    x = noise(1, 2, 4000)
+    runs = [(0, 1500), (1600, 3900)]
+    _, power = psd_of_runs(x, runs, SFREQ, method=method)
+    dirty = x.copy()
+    dirty[..., 1500:1600] = dirty[..., 3900:] = np.nan
+    assert_array_equal(psd_of_runs(dirty, runs, SFREQ, method=method)[1], power)
+    # A step between the runs would leak everywhere if a window crossed it.
+    stepped = x.copy()
+    stepped[..., 1550:] += 1e4
+    assert_allclose(
+        psd_of_runs(stepped, runs, SFREQ, method=method)[1], power, rtol=1e-6, atol=1e-12
+    )
+
+
+def test_welch_runs_weigh_by_their_windows():
+    x = noise(1, 1, 4000)
+    runs = [(0, 512), (512, 512 + 4 * 256 + 512)]  # 1 and 5 windows of 512, half overlapping
+    first, second = (psd(x[..., start:stop], SFREQ)[1] for start, stop in runs)
+    assert_allclose(psd_of_runs(x, runs, SFREQ)[1], (first + 5 * second) / 6, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["multitaper", "periodogram"])
+def test_other_methods_cut_runs_into_equal_pieces(method):
+    x = noise(2, 2, 4000)
+    freqs, power = psd_of_runs(x, [(0, 600), (700, 2600)], SFREQ, method=method)
+    starts = (0, 700, 1300, 1900)
+    pieces = [psd(x[..., start : start + 600], SFREQ, method=method)[1] for start in starts]
+    assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
+    assert_allclose(freqs[1], SFREQ / 600, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_short_runs_are_left_out_unless_all_are_short(method):
+    x = noise(1, 1, 4000)
+    long_only = psd_of_runs(x, [(900, 2000)], SFREQ, method=method)[1]
+    both = psd_of_runs(x, [(0, 511), (900, 2000)], SFREQ, method=method)[1]
+    assert_array_equal(both, long_only)
+    freqs, power = psd_of_runs(x, [(0, 100), (900, 1300)], SFREQ, method=method)
+    assert_array_equal(power, psd(x[..., 900:1300], SFREQ, method=method)[1])
+    assert_allclose(freqs[1], SFREQ / 400, rtol=1e-14)
+
+
+def test_given_window_decides_which_runs_are_short():
+    x = noise(1, 1, 4000)
+    runs = [(0, 511), (900, 2000)]
+    short = psd_of_runs(x, runs, SFREQ, n_per_seg=128)[1]
+    assert not np.allclose(short, psd_of_runs(x, runs[1:], SFREQ, n_per_seg=128)[1])
+
+
+@pytest.mark.parametrize("runs", [[], [(5, 5)], [(-1, 5)], [(0, 4001)]])
+def test_bad_runs_are_named(runs):
+    with pytest.raises(ValueError, match="runs must be at least one"):
+        psd_of_runs(noise(1, 1, 4000), runs, SFREQ)
+
+
+def test_runs_need_epochs_and_channels():
+    with pytest.raises(ValueError, match="n_epochs, n_channels, n_times"):
+        psd_of_runs(noise(4000), [(0, 4000)], SFREQ)
