@@ -1,0 +1,110 @@
+"""Imports point down, and importing is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import npa
+import npa_ann
+
+PACKAGES = {"npa": Path(npa.__file__).parent, "npa_ann": Path(npa_ann.__file__).parent}
+HEAVY = {"fooof", "keras", "matplotlib", "pandas", "pooch", "tensorflow"}
+ARRAY_MNE = ("mne.time_frequency", "mne.filter", "mne.parallel", "mne.utils")
+ESTIMATORS = {"blinks", "parameterize", "amplifier", "exponent", "tagging", "line_noise"}
+
+
+def imports(path, *, top_level):
+    """Yield every module that a file imports (``from a import b`` gives ``a.b`` too)."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if top_level and id(node) in inside:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(package):
+    """List the modules of a package by their dotted name."""
+    root = PACKAGES[package]
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [package, *path.relative_to(root).with_suffix("").parts]
+        found[".".join(parts).removesuffix(".__init__")] = path
+    assert len(found) > 1
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(files("npa")))
+def test_npa_never_imports_npa_ann(name):
+    assert not [m for m in imports(files("npa")[name], top_level=False) if "npa_ann" in m]
+
+
+@pytest.mark.parametrize("name", sorted(n for n in files("npa") if n.startswith("npa.spectral")))
+def test_spectral_knows_arrays_only(name):
+    for module in imports(files("npa")[name], top_level=False):
+        root = module.partition(".")[0]
+        assert root in {*sys.stdlib_module_names, "numpy", "scipy", "mne", "npa"}, module
+        if root == "mne":
+            assert module.startswith(ARRAY_MNE), module
+        if root == "npa":
+            assert module.startswith(("npa.spectral", "npa.checks")), module
+
+
+@pytest.mark.parametrize("name", sorted(files("npa")))
+def test_heavy_modules_are_imported_where_they_are_used(name):
+    allowed = {"matplotlib"} if name == "npa.viz" else set()
+    heavy = {m.partition(".")[0] for m in imports(files("npa")[name], top_level=True)} & HEAVY
+    assert heavy <= allowed
+
+
+@pytest.mark.parametrize("name", sorted(n for p in PACKAGES for n in files(p)))
+def test_nothing_private_of_mne_and_no_tensorflow(name):
+    every = {**files("npa"), **files("npa_ann")}
+    for module in imports(every[name], top_level=False):
+        assert not module.startswith("tensorflow"), module
+        if module.startswith("mne."):
+            assert not any(part.startswith("_") for part in module.split(".")), module
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_estimators_do_not_import_each_other(name):
+    path = PACKAGES["npa"] / f"{name}.py"
+    allowed = {"parameterize"} if name == "amplifier" else set()
+    others = {
+        part
+        for module in imports(path, top_level=False)
+        if module.startswith("npa.")
+        for part in module.split(".")[1:2]
+    }
+    assert others & (ESTIMATORS - {name}) <= allowed
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_module_is_named_as_what_it_exports(package):
+    for name, path in files(package).items():
+        if path.name == "__init__.py":
+            continue
+        tree = ast.parse(path.read_text())
+        defined = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        assert path.stem not in defined, name
+
+
+def test_import_npa_is_light():
+    code = "import sys, npa; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = ["matplotlib", "fooof", "tensorflow", "keras", "pooch"]
+    out = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,118 @@
+"""Archives become folders whole or not at all, and write nowhere else."""
+
+import io
+import re
+import tarfile
+
+import pytest
+
+from npa.datasets import unpacking
+from npa.datasets.unpacking import unpack
+
+REVIEWS = {"corpus/pos/0_9.txt": b"Lovely.", "corpus/neg/0_2.txt": b"Dull."}
+
+
+def pack(path, members, compression="gz"):
+    """Write a tar archive of these names and contents."""
+    with tarfile.open(path, f"w:{compression}") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def texts(folder):
+    """Contents of the texts below a folder by their names."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.txt")}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A small archive, alone in its folder."""
+    path = tmp_path / "cache" / "reviews.tar.gz"
+    path.parent.mkdir()
+    pack(path, REVIEWS)
+    return path
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_unpacks(archive, compression):
+    pack(archive, {"./empty.txt": b"", **REVIEWS}, compression)
+    folder = unpack(archive, "a")
+    assert texts(folder) == {"empty.txt": b"", **REVIEWS}
+    assert sorted(path.name for path in archive.parent.iterdir()) == [archive.name, folder.name]
+
+
+def test_unpacks_once(archive, monkeypatch):
+    folder = unpack(archive, "a")
+    monkeypatch.setattr(unpacking, "_extract", lambda *args: pytest.fail("unpacked again"))
+    assert unpack(archive, "a") == folder
+
+
+@pytest.mark.parametrize("damage", ["shorter", "other", "gone", "more", "unstamped"])
+def test_damage_is_undone(archive, damage):
+    folder = unpack(archive, "a")
+    file = folder / "corpus" / "pos" / "0_9.txt"
+    {
+        "shorter": lambda: file.write_bytes(b"Love"),
+        "other": lambda: file.write_bytes(b"Lovelx."),
+        "gone": file.unlink,
+        "more": lambda: file.with_name("1_9.txt").write_bytes(b"Mine."),
+        "unstamped": (folder / ".npa-unpacked").unlink,
+    }[damage]()
+    assert texts(unpack(archive, "a")) == REVIEWS
+
+
+def test_new_edition_is_unpacked_afresh(archive):
+    unpack(archive, "a")
+    pack(archive, {"corpus/pos/2_9.txt": b"New."})
+    assert texts(unpack(archive, "b")) == {"corpus/pos/2_9.txt": b"New."}
+
+
+def test_interruption_leaves_nothing(archive, monkeypatch):
+    def interrupt(source, sink):
+        sink.write(source.read(3))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacking.shutil, "copyfileobj", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            unpack(archive, "a")
+    assert list(archive.parent.iterdir()) == [archive]
+    assert texts(unpack(archive, "a")) == REVIEWS
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/../../evil", "/evil", "C:\\evil", "a\\..\\..\\evil"]
+)
+def test_member_outside_its_folder_is_refused(archive, tmp_path, name):
+    pack(archive, {"fine.txt": b"", name: b"evil"})
+    with pytest.raises(ValueError, match=re.escape(repr(name))):
+        unpack(archive, "a")
+    assert list(archive.parent.iterdir()) == [archive]
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_refused(archive, kind):
+    with tarfile.open(archive, "w:gz") as tar:
+        info = tarfile.TarInfo("door")
+        info.type, info.linkname = kind, ".."
+        tar.addfile(info)
+    with pytest.raises(ValueError, match="'door'"):
+        unpack(archive, "a")
+    assert list(archive.parent.iterdir()) == [archive]
+
+
+def test_whole_folder_is_never_written(archive, monkeypatch):
+    folder = unpack(archive, "a")
+
+    def refuse(*args, **kwargs):
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(unpacking.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(unpacking.tempfile, "TemporaryDirectory", refuse)
+    assert unpack(archive, "a") == folder
+    (folder / "corpus" / "pos" / "0_9.txt").unlink()
+    with pytest.raises(OSError, match=r"cannot be written.*read-only.*NPA_CACHE"):
+        unpack(archive, "a")
