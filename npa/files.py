@@ -88,7 +88,7 @@ def add_positions(raw):
 
 
 @contextmanager
-def staged(folder, *, overwrite=False):
+def staged(folder, *, overwrite=False, only=None):
     """Write a folder of results aside, and move it into place when it is whole.
 
     Parameters
@@ -97,6 +97,9 @@ def staged(folder, *, overwrite=False):
         Where the results shall lie in the end.
     overwrite : bool
         Whether files of the same name may be replaced. Other files are left alone.
+    only : sequence of str | None
+        Names of the files that will be written, where the folder may hold others; None for a
+        folder of one's own.
 
     Yields
     ------
@@ -107,7 +110,8 @@ def staged(folder, *, overwrite=False):
     Raises
     ------
     FileExistsError
-        If ``folder`` is a file, or holds anything while ``overwrite`` is False.
+        If ``folder`` is a file, or holds anything (or one of ``only``) while ``overwrite`` is
+        False.
     OSError
         If the folder cannot be written.
 
@@ -121,8 +125,12 @@ def staged(folder, *, overwrite=False):
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file, not a folder to write to.")
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise FileExistsError(f"{folder} is not empty; choose another folder, or overwrite.")
+    if folder.exists() and not overwrite:
+        there = [path for path in folder.iterdir() if only is None or path.name in only]
+        if there and only is None:
+            raise FileExistsError(f"{folder} is not empty; choose another folder, or overwrite.")
+        if there:
+            raise FileExistsError(f"{there[0]} is there; choose another folder, or overwrite.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent))
     try:
