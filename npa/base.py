@@ -220,6 +220,9 @@ class SpectrumTransformer(FeatureTransformer):
             **(self.psd_kwargs or {}),
         )
         usable = ~(signals.bad | signals.flat)
+        if self.aggregate is None:
+            power[~usable] = np.nan
+            return freqs, power
         grouped = np.full((len(power), len(self.groups_), len(freqs)), np.nan)
         for column, members in enumerate(self.groups_.values()):
             weight = usable[:, members].astype(float)

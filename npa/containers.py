@@ -115,7 +115,10 @@ def read_signals(X, *, picks=None, sfreq=None):
             "X holds no data: (n_epochs, n_channels, n_times) of the picked channels is "
             f"{signals.data.shape}."
         )
-    check_finite("X", signals.data[:, ~signals.bad], _take(signals.ch_names, ~signals.bad))
+    good = ~signals.bad
+    # Indexing copies, so that all data are passed as they are where no channel is bad.
+    data = signals.data if good.all() else signals.data[:, good]
+    check_finite("X", data, _take(signals.ch_names, good))
     return signals
 
 

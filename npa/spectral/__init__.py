@@ -1,5 +1,12 @@
 """Spectra, their model, and the filters made from it: arrays in, arrays out."""
 
+from npa.spectral.bands import (
+    CANONICAL_BANDS,
+    GOLDEN_RATIO,
+    BandRatios,
+    band_ratios,
+    golden_bands,
+)
 from npa.spectral.density import psd, psd_of_runs
 from npa.spectral.filters import (
     ChebyshevBank,
@@ -12,20 +19,42 @@ from npa.spectral.filters import (
 )
 from npa.spectral.model import aperiodic, gaussians
 from npa.spectral.responses import gaussian_response, logarithmic_response, whitening_response
+from npa.spectral.slopes import PowerLaw, power_law
+from npa.spectral.snr import (
+    TagTerm,
+    baseline_corrected_amplitude,
+    snr_spectrum,
+    tag_terms,
+    term_test,
+    zscore_spectrum,
+)
 
 __all__ = [
+    "CANONICAL_BANDS",
+    "GOLDEN_RATIO",
+    "BandRatios",
     "ChebyshevBank",
+    "PowerLaw",
     "RemezGaussian",
+    "TagTerm",
     "aperiodic",
     "apply_zero_phase",
+    "band_ratios",
+    "baseline_corrected_amplitude",
     "chebyshev_bank",
     "fir_gain",
     "gaussian_response",
     "gaussians",
+    "golden_bands",
     "logarithmic_response",
+    "power_law",
     "psd",
     "psd_of_runs",
     "remez_gaussian",
+    "snr_spectrum",
+    "tag_terms",
+    "term_test",
     "whitening_response",
     "zero_phase_fir",
+    "zscore_spectrum",
 ]

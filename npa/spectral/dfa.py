@@ -1,0 +1,202 @@
+"""Detrended fluctuation analysis: how fluctuations grow with the length of the window."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npa.checks import check_finite, check_number
+from npa.spectral.density import BLOCK, check_signals
+from npa.spectral.slopes import power_law
+
+_SCALES_A_DECADE = 10
+_FEWEST_WINDOWS = 4
+
+
+class Scaling(NamedTuple):
+    """Lines ``log10 F = constant + alpha log10 n``, one a signal.
+
+    Parameters
+    ----------
+    alpha : array, shape (...)
+        The scaling exponent: 0.5 for white noise, 1 for 1/f noise, 1.5 for its running sum.
+    stderr : array, shape (...)
+        Standard error of alpha from the scatter about the line. Scales share their samples, so
+        that it is too small.
+    r2 : array, shape (...)
+        Share of the variance of log10 F that the line explains.
+    """
+
+    alpha: np.ndarray
+    stderr: np.ndarray
+    r2: np.ndarray
+
+    @property
+    def slope(self):
+        """Slope beta = 1 - 2 alpha of the power spectrum S ~ f^beta."""
+        return 1 - 2 * self.alpha
+
+
+def log_scales(n_times, smallest=8, largest=None):
+    """List window lengths evenly spaced on a logarithmic axis.
+
+    Parameters
+    ----------
+    n_times : int
+        Length of the signal in samples.
+    smallest : int
+        Shortest window in samples.
+    largest : int | None
+        Longest window in samples; None for a quarter of the signal.
+
+    Returns
+    -------
+    scales : array of int
+        At most ten window lengths a decade, rising.
+
+    Raises
+    ------
+    ValueError
+        If the signal is too short for ``smallest``, or ``largest`` lies outside.
+
+    Examples
+    --------
+    >>> log_scales(500)
+    array([  8,  10,  13,  16,  20,  25,  32,  40,  50,  63,  79,  99, 125])
+    """
+    n_times = check_number("n_times", n_times, low=4 * _FEWEST_WINDOWS, integer=True)
+    top = n_times // _FEWEST_WINDOWS
+    smallest = check_number("smallest", smallest, low=3, below=top, integer=True)
+    if largest is not None:
+        top = check_number("largest", largest, above=smallest, high=n_times, integer=True)
+    count = max(round(_SCALES_A_DECADE * np.log10(top / smallest)) + 1, 2)
+    return np.unique(np.geomspace(smallest, top, count).round().astype(int))
+
+
+def fluctuations(x, scales=None, order=1):
+    """Measure how far the running sum of signals strays from its trend in windows of many lengths.
+
+    Parameters
+    ----------
+    x : array, shape (..., n_times)
+        Real signals.
+    scales : sequence of int | None
+        Window lengths n in samples; None for `log_scales`.
+    order : int
+        Degree of the polynomial that is taken out of each window.
+
+    Returns
+    -------
+    scales : array of int, shape (n_scales,)
+        Window lengths.
+    squared : array, shape (..., n_scales)
+        F(n)^2, in squared units of the signal. Squares of several signals add up.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers.
+    ValueError
+        If it holds NaN or inf, or a window is longer than the signal or too short for ``order``.
+
+    Notes
+    -----
+    The running sum of the centred signal is cut into windows of n samples, once from its start
+    and once from its end; F(n)^2 is the mean square that the polynomial leaves over [1]_.
+
+    References
+    ----------
+    .. [1] Peng, C.-K., et al. (1994). Mosaic organization of DNA nucleotides. Phys. Rev. E, 49,
+       1685-1689. https://doi.org/10.1103/PhysRevE.49.1685
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).standard_normal(100_000)
+    >>> scales, squared = fluctuations(noise, scales=[10, 1000])
+    >>> round(float(np.log10(squared[1] / squared[0]) / 2 / 2), 2)  # two decades
+    0.51
+    """
+    x = check_signals(x)
+    n_times = x.shape[-1]
+    order = check_number("order", order, low=0, integer=True)
+    scales = log_scales(n_times) if scales is None else np.asarray(scales)
+    _check_scales(scales, n_times, order)
+    rows = x.reshape(-1, n_times)
+    check_finite("x", rows)
+    squared = np.empty((len(rows), len(scales)))
+    step = max(BLOCK // n_times, 1)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step].astype(float)
+        profile = np.cumsum(block - block.mean(axis=-1, keepdims=True), axis=-1)
+        for column, scale in enumerate(scales):
+            squared[start : start + step, column] = _left_over(profile, scale, order)
+    return scales, squared.reshape(*x.shape[:-1], len(scales))
+
+
+def scaling_exponent(scales, squared):
+    """Fit ``F(n) ~ n^alpha``.
+
+    Parameters
+    ----------
+    scales : array, shape (n_scales,)
+        Window lengths.
+    squared : array, shape (..., n_scales)
+        F(n)^2, as `fluctuations` gives it, or its sum over signals.
+
+    Returns
+    -------
+    fit : Scaling
+        Exponent alpha, its standard error and r2, NaN where F is not positive and finite;
+        ``fit.slope`` is the slope beta of the power spectrum.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 3 scales, or shapes differ.
+
+    Notes
+    -----
+    For noise with the power spectrum S ~ f^beta, beta = 1 - 2 alpha [1]_.
+
+    References
+    ----------
+    .. [1] Heneghan, C., & McDarby, G. (2000). Establishing the relation between detrended
+       fluctuation analysis and power spectral density analysis for stochastic processes. Phys.
+       Rev. E, 62, 6103-6110. https://doi.org/10.1103/PhysRevE.62.6103
+
+    Examples
+    --------
+    >>> walk = np.random.default_rng(0).standard_normal(10_000).cumsum()
+    >>> fit = scaling_exponent(*fluctuations(walk))
+    >>> round(float(fit.alpha), 1), round(float(fit.slope))
+    (1.5, -2)
+    """
+    scales, squared = np.asarray(scales), np.asarray(squared)
+    if scales.ndim != 1 or len(scales) < 3:
+        raise ValueError(f"scales must be at least 3 window lengths, got shape {scales.shape}.")
+    # F against n is a power law like power against frequency: the same line serves.
+    line = power_law(scales, squared)
+    return Scaling(line.slope / 2, line.stderr / 2, line.r2)
+
+
+def _check_scales(scales, n_times, order):
+    """Raise where windows do not fit the signal or the polynomial."""
+    if scales.ndim != 1 or not len(scales) or not np.issubdtype(scales.dtype, np.integer):
+        raise ValueError(f"scales must be whole numbers of samples, got {scales!r}.")
+    if scales.min() < order + 2 or scales.max() > n_times:
+        raise ValueError(
+            f"scales must lie between {order + 2} (for order={order}) and the {n_times} samples "
+            f"of the signal, got {scales.min()} to {scales.max()}."
+        )
+
+
+def _left_over(profile, scale, order):
+    """Mean square of the profile about a polynomial in each window of one length."""
+    count = profile.shape[-1] // scale
+    used = count * scale
+    basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, scale), order + 1))
+    total = 0.0
+    for part in (profile[:, :used], profile[:, -used:]):
+        windows = part.reshape(len(profile), count, scale)
+        windows = windows - (windows @ basis) @ basis.T
+        total = total + np.einsum("nws,nws->n", windows, windows)
+    return total / (2 * used)
