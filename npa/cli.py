@@ -1,0 +1,223 @@
+"""The command ``npa``."""
+
+import argparse
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str | None
+        Arguments; None for those of the process.
+
+    Returns
+    -------
+    code : int
+        0, or 1 where the job could not be done (the reason is on standard error).
+    """
+    args = _parser().parse_args(argv)
+    # A polite kill ends like Ctrl-C: through the clean-up of what was half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        args.job(args)
+    except (ValueError, TypeError, OSError) as error:
+        print(f"npa {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"npa {args.command}: interrupted, nothing was written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    """Describe the commands."""
+    from npa import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="npa", description="Read any network, brain or machine, by its spectrum."
+    )
+    parser.add_argument("--version", action="version", version=f"npa {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    demo = commands.add_parser("demo", help="the main job, on a simulated recording or yours")
+    demo.add_argument("--data", metavar="FILE", help="any recording that MNE reads")
+    demo.add_argument("--out", metavar="DIR", default="npa-demo", help="where the results go")
+    demo.set_defaults(job=_main_job)
+
+    report = commands.add_parser("report", help="the main job on a recording, with its report")
+    report.add_argument("data", metavar="FILE", help="any recording that MNE reads")
+    _add_out(report)
+    report.set_defaults(job=_main_job)
+    for command in (demo, report):
+        command.add_argument(
+            "--eog", metavar="NAME", action="append", help="an EOG channel; may be repeated"
+        )
+    amplify = commands.add_parser("amplify", help="filter the 1/f background out of recordings")
+    amplify.add_argument("files", metavar="FILE", nargs="+", help="recordings that MNE reads")
+    amplify.add_argument("--response", choices=("logarithmic", "whitening"), default="logarithmic")
+    _add_out(amplify)
+    amplify.set_defaults(job=_amplify)
+    for command in (demo, report, amplify):
+        command.add_argument(
+            "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
+        )
+        command.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
+    exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
+    exponent.add_argument("file", metavar="FILE", help="any recording that MNE reads")
+    exponent.add_argument("--fmin", metavar="HZ", type=float, default=2.0, help="default 2")
+    exponent.add_argument("--fmax", metavar="HZ", type=float, default=40.0, help="default 40")
+    exponent.add_argument("--robust", action="store_true", help="Theil-Sen: lets peaks pass")
+    exponent.set_defaults(job=_exponent)
+
+    tag = commands.add_parser("tag", help="responses to frequency tags, as CSV")
+    tag.add_argument("file", metavar="FILE", help="any recording that MNE reads")
+    tag.add_argument("--freqs", metavar="HZ", type=float, nargs="+", required=True)
+    tag.add_argument(
+        "--events", metavar="EVENT", nargs="+", help="annotations or codes that start a trial"
+    )
+    tag.add_argument("--tmin", metavar="S", type=float, default=0.0, help="start of trials")
+    tag.add_argument("--tmax", metavar="S", type=float, default=2.0, help="end of trials")
+    tag.add_argument("--power", action="store_true", help="SNR of power, not of amplitude")
+    tag.set_defaults(job=_tag)
+
+    fetch = commands.add_parser("fetch", help="get a public data set")
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="see --list")
+    fetch.add_argument("--list", action="store_true", help="say which data sets there are")
+    fetch.add_argument("--subject", type=int, help="of eegbci")
+    fetch.add_argument("--runs", type=int, nargs="+", help="of eegbci")
+    fetch.set_defaults(job=_fetch)
+    return parser
+
+
+def _add_out(command):
+    """Add the folder of results."""
+    command.add_argument("-o", "--out", metavar="DIR", required=True, help="where results go")
+
+
+def _main_job(args):
+    """Run the main job on one recording, and say what was found."""
+    import matplotlib as mpl
+    import mne
+
+    from npa.files import load_recording, staged
+    from npa.html_report import write_html_report
+    from npa.main_job import run_main_job, save_main_job
+
+    mpl.use("Agg")
+    mne.set_log_level("WARNING")
+    with staged(args.out, overwrite=args.overwrite) as folder:
+        if args.data:
+            raw, source = load_recording(args.data), str(args.data)
+        else:
+            from npa.datasets import simulate_recording
+
+            raw, source = simulate_recording(seed=0)[0], "simulated (simulate_recording, seed 0)"
+        job = run_main_job(raw, eog=args.eog, line=args.line, progress=_progress(args, "step"))
+        save_main_job(job, folder)
+        write_html_report(job, folder / "report.html", source)
+        written = sorted(path.name for path in folder.iterdir())
+    print("\n".join(["", *_summary(job, source)]))
+    print(f"\nResults in {Path(args.out).resolve()}:\n  " + "\n  ".join(written))
+
+
+def _summary(job, source):
+    """Say in a few lines what the main job found."""
+    from npa.html_report import blink_sentence
+
+    raw, spectrum = job.raw, job.spectrum
+    yield f"Recording   {source}"
+    yield (
+        f"            {len(job.table)} data channels, {raw.info['sfreq']:g} Hz, "
+        f"{raw.times[-1]:.0f} s"
+    )
+    yield f"Blinks      {blink_sentence(job.blinks)}"
+    yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r2:.3f}"
+    peaks = ", ".join(f"{cf:.1f} Hz" for cf, _, _ in spectrum.peaks) or "none"
+    yield f"Peaks       {peaks}"
+
+
+def _amplify(args):
+    """Amplify recordings one by one; each result appears when it is whole."""
+    import mne
+
+    from npa import LineNoiseRemover, NeuralPowerAmplifier
+    from npa.files import load_recording, staged
+
+    mne.set_log_level("WARNING")
+    names = {f"{Path(file).stem}_amplified_raw.fif": file for file in args.files}
+    if len(names) < len(args.files):
+        raise ValueError("FILE: two recordings have the same name, and so would their results.")
+    for name, file in _progress(args, "recording")(names.items()):
+        with staged(args.out, overwrite=args.overwrite, only=[name]) as folder:
+            raw = load_recording(file)
+            if args.line is not None:
+                raw = LineNoiseRemover(args.line).fit_transform(raw)
+            NeuralPowerAmplifier(response=args.response).fit_transform(raw).save(folder / name)
+    print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(names))
+
+
+def _exponent(args):
+    """Print the slope of every channel."""
+    from npa import PSDExponent
+    from npa.files import load_recording
+
+    regression = "theilsen" if args.robust else "ols"
+    measure = PSDExponent(args.fmin, args.fmax, regression=regression)
+    table = measure.fit(load_recording(args.file)).slopes_.to_frame()
+    print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
+
+
+def _tag(args):
+    """Print the response of every channel at every term."""
+    from npa import FrequencyTagger
+    from npa.files import load_recording
+
+    signals = load_recording(args.file)
+    if args.events:
+        signals = _trials(signals, args)
+    tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
+    print(tagger.fit(signals).tags_.to_frame().to_csv(index=False, float_format="%.6g"), end="")
+
+
+def _trials(raw, args):
+    """Cut trials at annotations of these names, or at these codes of the trigger channel."""
+    import mne
+
+    if set(args.events) & set(raw.annotations.description):
+        events, codes = mne.events_from_annotations(raw, verbose=False)
+    else:
+        events = mne.find_events(raw, verbose=False) if "stim" in raw else []
+        codes = {str(code): int(code) for code in {event[2] for event in events}}
+    missing = [name for name in args.events if name not in codes]
+    if missing:
+        have = ", ".join(sorted({*codes, *map(str, raw.annotations.description)})) or "none"
+        raise ValueError(f"--events must be among {have}, got {', '.join(missing)}.")
+    wanted = {name: codes[name] for name in args.events}
+    return mne.Epochs(
+        raw, events, wanted, args.tmin, args.tmax, baseline=None, preload=True, verbose=False
+    )
+
+
+def _fetch(args):
+    """Get a data set, or list them."""
+    from npa.datasets import fetch, list_datasets
+
+    if args.list:
+        print("\n\n".join(map(str, list_datasets())))
+    elif args.name is None:
+        raise ValueError("NAME of a data set is missing; npa fetch --list names them.")
+    else:
+        print(fetch(args.name, subject=args.subject, runs=args.runs))
+
+
+def _progress(args, unit):
+    """Return a progress bar on standard error that wraps an iterable."""
+    from tqdm import tqdm
+
+    return partial(tqdm, desc=f"npa {args.command}", unit=unit, file=sys.stderr)
