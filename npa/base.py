@@ -88,7 +88,41 @@ class _SignalReader(BaseEstimator):
         return tags
 
 
-class SignalTransformer(TransformerMixin, _SignalReader, auto_wrap_output_keys=None):
+class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Base of the transformers that return a container, whatever tables are wanted as."""
+
+    def set_output(self, *, transform=None):
+        """Do nothing: what is returned stays in its container.
+
+        Parameters
+        ----------
+        transform : str | None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names that came in.
+
+        Parameters
+        ----------
+        input_features : array-like of str | None
+            Names of the columns.
+
+        Returns
+        -------
+        names : array of object
+            The same names.
+        """
+        return np.asarray([] if input_features is None else input_features, dtype=object)
+
+
+class SignalTransformer(ContainerTransformer, _SignalReader):
     """Base of the estimators that return the kind of container they were given.
 
     A subclass writes ``_fit(signals)`` and ``_apply(signals)``, which returns new samples of
@@ -112,21 +146,6 @@ class SignalTransformer(TransformerMixin, _SignalReader, auto_wrap_output_keys=N
         signals = self._read(X, reset=False)
         container = X if is_mne(X) else np.asarray(X)
         return write_signals(container, signals, self._apply(signals))
-
-    def set_output(self, *, transform=None):
-        """Do nothing: signals stay in their container, whatever tables are wanted as.
-
-        Parameters
-        ----------
-        transform : str | None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return self
 
     def get_feature_names_out(self, input_features=None):
         """Return the names that came in.

@@ -1,0 +1,369 @@
+"""From a batch of inputs to the signals of chosen layers."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+
+import keras
+import numpy as np
+from keras import ops
+
+from npa_ann.gates import ACTIVATIONS, gru_gates, lstm_gates, one_blas_thread, rnn_gates
+from npa_ann.opening import directions, gates_of, is_recurrent, layer_signals, open_model
+
+_ROWS_A_THREAD = 32  # fewer sequences do not pay for a thread
+
+
+class Reader:
+    """Read signals of chosen layers off a network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model, which is copied.
+    paths : list of str
+        Layers, as `npa_ann.opening.list_layers` calls them.
+    signals : list of str
+        What to read at each.
+    reduce : "mean" | "max" | None
+        How a map becomes one number.
+    by_frame : bool
+        Whether inputs are sequences of what the network takes.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not have a signal, or what is read cannot be told apart.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((5, 2)), keras.layers.LSTM(3, name="lstm")])
+    >>> names, values = Reader(model, ["lstm"], ["f", "h"]).read(np.ones((4, 5, 2)))
+    >>> values.shape, names[:2]
+    ((4, 6, 5), ['lstm/f/000', 'lstm/f/001'])
+    """
+
+    def __init__(self, model, paths, signals, reduce="mean", by_frame=False):
+        self.signals, self.reduce, self.by_frame = signals, reduce, by_frame
+        self._probes = dict.fromkeys(paths)
+        self._network = open_model(model, self._tap)
+
+    def read(self, X, batch_size=128):
+        """Run a batch, and name what was read.
+
+        Parameters
+        ----------
+        X : array
+            A few inputs.
+        batch_size : int
+            Frames run at once, where inputs are sequences of frames.
+
+        Returns
+        -------
+        names : list of str
+            ``layer/signal/unit``.
+        values : array of float32, shape (n, n_channels, n_times)
+            The signals.
+        """
+        X = np.asarray(X)
+        n = len(X)
+        frames = X.reshape(-1, *X.shape[2:]) if self.by_frame else X
+        step = batch_size if self.by_frame else n
+        with _no_retracing_notes():
+            parts = [
+                self._network.predict_on_batch(frames[start : start + step])
+                for start in range(0, len(frames), step)
+            ]
+        taken = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        read = [probe.read(taken, n) for probe in self._probes.values()]
+        lengths = {
+            name.rpartition("/")[0]: values.shape[2] for names, values in read for name in names
+        }
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"layer must choose layers of as many samples, got {lengths}: record them apart."
+            )
+        names = [name for names, _ in read for name in names]
+        if len(read) == 1:
+            return names, read[0][1]
+        return names, np.concatenate([values for _, values in read], axis=1)
+
+    def _tap(self, path, layer, args, kwargs, outputs):
+        """Take what the signals of a layer need; remember how to read it."""
+        if path not in self._probes:
+            return {}
+        if self._probes[path] is not None:
+            raise ValueError(
+                f"layer {path!r} is used more than once, so its uses mix: not recorded."
+            )
+        if self.by_frame and is_recurrent(layer):
+            raise ValueError(f"layer {path!r} is recurrent: it cannot run frame by frame.")
+        if directions(layer):
+            probe = _GateProbe(path, layer, self.signals, args, kwargs)
+        else:
+            probe = _TensorProbe(path, self.signals, self._tensors(layer, args, outputs))
+        _check_signals(path, layer, self.signals, probe.available)
+        self._probes[path] = probe
+        return probe.tensors
+
+    def _tensors(self, layer, args, outputs):
+        """Return what a layer without gates offers: name to (label, tensor, has time)."""
+        tensors = {"input": args[0], "output": outputs}
+        if is_recurrent(layer):
+            unfolded = keras.layers.RNN(
+                layer.cell,
+                return_sequences=True,
+                go_backwards=layer.go_backwards,
+                zero_output_for_mask=layer.zero_output_for_mask,
+            )
+            tensors["output"] = unfolded(args[0])
+            if hasattr(layer, "trace"):
+                tensors |= layer.trace(args[0])
+        if isinstance(layer, keras.layers.Embedding):
+            tensors["input"] = ops.expand_dims(args[0], -1)
+        offered = {
+            name: (name, *self._reduced(tensor))
+            for name, tensor in tensors.items()
+            if isinstance(tensor, keras.KerasTensor) and len(tensor.shape) >= 2
+        }
+        if "output" in offered and self._map_axes(outputs):
+            offered["output"] = offered["filter"] = ("filter", *offered["output"][1:])
+        return offered
+
+    def _reduced(self, tensor):
+        """Reduce maps to a number; return the tensor and whether its second axis is time."""
+        axes = self._map_axes(tensor)
+        has_time = not self.by_frame and len(tensor.shape) in (3, 5)
+        if axes and self.reduce is not None:
+            if keras.config.image_data_format() != "channels_last":
+                raise ValueError("maps must have their channels last to be reduced.")
+            tensor = {"mean": ops.mean, "max": ops.max}[self.reduce](tensor, axis=axes)
+        return tensor, has_time
+
+    def _map_axes(self, tensor):
+        """Return the axes of a map: neither inputs, time nor units."""
+        rank = len(tensor.shape)
+        first = 2 if not self.by_frame and rank in (3, 5) else 1
+        return tuple(range(first, rank - 1))
+
+
+class _TensorProbe:
+    """Signals that Keras computes itself."""
+
+    def __init__(self, path, signals, offered):
+        self._path = path
+        self.available = tuple(offered)
+        self._taken = {
+            label: (f"{path}|{label}", tensor, has_time)
+            for label, tensor, has_time in (offered[name] for name in signals if name in offered)
+        }
+        self.tensors = {key: tensor for key, tensor, _ in self._taken.values()}
+
+    def read(self, taken, n):
+        """Return names and values (n, channels, time)."""
+        names, parts = [], []
+        for label, (key, _, has_time) in self._taken.items():
+            values = taken[key] if has_time else taken[key].reshape(n, -1, *taken[key].shape[1:])
+            names += [f"{self._path}/{label}/{unit}" for unit in _units(values.shape[2:])]
+            parts.append(values.reshape(*values.shape[:2], -1).transpose(0, 2, 1))
+        return names, np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+class _GateProbe:
+    """Signals that follow from what enters a recurrent layer, and from its weights."""
+
+    def __init__(self, path, layer, signals, args, kwargs):
+        self._path = path
+        self.available = layer_signals(layer)
+        self._wanted = signals
+        self._halves = directions(layer)
+        states = args[1] if len(args) > 1 else kwargs.get("initial_state")
+        states = (
+            []
+            if states is None
+            else list(states)
+            if isinstance(states, (list, tuple))
+            else [states]
+        )
+        inputs, mask = _Entrance()(args[0], mask=kwargs.get("mask"))
+        tensors = {"x": inputs, "mask": mask}
+        tensors |= {f"state{number}": state for number, state in enumerate(_as_list(states))}
+        self._keys = {name: f"{path}|{name}" for name in tensors}
+        self.tensors = {self._keys[name]: tensor for name, tensor in tensors.items()}
+        for half in self._halves.values():
+            if half.stateful:
+                raise ValueError(
+                    f"layer {path!r} is stateful: what it does depends on what it read before. "
+                    "Build it with stateful=False."
+                )
+
+    def read(self, taken, n):
+        """Return names and values (n, channels, time)."""
+        x, mask, *states = (taken[key] for key in self._keys.values())
+        sizes = {name: half.cell.units for name, half in self._halves.items()}
+        channels = [
+            (prefix, name, x.shape[2] if name == "input" else sizes[prefix])
+            for prefix in self._halves
+            for name in self._wanted
+        ]
+        names = [
+            f"{prefix}{self._path}/{name}/{unit}"
+            for prefix, name, size in channels
+            for unit in _units([size])
+        ]
+        out = np.empty((n, x.shape[1], len(names)), np.float32)
+
+        def fill(rows):
+            share = len(states) // len(self._halves)
+            first = 0
+            for number, (prefix, half) in enumerate(self._halves.items()):
+                own = [state[rows] for state in states[number * share : (number + 1) * share]]
+                signals = _run_gates(half, x[rows], mask[rows], own or None)
+                if prefix == "backward.":
+                    signals = {name: values[:, ::-1] for name, values in signals.items()}
+                signals |= {"input": x[rows], "output": signals["h"]}
+                for name in self._wanted:
+                    values = signals[name]
+                    out[rows, :, first : first + values.shape[2]] = values
+                    first += values.shape[2]
+
+        _in_threads(fill, n)
+        return names, out.transpose(0, 2, 1)
+
+
+class _Entrance(keras.layers.Layer):
+    """Hand out what enters a layer, and which steps count."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], "bool")
+        return inputs, mask
+
+    def compute_mask(self, inputs, previous_mask):
+        return None, None
+
+
+def runs_by_frame(model, X):
+    """Tell whether inputs run through a network frame by frame.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built model with one input.
+    X : array
+        Inputs, or sequences of frames for a network that takes images.
+
+    Returns
+    -------
+    answer : bool
+        True for sequences of frames.
+
+    Raises
+    ------
+    ValueError
+        If the shape fits neither way.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    >>> runs_by_frame(model, np.ones((2, 8, 8, 1))), runs_by_frame(model, np.ones((2, 9, 8, 8, 1)))
+    (False, True)
+    """
+    if len(model.inputs) != 1:
+        raise ValueError(f"model must have one input to be recorded, got {len(model.inputs)}.")
+    _, *wanted = model.inputs[0].shape
+    shape = tuple(X.shape) if hasattr(X, "shape") else np.shape(X)
+    takes_images = len(wanted) >= 3
+    as_frames = takes_images and len(shape) == len(wanted) + 2
+    expected = [None, *wanted] if as_frames else wanted
+    fits = len(shape) == len(expected) + 1 and all(
+        size in (None, got) for size, got in zip(expected, shape[1:], strict=True)
+    )
+    if not fits or 0 in shape[1:]:
+        axes = ", ".join("any" if size is None else str(size) for size in wanted)
+        frames = f" or, frame by frame, (n, time, {axes})" if takes_images else ""
+        raise ValueError(f"X must have shape (n, {axes}){frames}, got {shape}.")
+    return as_frames
+
+
+def _check_signals(path, layer, wanted, available):
+    """Raise where a layer does not have what is wanted."""
+    missing = [name for name in wanted if name not in available]
+    if missing:
+        raise ValueError(
+            f"signals {missing} are not in layer {path!r} ({type(layer).__name__}); it has "
+            f"{', '.join(dict.fromkeys(available))}."
+        )
+
+
+def _run_gates(layer, x, mask, states):
+    """Compute the gates of one layer in the order in which it reads."""
+    if layer.go_backwards:
+        x, mask = x[:, ::-1], mask[:, ::-1]
+    cell, gates = layer.cell, gates_of(layer)
+    settings = {"mask": mask, "activation": _in_numpy(cell.activation)}
+    if hasattr(cell, "recurrent_activation"):
+        settings["recurrent_activation"] = _in_numpy(cell.recurrent_activation)
+    weights = cell.get_weights()
+    if "cc" in gates:
+        signals = lstm_gates(weights, x, states, **settings)
+    elif "hh" in gates:
+        signals = gru_gates(weights, x, states, reset_after=cell.reset_after, **settings)
+    else:
+        signals = rnn_gates(weights, x, states, **settings)
+    if layer.zero_output_for_mask:
+        signals["h"][~mask] = 0
+    return signals
+
+
+def _in_numpy(activation):
+    """Name an activation that NumPy has; wrap any other."""
+    name = keras.activations.serialize(activation)
+    if name in ACTIVATIONS:
+        return name
+    return lambda z: ops.convert_to_numpy(activation(ops.convert_to_tensor(z)))
+
+
+def _as_list(states):
+    """Return the states a layer starts from as a list."""
+    if states is None:
+        return []
+    return list(states) if isinstance(states, (list, tuple)) else [states]
+
+
+@contextmanager
+def _no_retracing_notes():
+    """Hush the note that a network was compiled for one input, and then for any number."""
+    tensorflow = logging.getLogger("tensorflow")
+
+    def is_other(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    tensorflow.addFilter(is_other)
+    try:
+        yield
+    finally:
+        tensorflow.removeFilter(is_other)
+
+
+def _in_threads(fill, n):
+    """Fill rows in as many threads as there are processors: NumPy lets go of the interpreter."""
+    n_threads = max(1, min(os.cpu_count() or 1, n // _ROWS_A_THREAD))
+    edges = np.linspace(0, n, n_threads + 1).astype(int)
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fill, [slice(*pair) for pair in pairwise(edges)]))
+
+
+def _units(shape):
+    """Name units, or the pixels of each unit's map."""
+    *pixels, units = shape
+    digits = [max(3, len(str(units - 1))), *(max(2, len(str(size - 1))) for size in pixels)]
+    for *where, unit in np.ndindex(*pixels, units):
+        numbers = zip((unit, *where), digits, strict=True)
+        yield "-".join(f"{number:0{width}d}" for number, width in numbers)
