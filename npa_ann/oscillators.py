@@ -1,0 +1,256 @@
+"""The damped oscillator as a recurrence h_t = w1 h_{t-1} + w2 h_{t-2}, both ways."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npa.checks import check_number
+from npa.spectral.bands import GOLDEN_RATIO
+
+
+class Resonance(NamedTuple):
+    """What h_t = w1 h_{t-1} + w2 h_{t-2} does on its own.
+
+    Parameters
+    ----------
+    frequency : array
+        Frequency, Hz; 0 for a recurrence that does not ring, half the sampling rate for one that
+        changes its sign at every step.
+    r : array
+        Factor of the amplitude a step: the modulus of the larger pole.
+    decay : array
+        Rate at which the amplitude fades, 1/s; negative if it grows.
+    stable : array of bool
+        Whether it fades (r < 1).
+    """
+
+    frequency: np.ndarray
+    r: np.ndarray
+    decay: np.ndarray
+    stable: np.ndarray
+
+
+def resonance_weights(frequency, r=0.99999, sfreq=1000.0):
+    """Return the weights of the recurrence that rings at a frequency, exactly.
+
+    Parameters
+    ----------
+    frequency : float | array-like
+        Frequency f, Hz, above 0 and below half the sampling rate.
+    r : float | array-like
+        Factor of the amplitude a step, 0 < r <= 1; r = exp(-beta / sfreq) fades at the rate beta.
+        Default 0.99999.
+    sfreq : float
+        Steps per second. Default 1000.
+
+    Returns
+    -------
+    w1, w2 : array
+        Weights of the last state and of the one before.
+
+    Raises
+    ------
+    ValueError
+        If a frequency, r or the sampling rate is out of bounds.
+
+    Notes
+    -----
+    w1 = 2 r cos(2 pi f / sfreq), w2 = -r^2. The samples of x'' + 2 beta x' + omega^2 x = 0 obey it
+    with 2 pi f = sqrt(omega^2 - beta^2).
+
+    Examples
+    --------
+    A rhythm of six steps that never fades:
+
+    >>> w1, w2 = resonance_weights(frequency=1, r=1, sfreq=6)
+    >>> round(float(w1), 6), float(w2)
+    (1.0, -1.0)
+    """
+    sfreq = check_number("sfreq", sfreq, above=0)
+    frequency = check_each("frequency", frequency, above=0, below=sfreq / 2)
+    r = check_each("r", r, above=0, high=1)
+    return 2 * r * np.cos(2 * np.pi * frequency / sfreq), -np.square(r)
+
+
+def backward_weights(omega, beta, dt):
+    """Return the weights that backward differences give the damped oscillator.
+
+    Parameters
+    ----------
+    omega : float | array-like
+        Angular frequency without damping, rad/s, above 0.
+    beta : float | array-like
+        Damping, 1/s, not negative.
+    dt : float
+        Duration of a step, s.
+
+    Returns
+    -------
+    w1, w2 : array
+        Weights of the last state and of the one before.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of bounds.
+
+    Notes
+    -----
+    x'' + 2 beta x' + omega^2 x = 0 with x' = (x_t - x_{t-1}) / dt, and x'' likewise, becomes
+    w1 = 2 (1 + beta dt) / q, w2 = -1 / q, q = 1 + 2 beta dt + omega^2 dt^2. The recurrence fades
+    faster and rings slower than the oscillator it stands for, the more so the longer the step.
+
+    Examples
+    --------
+    >>> w1, w2 = backward_weights(omega=1, beta=0, dt=1)
+    >>> float(w1), float(w2)
+    (1.0, -0.5)
+    """
+    dt = check_number("dt", dt, above=0)
+    omega, beta = check_each("omega", omega, above=0), check_each("beta", beta, low=0)
+    q = 1 + 2 * beta * dt + np.square(omega * dt)
+    return 2 * (1 + beta * dt) / q, -1 / q
+
+
+def oscillator(w1, w2, dt):
+    """Return the damped oscillator that backward differences turn into these weights.
+
+    Parameters
+    ----------
+    w1, w2 : float | array-like
+        Weights of the last state and of the one before.
+    dt : float
+        Duration of a step, s.
+
+    Returns
+    -------
+    omega : array
+        Angular frequency without damping, rad/s.
+    beta : array
+        Damping, 1/s. Negative for weights that fade less than any backward difference does, such
+        as those of `resonance_weights` with r near 1.
+
+    Raises
+    ------
+    ValueError
+        If no oscillator has these weights: w2 >= 0 or w1 + w2 >= 1.
+
+    Notes
+    -----
+    omega = sqrt((w1 + w2 - 1) / (w2 dt^2)), beta = -(w1 + 2 w2) / (2 w2 dt): the inverse of
+    `backward_weights`.
+
+    Examples
+    --------
+    >>> omega, beta = oscillator(w1=1, w2=-0.5, dt=1)
+    >>> float(omega), float(beta)
+    (1.0, 0.0)
+    """
+    dt = check_number("dt", dt, above=0)
+    w1, w2 = check_each("w1", w1), check_each("w2", w2, below=0)
+    check_each("w1 + w2", w1 + w2, below=1)
+    return np.sqrt((w1 + w2 - 1) / w2) / dt, -(w1 + 2 * w2) / (2 * w2 * dt)
+
+
+def resonance(w1, w2, sfreq=1000.0):
+    """Return frequency, decay and stability of h_t = w1 h_{t-1} + w2 h_{t-2}.
+
+    Parameters
+    ----------
+    w1, w2 : float | array-like
+        Weights of the last state and of the one before.
+    sfreq : float
+        Steps per second. Default 1000.
+
+    Returns
+    -------
+    resonance : Resonance
+        ``frequency`` (Hz), ``r``, ``decay`` (1/s) and ``stable``.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite or the sampling rate not positive.
+
+    Notes
+    -----
+    The poles are the roots of z^2 - w1 z - w2: a pair r exp(+-i theta) rings at
+    sfreq theta / (2 pi); of two real ones the larger lasts.
+
+    Examples
+    --------
+    >>> ring = resonance(*resonance_weights(frequency=10, r=0.99), sfreq=1000)
+    >>> round(float(ring.frequency), 6), round(float(ring.decay), 2), bool(ring.stable)
+    (10.0, 10.05, True)
+    """
+    sfreq = check_number("sfreq", sfreq, above=0)
+    w1, w2 = np.broadcast_arrays(check_each("w1", w1), check_each("w2", w2))
+    square = np.square(w1) + 4 * w2
+    imaginary, real = np.sqrt(np.maximum(-square, 0)), np.sqrt(np.maximum(square, 0))
+    r = np.where(square < 0, np.sqrt(np.maximum(-w2, 0)), (np.abs(w1) + real) / 2)
+    with np.errstate(divide="ignore"):
+        decay = -np.log(r) * sfreq
+    return Resonance(np.arctan2(imaginary, w1) / (2 * np.pi) * sfreq, r, decay, r < 1)
+
+
+def golden_frequencies(low=2.0, sfreq=1000.0):
+    """Return the frequencies low phi^k whose recurrence has a positive w1.
+
+    Parameters
+    ----------
+    low : float
+        The lowest frequency, Hz. Default 2.
+    sfreq : float
+        Steps per second; w1 is positive below ``sfreq / 4``. Default 1000.
+
+    Returns
+    -------
+    frequencies : array
+        Rising frequencies, Hz, each phi = 1.618 times the one before.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is not between 0 and ``sfreq / 4``.
+
+    Examples
+    --------
+    >>> print(golden_frequencies().round(1))
+    [  2.    3.2   5.2   8.5  13.7  22.2  35.9  58.1  94.  152.  246. ]
+    """
+    highest = check_number("sfreq", sfreq, above=0) / 4
+    low = check_number("low", low, above=0, below=highest)
+    return low * GOLDEN_RATIO ** np.arange(np.ceil(np.log(highest / low) / np.log(GOLDEN_RATIO)))
+
+
+def check_each(name, value, **bounds):
+    """Return numbers as an array, or say which of them is out of bounds.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : float | array-like
+        The numbers.
+    **bounds
+        Passed to `npa.checks.check_number`.
+
+    Returns
+    -------
+    array : array
+        The numbers as floats.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or outside the bounds.
+
+    Examples
+    --------
+    >>> check_each("beta", [0, 1], low=0)
+    array([0., 1.])
+    """
+    array = np.asarray(value, dtype=float)
+    for number in array.ravel():
+        check_number(name, float(number), **bounds)
+    return array
