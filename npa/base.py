@@ -42,7 +42,9 @@ class _SignalReader(BaseEstimator):
         """Read ``X``; with ``reset=False`` also check that it fits what was fitted."""
         if not is_mne(X):
             fitted_dims = getattr(self, "n_dims_in_", None)
-            X = validate_data(self, X, reset=reset, dtype=float, allow_nd=True)
+            X = validate_data(
+                self, X, reset=reset, dtype=float, allow_nd=True, ensure_all_finite=False
+            )
             if reset:
                 self.n_dims_in_ = X.ndim
             elif fitted_dims not in (None, X.ndim):
@@ -218,6 +220,11 @@ class SpectrumTransformer(FeatureTransformer):
         """Check what is to be combined, and set ``groups_``: name to channel indices."""
         check_option("psd", self.psd, METHODS)
         check_option("aggregate", self.aggregate, (None, "mean", "sum"))
+        if self.psd_kwargs is not None and not isinstance(self.psd_kwargs, dict):
+            raise TypeError(f"psd_kwargs must be None or a dict, got {self.psd_kwargs!r}.")
+        taken = {"method", "fmin", "fmax", "sfreq"} & set(self.psd_kwargs or {})
+        if taken:
+            raise ValueError(f"psd_kwargs must not hold {sorted(taken)}: they are set elsewhere.")
         if self.aggregate is None and self.by is not None:
             raise ValueError(
                 f"by={self.by!r} groups channels, so aggregate must be 'mean' or 'sum', got None."
@@ -226,6 +233,13 @@ class SpectrumTransformer(FeatureTransformer):
             self.groups_ = {name: [index] for index, name in enumerate(signals.ch_names)}
         else:
             self.groups_ = channel_groups(signals.ch_names, self.by)
+        for members in self.groups_.values():
+            kinds = sorted(set(signals.types[members]))
+            if len(kinds) > 1:
+                raise ValueError(
+                    f"picks must hold channels of one type, whose power can be averaged, got "
+                    f"{', '.join(kinds)}."
+                )
 
     def _power(self, signals, fmin=0.0, fmax=np.inf):
         """Return frequencies and power (n_epochs, n_groups, n_freqs), NaN where none is usable."""

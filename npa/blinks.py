@@ -9,7 +9,7 @@ from mne.utils import logger
 from npa.base import SignalTransformer
 from npa.blink_peaks import BLINK_BAND, CleanRuns, find_blinks, frontal_channels
 from npa.checks import check_number, check_option
-from npa.containers import is_mne, picked_names, read_signals
+from npa.containers import is_mne, read_signals
 from npa.reports import BlinkReport
 
 _FRONTAL_RATIO = 2.0  # frontal over median amplitude of a blink's topography
@@ -172,11 +172,11 @@ class BlinkICARemover(SignalTransformer):
                 "BlinkICARemover needs channel names: X must be an mne.io.BaseRaw or an "
                 f"mne.BaseEpochs, got {type(X).__name__}."
             )
-        named = self._named_eog()
-        names = [name for name in picked_names(X.info, "eeg") if name not in named]
-        if not names:
-            raise ValueError(f"X has no EEG channels besides eog={self.eog!r}.")
-        signals = read_signals(X, picks=names)
+        eeg = mne.pick_types(X.info, meg=False, eeg=True, exclude=())
+        eeg = [index for index in eeg if X.ch_names[index] not in self._named_eog()]
+        if not eeg:
+            raise ValueError(f"X must have EEG channels besides eog={self.eog!r}, got none.")
+        signals = read_signals(X, picks=eeg)
         if reset:
             return signals
         self._check_same(signals, names=True)
@@ -206,8 +206,9 @@ class BlinkICARemover(SignalTransformer):
         missing = [name for name in self._named_eog() if name not in X.ch_names]
         bad = [name for name in self._named_eog() if name in X.info["bads"]]
         if missing or bad or self.eog in ([], ()):
-            problem = f"{missing} are not there" if missing else f"{bad} are marked bad"
-            raise ValueError(f"eog must name good channels of X, got {self.eog!r}: {problem}.")
+            problem = f": {missing} are not there" if missing else ""
+            problem = problem or (f": {bad} are marked bad" if bad else "")
+            raise ValueError(f"eog must name good channels of X, got {self.eog!r}{problem}.")
 
     def _check_parameters(self, signals):
         """Hold the parameters against their ranges and the recording."""
@@ -217,7 +218,11 @@ class BlinkICARemover(SignalTransformer):
         fit_rate = check_number("fit_sfreq", self.fit_sfreq, low=2.5 * BLINK_BAND[1])
         if rate <= 2.5 * BLINK_BAND[1]:
             raise ValueError(f"X must be sampled above 25 Hz to hold blinks, got {rate:g} Hz.")
-        h_freq = check_number("h_freq", self.h_freq, above=0, high=fit_rate / 2.5, below=rate / 2)
+        h_freq = check_number("h_freq", self.h_freq, above=0, high=fit_rate / 2.5)
+        if h_freq >= rate / 2:
+            raise ValueError(
+                f"h_freq must lie below the Nyquist frequency of {rate / 2:g} Hz, got {h_freq:g}."
+            )
         check_number("l_freq", self.l_freq, above=0, below=h_freq)
         check_number("min_blinks", self.min_blinks, low=1, integer=True)
         check_number("min_r2", self.min_r2, low=0, high=1)
@@ -239,7 +244,8 @@ class BlinkICARemover(SignalTransformer):
         typed = mne.pick_types(X.info, meg=False, eog=True, exclude="bads")
         names = self._named_eog() or tuple(X.ch_names[index] for index in typed)
         if names:
-            return _Eyes(names, read_signals(X, picks=list(names)).data)
+            index = [X.ch_names.index(name) for name in names]
+            return _Eyes(names, read_signals(X, picks=index).data)
         frontal = frontal_channels(signals)
         if not frontal:
             return _Eyes((), np.empty((len(signals.data), 0, signals.data.shape[-1])))

@@ -157,7 +157,9 @@ def check_finite(name, data, ch_names=None):
     where = np.flatnonzero(bad.reshape(-1, bad.shape[-1]).any(axis=0))
     labels = [str(index) if ch_names is None else ch_names[index] for index in where]
     shown = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
-    raise ValueError(
-        f"{name} contains NaN or inf in channel(s) {shown}; mark the channels as bad, or "
-        "replace the samples."
+    advice = (
+        "an earlier step may have failed."
+        if len(where) == bad.shape[-1] > 1
+        else "mark the channels as bad, or replace the samples."
     )
+    raise ValueError(f"{name} contains NaN or inf in channel(s) {shown}; {advice}")

@@ -25,11 +25,11 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.job(args)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"npa {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"npa {args.command}: interrupted, nothing was written.", file=sys.stderr)
+        print(f"npa {args.command}: interrupted; nothing half-written is left.", file=sys.stderr)
         return 130
     return 0
 
@@ -63,9 +63,6 @@ def _parser():
     _add_out(amplify)
     amplify.set_defaults(job=_amplify)
     for command in (demo, report, amplify):
-        command.add_argument(
-            "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
-        )
         command.add_argument("--overwrite", action="store_true", help="replace earlier results")
 
     exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
@@ -85,6 +82,10 @@ def _parser():
     tag.add_argument("--tmax", metavar="S", type=float, default=2.0, help="end of trials")
     tag.add_argument("--power", action="store_true", help="SNR of power, not of amplitude")
     tag.set_defaults(job=_tag)
+    for command in (demo, report, amplify, exponent, tag):
+        command.add_argument(
+            "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
+        )
 
     fetch = commands.add_parser("fetch", help="get a public data set")
     fetch.add_argument("name", metavar="NAME", nargs="?", help="see --list")
@@ -146,18 +147,18 @@ def _amplify(args):
     """Amplify recordings one by one; each result appears when it is whole."""
     import mne
 
-    from npa import LineNoiseRemover, NeuralPowerAmplifier
-    from npa.files import load_recording, staged
+    from npa import NeuralPowerAmplifier
+    from npa.files import refuse_existing, staged
 
     mne.set_log_level("WARNING")
     names = {f"{Path(file).stem}_amplified_raw.fif": file for file in args.files}
     if len(names) < len(args.files):
         raise ValueError("FILE: two recordings have the same name, and so would their results.")
+    if not args.overwrite:
+        refuse_existing(args.out, names)
     for name, file in _progress(args, "recording")(names.items()):
         with staged(args.out, overwrite=args.overwrite, only=[name]) as folder:
-            raw = load_recording(file)
-            if args.line is not None:
-                raw = LineNoiseRemover(args.line).fit_transform(raw)
+            raw = _load(file, args.line)
             NeuralPowerAmplifier(response=args.response).fit_transform(raw).save(folder / name)
     print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(names))
 
@@ -165,24 +166,31 @@ def _amplify(args):
 def _exponent(args):
     """Print the slope of every channel."""
     from npa import PSDExponent
-    from npa.files import load_recording
 
     regression = "theilsen" if args.robust else "ols"
     measure = PSDExponent(args.fmin, args.fmax, regression=regression)
-    table = measure.fit(load_recording(args.file)).slopes_.to_frame()
+    table = measure.fit(_load(args.file, args.line)).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 
 
 def _tag(args):
     """Print the response of every channel at every term."""
     from npa import FrequencyTagger
-    from npa.files import load_recording
 
-    signals = load_recording(args.file)
+    signals = _load(args.file, args.line)
     if args.events:
         signals = _trials(signals, args)
     tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
     print(tagger.fit(signals).tags_.to_frame().to_csv(index=False, float_format="%.6g"), end="")
+
+
+def _load(file, line):
+    """Read a recording, and take the line noise out where asked."""
+    from npa import LineNoiseRemover
+    from npa.files import load_recording
+
+    raw = load_recording(file)
+    return raw if line is None else LineNoiseRemover(line).fit_transform(raw)
 
 
 def _trials(raw, args):

@@ -1,6 +1,7 @@
 """The one place where data leave MNE containers, and go back into them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import mne
@@ -42,16 +43,27 @@ class Signals:
     runs: tuple
     info: mne.Info | None = None
 
-    @property
+    @cached_property
+    def types(self):
+        """Channel types, shape (n_channels,); arrays have one."""
+        names = ["eeg"] * len(self.ch_names) if self.info is None else self.info.get_channel_types()
+        return np.array(names)
+
+    @cached_property
     def flat(self):
         """Channels that do not change over the clean runs, shape (n_epochs, n_channels)."""
         spans = [np.ptp(self.data[..., start:stop], axis=-1) for start, stop in self.runs]
         height = np.max(spans, axis=0)
-        changing = height[:, ~self.bad]
-        changing = changing[changing > 0]
-        return height <= _FLAT * (np.median(changing) if changing.size else 0.0)
+        flat = np.empty(height.shape, bool)
+        for kind in set(self.types):
+            same = self.types == kind
+            changing = height[:, same & ~self.bad]
+            changing = changing[changing > 0]
+            floor = _FLAT * np.median(changing) if changing.size else 0.0
+            flat[:, same] = height[:, same] <= floor
+        return flat
 
-    @property
+    @cached_property
     def usable(self):
         """Channels to fit: neither bad nor flat in every epoch, shape (n_channels,)."""
         return ~self.bad & ~self.flat.all(axis=0)
@@ -252,16 +264,18 @@ def _read_mne(X, picks, sfreq):
             f"sfreq must be None or the recording's own {X.info['sfreq']:g} Hz, got {sfreq!r}."
         )
     names = picked_names(X.info, picks)
+    # By index: MNE refuses names that are types too, such as "eog".
+    index = [X.ch_names.index(name) for name in names]
     if isinstance(X, mne.io.BaseRaw):
-        data = X.get_data(picks=names, verbose=False)[np.newaxis]
+        data = X.get_data(picks=index, verbose=False)[np.newaxis]
         segments = _stretches(X, ("edge", "bad_acq_skip"))
         runs = _stretches(X, ("edge", "bad"))
     else:
-        data = X.get_data(picks=names, verbose=False)
+        data = X.get_data(picks=index, verbose=False)
         segments = runs = ((0, data.shape[-1]),)
     if not runs:
         raise ValueError("X has no samples outside its BAD_ annotations.")
-    info = mne.pick_info(X.info, [X.ch_names.index(name) for name in names])
+    info = mne.pick_info(X.info, index)
     bad = np.isin(names, X.info["bads"])
     return Signals(data, X.info["sfreq"], tuple(names), bad, segments, runs, info)
 

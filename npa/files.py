@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mne
@@ -40,6 +40,8 @@ def load_recording(fname):
         raise FileNotFoundError(f"{fname} does not exist.")
     try:
         raw = mne.io.read_raw(fname, preload=True, verbose="WARNING")
+    except Warning:  # turned into an error by whoever calls: no word against the file
+        raise
     # Each of MNE's readers fails in its own way on what it cannot read.
     except Exception as error:
         raise ValueError(
@@ -105,7 +107,7 @@ def staged(folder, *, overwrite=False, only=None):
     ------
     aside : pathlib.Path
         The folder to write to. If the block raises or is interrupted it is removed again, and
-        ``folder`` is as it was.
+        ``folder`` is as it was; so are the folders above it.
 
     Raises
     ------
@@ -125,19 +127,52 @@ def staged(folder, *, overwrite=False, only=None):
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file, not a folder to write to.")
-    if folder.exists() and not overwrite:
-        there = [path for path in folder.iterdir() if only is None or path.name in only]
-        if there and only is None:
-            raise FileExistsError(f"{folder} is not empty; choose another folder, or overwrite.")
-        if there:
-            raise FileExistsError(f"{there[0]} is there; choose another folder, or overwrite.")
+    if not overwrite:
+        refuse_existing(folder, only)
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent))
+    # On the same file system as the results, so that moving them is one step.
+    beside = folder if folder.exists() else folder.parent
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=beside))
     try:
         aside.chmod(0o755)
         yield aside
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            aside.rename(folder)
+            return
         for written in aside.iterdir():
             written.replace(folder / written.name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # it holds the results
+                parent.rmdir()
+
+
+def refuse_existing(folder, names=None):
+    """Raise where a folder holds results already.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder; it need not exist.
+    names : sequence of str | None
+        Files that must not be there; None for any.
+
+    Raises
+    ------
+    FileExistsError
+        If one is there.
+
+    Examples
+    --------
+    >>> refuse_existing("results", ["answer.txt"])
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return
+    there = sorted(path for path in folder.iterdir() if names is None or path.name in names)
+    if there and names is None:
+        raise FileExistsError(f"{folder} is not empty; choose another folder, or overwrite.")
+    if there:
+        raise FileExistsError(f"{there[0]} is there; choose another folder, or overwrite.")

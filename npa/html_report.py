@@ -25,11 +25,12 @@ def write_html_report(job, fname, source):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from npa.datasets import simulate_recording
     >>> from npa.main_job import run_main_job
     >>> job = run_main_job(simulate_recording(duration=30.0, seed=0)[0])
     >>> write_html_report(job, "report.html", "simulated")
-    >>> "alpha" in open("report.html", encoding="utf-8").read()
+    >>> "simulated" in Path("report.html").read_text(encoding="utf-8")
     True
     """
     import matplotlib.pyplot as plt
@@ -49,7 +50,7 @@ def write_html_report(job, fname, source):
     add_figure(
         spectrum.plot(),
         "Background and peaks",
-        "Mean power of the usable channels without blinks, with FOOOF's model. The background "
+        "Mean power of the usable channels before amplifying, with FOOOF's model. The background "
         "falls as 1/f to the power of chi; peaks are what stands above it.",
     )
     report.add_html(
@@ -58,11 +59,12 @@ def write_html_report(job, fname, source):
         title="Background and peaks of every channel",
     )
     _add_maps(add_figure, job)
-    _add_filters(report, add_figure, job.filters)
+    _add_filters(report, add_figure, job)
     add_figure(
         draw_power(*mean_power(job)),
         "Power before and after",
-        "Mean power of the usable channels: as recorded, without blinks, and amplified.",
+        "Mean power of the usable channels before, between and after the steps. The amplifier "
+        "turns the background down where it is strong, at low frequencies, but not flat.",
     )
     report.save(fname, overwrite=True, open_browser=False, verbose=False)
     for figure in figures:
@@ -79,6 +81,9 @@ def _summary(job, source):
         "Length": f"{job.raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
         "Channels": f"{len(job.table)} data channels of {len(info['ch_names'])}",
         "Bad channels": ", ".join(info["bads"]) or "none",
+        "EOG channels": ", ".join(job.raw.copy().pick("eog").ch_names)
+        if "eog" in job.raw
+        else "none",
         "Blinks": blink_sentence(job.blinks),
         "Versions": f"npa {__version__}, MNE {mne.__version__}",
     }
@@ -111,8 +116,8 @@ def blink_sentence(blinks):
     >>> from npa.blinks import BlinkICARemover
     >>> from npa.datasets import simulate_recording
     >>> raw, truth = simulate_recording(duration=30.0, seed=0)
-    >>> blink_sentence(BlinkICARemover().fit(raw).blinks_)
-    '6 found on VEOG, removed with one component (r2 = 0.99)'
+    >>> blink_sentence(BlinkICARemover().fit(raw).blinks_).rpartition(" (")[0]
+    '6 found on VEOG, removed with one component'
     """
     if not blinks.found:
         return f"none removed: {blinks.reason}"
@@ -139,7 +144,7 @@ def _add_blinks(report, add_figure, blinks):
         "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
         "largest, before and after."
         if blinks.found
-        else "Nothing was subtracted; the signal is as recorded.",
+        else "No component was subtracted.",
     )
     if blinks.found:
         report.add_html(
@@ -164,7 +169,7 @@ def _add_maps(add_figure, job):
         draw_maps(values, info),
         "Maps",
         f"Exponent of the background, and height of the tallest peak within {_ALPHA[0]:g}-"
-        f"{_ALPHA[1]:g} Hz above it (0 where there is none).",
+        f"{_ALPHA[1]:g} Hz above it (0 where there is none; 1 is ten times the power).",
     )
 
 
@@ -193,12 +198,19 @@ def tallest_peak(table, fmin, fmax):
     centres = table.filter(regex=r"^peak\d+_cf$").to_numpy()
     heights = table.filter(regex=r"^peak\d+_pw$").to_numpy()
     inside = (centres >= fmin) & (centres <= fmax)
-    tallest = np.where(inside, heights, 0.0).max(axis=1)
+    tallest = np.where(inside, heights, 0.0).max(axis=1, initial=0.0)
     return np.where(np.isfinite(table["exponent"]), tallest, np.nan)
 
 
-def _add_filters(report, add_figure, filters):
-    """Add the gain of the amplifier, ideal and realised."""
+def _add_filters(report, add_figure, job):
+    """Add the model that the amplifier was made from, and its gain, ideal and realised."""
+    filters = job.filters
+    add_figure(
+        job.steps["amplify"].spectrum_.plot(),
+        "Model of the amplifier",
+        "The amplifier fits a model of its own, with the settings published with the method. Its "
+        "peaks are those that the filter raises.",
+    )
     add_figure(
         filters.plot(),
         "Filters",

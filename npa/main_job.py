@@ -74,7 +74,8 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
     Raises
     ------
     ValueError
-        If an EOG channel is not there, or the recording is too short or has too few channels.
+        If an EOG channel is not there or bad, the recording is too short or has too few channels,
+        or its mean spectrum has no 1/f background.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
     raw = raw.copy().set_channel_types(dict.fromkeys(names, "eog"), verbose=False)
     steps = {} if line is None else {"line": LineNoiseRemover(line)}
     steps |= {
-        "blinks": BlinkICARemover(),
+        "blinks": BlinkICARemover(eog=names or None),
         "amplify": NeuralPowerAmplifier(),
         "measure": FOOOFFitter(),
     }
@@ -98,6 +99,8 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
     for name in progress(list(steps)):
         if name == "amplify":
             amplified = steps[name].fit_transform(clean)
+            if steps[name].filters_ is None:
+                raise ValueError(_no_background(steps[name].spectrum_))
         elif name == "measure":
             values = steps[name].fit_transform(clean)
         else:
@@ -122,6 +125,8 @@ def save_main_job(job, folder):
     >>> list(inspect.signature(save_main_job).parameters)
     ['job', 'folder']
     """
+    import matplotlib.pyplot as plt
+
     from npa.viz import draw_power
 
     job.amplified.save(folder / "clean_raw.fif", verbose=False)
@@ -134,9 +139,10 @@ def save_main_job(job, folder):
     }
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
+        plt.close(figure)
 
 
-def mean_power(job, fmax=60.0):
+def mean_power(job, fmax=70.0):
     """Return the mean power spectrum of the usable channels, before and after the steps.
 
     Parameters
@@ -151,7 +157,8 @@ def mean_power(job, fmax=60.0):
     freqs : array, shape (n_freqs,)
         Frequencies in Hz.
     power : dict
-        Label to power (n_freqs,) in V^2/Hz.
+        Label to power (n_freqs,) in V^2/Hz. The label between ``"as recorded"`` and
+        ``"amplified"`` names what was removed, and is missing where nothing was.
 
     Examples
     --------
@@ -159,18 +166,28 @@ def mean_power(job, fmax=60.0):
     >>> list(inspect.signature(mean_power).parameters)
     ['job', 'fmax']
     """
+    removed = ["line noise"] * ("line" in job.steps) + ["blinks"] * job.blinks.found
+    stages = {"as recorded": job.raw, "amplified": job.amplified}
+    if removed:
+        stages = {
+            "as recorded": job.raw,
+            f"without {' and '.join(removed)}": job.clean,
+            "amplified": job.amplified,
+        }
     power = {}
-    for label, raw in [
-        ("as recorded", job.raw),
-        ("without blinks", job.clean),
-        ("amplified", job.amplified),
-    ]:
+    for label, raw in stages.items():
         signals = read_signals(raw)
         freqs, each = psd_of_runs(
             signals.data[:, signals.usable], signals.runs, signals.sfreq, fmax=fmax
         )
         power[label] = each.mean(axis=(0, 1))
     return freqs, power
+
+
+def _no_background(spectrum):
+    """Say why there is nothing to amplify."""
+    why = spectrum.problem or f"the exponent is {spectrum.exponent:.2g}, not above 0"
+    return f"the mean spectrum of the recording has no 1/f background to take out: {why}."
 
 
 def _by_channel(fitter, values):

@@ -144,8 +144,16 @@ def test_spectra_keep_within_clean_runs(raw):
     np.testing.assert_allclose(Power().fit_transform(raw), clean, rtol=0.3)
 
 
-def test_by_without_aggregate_is_refused(raw):
+def test_what_cannot_be_combined_is_refused(raw):
     with pytest.raises(ValueError, match=r"by='/' groups channels, so aggregate must be"):
         Power(by="/").fit(raw)
     with pytest.raises(ValueError, match="psd must be one of"):
         Power(psd="fft").fit(raw)
+    with pytest.raises(TypeError, match="psd_kwargs must be None or a dict, got 'boxcar'"):
+        Power(psd_kwargs="boxcar").fit(raw)
+    with pytest.raises(ValueError, match=r"psd_kwargs must not hold \['fmin'\]"):
+        Power(psd_kwargs={"fmin": 3}).fit(raw)
+    meg = raw.copy().set_channel_types({"Oz": "mag"}, on_unit_change="ignore")
+    assert Power().fit_transform(meg).shape == (1, 3)
+    with pytest.raises(ValueError, match="picks must hold channels of one type.* got eeg, mag"):
+        Power(aggregate="mean").fit(meg)

@@ -403,6 +403,15 @@ def test_report_of_no_blinks():
     assert not table["removed"].any()
 
 
+def test_channels_may_be_named_as_types(simulated):
+    raw = simulated[0].copy().rename_channels({"VEOG": "eog", "Oz": "eeg"})
+    assert BlinkICARemover().fit(raw).blinks_.channel == "eog"
+    np.testing.assert_array_equal(
+        BlinkICARemover(eog="eog").fit_transform(raw).get_data(),
+        BlinkICARemover(eog="VEOG").fit_transform(simulated[0]).get_data(),
+    )
+
+
 # ---- bad input ----
 
 
@@ -416,7 +425,7 @@ def test_only_mne_objects(X):
     ("parameters", "error", "message"),
     [
         ({"eog": "EOG1"}, ValueError, r"eog must name .* got 'EOG1': \['EOG1'\] are not there"),
-        ({"eog": []}, ValueError, "eog must name good channels"),
+        ({"eog": []}, ValueError, r"eog must name good channels of X, got \[\]\.$"),
         ({"eog": 3}, TypeError, "eog must be None, a name or a list of names, got 3"),
         ({"method": "fastica"}, ValueError, r"method must be one of \['picard', 'infomax'\]"),
         ({"n_components": 1}, ValueError, "n_components must be a whole number >= 2 and <= 12"),
@@ -443,7 +452,7 @@ def test_bad_recordings_are_refused(simulated):
     bad.info["bads"] = bad.ch_names[:-2]
     with pytest.raises(ValueError, match="at least two EEG channels .* got 0 of 12"):
         BlinkICARemover().fit(bad)
-    with pytest.raises(ValueError, match="finds no channel"):
+    with pytest.raises(ValueError, match="X must have EEG channels besides eog=None, got none"):
         BlinkICARemover().fit(raw.copy().pick(["VEOG", "HEOG"]))
     with pytest.raises(ValueError, match="X is too short"):
         BlinkICARemover().fit(raw.copy().crop(0, 1.5))

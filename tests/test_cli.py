@@ -65,6 +65,22 @@ def test_demo_writes_what_it_found(recording, tmp_path, capsys):
     assert cleaned.ch_names == mne.io.read_raw(recording, verbose=False).ch_names
 
 
+def test_recordings_without_a_job_to_do_are_refused(tmp_path, capsys):
+    raw, _ = simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, seed=0)
+    raw.info["bads"] = ["VEOG"]
+    raw.save(tmp_path / "bad_raw.fif")
+    noise = np.diff(np.random.default_rng(0).normal(scale=1e-5, size=(8, 5121)))  # rises as f^2
+    info = mne.create_info(CHANNELS, 128.0, "eeg")
+    mne.io.RawArray(noise, info).save(tmp_path / "rising_raw.fif")
+    args = ["demo", "--out", str(tmp_path / "out"), "--data"]
+    assert main([*args, str(tmp_path / "bad_raw.fif"), "--eog", "VEOG"]) == 1
+    assert "['VEOG'] are marked bad" in capsys.readouterr().err
+    with pytest.warns(RuntimeWarning, match="has no model"):
+        assert main([*args, str(tmp_path / "rising_raw.fif")]) == 1
+    assert "has no 1/f background to take out: the exponent is -2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_results_are_not_overwritten_unasked(recording, tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("precious")
     assert main(["demo", "--data", str(recording), "--out", str(tmp_path)]) == 1
@@ -105,7 +121,7 @@ def test_amplify_writes_one_recording_each(recording, tmp_path, capsys):
     assert main(args) == 1
     assert "is there; choose another folder, or overwrite" in capsys.readouterr().err
     assert main([*args, "--overwrite", "--response", "whitening"]) == 0
-    assert main([*args, str(recording)]) == 1
+    assert main(["amplify", str(recording), str(recording), "-o", str(out)]) == 1
     assert "two recordings have the same name" in capsys.readouterr().err
 
 
@@ -187,5 +203,5 @@ def test_interrupted_leaves_nothing(recording, tmp_path):
     job.send_signal(signal.SIGTERM)
     _, error = job.communicate(timeout=240)
     assert job.returncode == 130, error
-    assert b"interrupted, nothing was written" in error
+    assert b"interrupted; nothing half-written is left" in error
     assert not os.listdir(tmp_path)

@@ -122,6 +122,13 @@ def test_flat_channels_are_seen_through_offset_and_rounding():
     assert signals.usable.tolist() == [True, False, True]
 
 
+def test_flat_is_judged_within_a_channel_type():
+    """Magnetic fields in tesla are tiny beside volts, and none the flatter for it."""
+    info = mne.create_info(["Oz", "MEG1"], SFREQ, ["eeg", "mag"])
+    noise = np.random.default_rng(3).normal(size=(2, 500)) * [[1e-2], [1e-13]]
+    assert read_signals(mne.io.RawArray(noise, info)).usable.all()
+
+
 def test_nan_in_a_bad_channel_is_allowed_and_elsewhere_named():
     raw = make_raw(bads=["Cz"])
     raw.get_data()

@@ -9,6 +9,7 @@ import pytest
 from npa.files import add_positions, load_recording, staged
 
 
+@pytest.mark.filterwarnings("ignore:Invalid measurement date:RuntimeWarning")
 def test_no_file_and_no_recording_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.edf does not exist"):
         load_recording(tmp_path / "nothing.edf")
@@ -45,7 +46,7 @@ def test_staged_results_appear_when_whole(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_staged_leaves_nothing_half_written(tmp_path, error):
     def write_half():
-        with staged(tmp_path / "out") as aside:
+        with staged(tmp_path / "a" / "b" / "out") as aside:
             (aside / "one.txt").write_text("1")
             raise error
 

@@ -26,8 +26,6 @@ LAYERS = {
     "resonant": lambda **options: ResonantRNN(seed=1, **options),
     "harmonic": lambda **options: HarmonicOscillatorRNN(units=11, seed=1, **options),
 }
-# TensorFlow's variables do not know NumPy 2's copy argument, which Keras needs to read them
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 both_layers = pytest.mark.parametrize("kind", list(LAYERS))
 
