@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-_HOMES = {"ActivationRecorder": "recorder", "ContrastFlicker": "flicker"}
+_HOMES = {"ActivationRecorder": "recorder", "ContrastFlicker": "flicker", "LSTMDecoder": "decoding"}
 
-__all__ = ["ActivationRecorder", "ContrastFlicker"]
+__all__ = ["ActivationRecorder", "ContrastFlicker", "LSTMDecoder"]
 
 
 def __getattr__(name):
