@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import mne
 import numpy as np
 from mne.utils import logger
+from threadpoolctl import threadpool_limits
 
 from npa.base import SignalTransformer
 from npa.blink_peaks import BLINK_BAND, CleanRuns, find_blinks, frontal_channels
@@ -330,8 +331,10 @@ class BlinkICARemover(SignalTransformer):
         info = mne.create_info([str(row) for row in range(len(data))], rate, "eeg", verbose=False)
         raw = mne.io.RawArray(data, info, verbose=False)
         try:
-            # The samples are filtered, of which MNE's warning knows nothing.
-            ica.fit(raw, verbose="ERROR")
+            # The matrices are small: threads cost more than they give. The samples are filtered,
+            # of which MNE's warning knows nothing.
+            with threadpool_limits(1):
+                ica.fit(raw, verbose="ERROR")
         except RuntimeError as error:
             if "One PCA component" not in str(error):
                 raise

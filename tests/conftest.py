@@ -1,11 +1,16 @@
 """Fixtures that every test module may ask for."""
 
 import os
+
+# Two workers run the tests; more threads than that would only stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import matplotlib
 import mne
 import pytest
+from matplotlib import pyplot as plt
 
 matplotlib.use("Agg")
 
@@ -30,4 +35,4 @@ def _quiet_mne():
 def _close_figures():
     """Leave no open figure behind."""
     yield
-    matplotlib.pyplot.close("all") if hasattr(matplotlib, "pyplot") else None
+    plt.close("all")
