@@ -29,7 +29,7 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.job(args)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, EOFError) as error:
         print(f"npa-ann {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -106,6 +106,8 @@ class ContrastFlicker(ContainerTransformer):
         for frequency in frequencies:
             check_number("frequencies", frequency, above=0, below=fps / 2)
         n_frames = _count_frames(fps, check_number("duration", self.duration, above=0))
+        if len(set(frequencies)) < len(frequencies):
+            raise ValueError(f"frequencies must differ to be told apart, got {frequencies}.")
         masks = _masks(self.regions, *X.shape[1:3])
         if len(masks) != len(frequencies):
             raise ValueError(
@@ -190,6 +192,8 @@ class Frames:
 
     def __getitem__(self, index):
         which, *rest = index if isinstance(index, tuple) else (index,)
+        if which is Ellipsis:
+            which, rest = slice(None), [Ellipsis, *rest]
         images = np.asarray(self.images[which], np.float32)
         frames = images[..., np.newaxis, :, :, :] * self.gain
         within = (slice(None),) * (images.ndim - 3)

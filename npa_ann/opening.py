@@ -56,7 +56,7 @@ def list_layers(model):
 
 
 def layer_signals(layer):
-    """List what can be recorded at a layer, besides its own ``trace``.
+    """List what can be recorded at a layer.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def layer_signals(layer):
     Returns
     -------
     signals : tuple of str
-        ``"output"`` and ``"input"``, and the gates of a recurrent layer.
+        ``"output"`` and ``"input"``, the gates of a recurrent layer, and what a layer with a
+        ``trace`` method names in ``trace_signals``.
 
     Examples
     --------
@@ -74,11 +75,14 @@ def layer_signals(layer):
     ('z', 'r', 'hh', 'h', 'output', 'input')
     """
     halves = directions(layer)
-    return (*(gates_of(next(iter(halves.values()))) if halves else ()), "output", "input")
+    gates = gates_of(next(iter(halves.values()))) if halves else ()
+    return (*gates, *getattr(layer, "trace_signals", ()), "output", "input")
 
 
 def gates_of(layer):
     """Return the gates of an LSTM, GRU or simple recurrent layer; none for any other.
+
+    A cell that derives from Keras's but has a ``call`` of its own follows other equations.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def gates_of(layer):
     """
     if is_recurrent(layer):
         for cell, signals in _GATED:
-            if isinstance(layer.cell, cell):
+            if isinstance(layer.cell, cell) and type(layer.cell).call is cell.call:
                 return signals
     return ()
 
@@ -262,6 +266,8 @@ def _copy(model, tap, prefix):
             outputs = layer(*args, **kwargs)
             if isinstance(layer, keras.layers.Layer):
                 layer.set_weights(originals[id(layer)].get_weights())
+                if isinstance(layer, keras.layers.Normalization):  # it works with copies of them
+                    layer.finalize_state()
         if isinstance(layer, keras.layers.Layer):
             taken.update(tap(path, layer, args, kwargs, outputs))
         return outputs

@@ -1,5 +1,6 @@
 """From a batch of inputs to the signals of chosen layers."""
 
+import inspect
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -100,44 +101,54 @@ class Reader:
             )
         if self.by_frame and is_recurrent(layer):
             raise ValueError(f"layer {path!r} is recurrent: it cannot run frame by frame.")
+        _check_stateless(path, layer)
         if directions(layer):
             probe = _GateProbe(path, layer, self.signals, args, kwargs)
         else:
-            probe = _TensorProbe(path, self.signals, self._tensors(layer, args, outputs))
+            offered = self._tensors(path, layer, args, kwargs, outputs)
+            probe = _TensorProbe(path, self.signals, offered)
         _check_signals(path, layer, self.signals, probe.available)
         self._probes[path] = probe
         return probe.tensors
 
-    def _tensors(self, layer, args, outputs):
+    def _tensors(self, path, layer, args, kwargs, outputs):
         """Return what a layer without gates offers: name to (label, tensor, has time)."""
-        tensors = {"input": args[0], "output": outputs}
+        given = _argument(0, layer, args, kwargs)
+        tensors = {"input": given, "output": outputs}
         if is_recurrent(layer):
+            if _argument(1, layer, args, kwargs) is not None:
+                raise ValueError(
+                    f"layer {path!r} starts from a state it is given: only LSTM, GRU and SimpleRNN "
+                    "can be recorded then."
+                )
+            mask = _argument(2, layer, args, kwargs)
             unfolded = keras.layers.RNN(
                 layer.cell,
                 return_sequences=True,
                 go_backwards=layer.go_backwards,
                 zero_output_for_mask=layer.zero_output_for_mask,
             )
-            tensors["output"] = unfolded(args[0])
+            tensors["output"] = unfolded(given, mask=mask)
             if hasattr(layer, "trace"):
-                tensors |= layer.trace(args[0])
+                tensors |= layer.trace(given, mask=mask)
         if isinstance(layer, keras.layers.Embedding):
-            tensors["input"] = ops.expand_dims(args[0], -1)
+            tensors["input"] = ops.expand_dims(given, -1)
         offered = {
-            name: (name, *self._reduced(tensor))
+            name: (name, *self._reduced(tensor, layer))
             for name, tensor in tensors.items()
             if isinstance(tensor, keras.KerasTensor) and len(tensor.shape) >= 2
         }
-        if "output" in offered and self._map_axes(outputs):
+        if "output" in offered and self._map_axes(tensors["output"]):
             offered["output"] = offered["filter"] = ("filter", *offered["output"][1:])
         return offered
 
-    def _reduced(self, tensor):
+    def _reduced(self, tensor, layer):
         """Reduce maps to a number; return the tensor and whether its second axis is time."""
         axes = self._map_axes(tensor)
         has_time = not self.by_frame and len(tensor.shape) in (3, 5)
         if axes and self.reduce is not None:
-            if keras.config.image_data_format() != "channels_last":
+            orders = keras.config.image_data_format(), getattr(layer, "data_format", None)
+            if "channels_first" in orders:
                 raise ValueError("maps must have their channels last to be reduced.")
             tensor = {"mean": ops.mean, "max": ops.max}[self.reduce](tensor, axis=axes)
         return tensor, has_time
@@ -179,25 +190,12 @@ class _GateProbe:
         self.available = layer_signals(layer)
         self._wanted = signals
         self._halves = directions(layer)
-        states = args[1] if len(args) > 1 else kwargs.get("initial_state")
-        states = (
-            []
-            if states is None
-            else list(states)
-            if isinstance(states, (list, tuple))
-            else [states]
-        )
-        inputs, mask = _Entrance()(args[0], mask=kwargs.get("mask"))
+        given, states, mask = (_argument(number, layer, args, kwargs) for number in range(3))
+        inputs, mask = _Entrance()(given, mask=mask)
         tensors = {"x": inputs, "mask": mask}
         tensors |= {f"state{number}": state for number, state in enumerate(_as_list(states))}
         self._keys = {name: f"{path}|{name}" for name in tensors}
         self.tensors = {self._keys[name]: tensor for name, tensor in tensors.items()}
-        for half in self._halves.values():
-            if half.stateful:
-                raise ValueError(
-                    f"layer {path!r} is stateful: what it does depends on what it read before. "
-                    "Build it with stateful=False."
-                )
 
     def read(self, taken, n):
         """Return names and values (n, channels, time)."""
@@ -292,6 +290,23 @@ def runs_by_frame(model, X):
     return as_frames
 
 
+def _argument(number, layer, args, kwargs):
+    """Return what a layer was given as its argument of this number, by place or by name."""
+    if len(args) > number:
+        return args[number]
+    names = [*inspect.signature(layer.call).parameters][number : number + 1]
+    return kwargs.get(*names) if names else None
+
+
+def _check_stateless(path, layer):
+    """Raise where a layer remembers one batch in the next."""
+    if getattr(layer, "stateful", False):
+        raise ValueError(
+            f"layer {path!r} is stateful: what it does depends on what it read before. "
+            "Build it with stateful=False."
+        )
+
+
 def _check_signals(path, layer, wanted, available):
     """Raise where a layer does not have what is wanted."""
     missing = [name for name in wanted if name not in available]
@@ -324,9 +339,9 @@ def _run_gates(layer, x, mask, states):
 
 def _in_numpy(activation):
     """Name an activation that NumPy has; wrap any other."""
-    name = keras.activations.serialize(activation)
-    if name in ACTIVATIONS:
-        return name
+    for name in ACTIVATIONS:
+        if activation is keras.activations.get(name):
+            return name
     return lambda z: ops.convert_to_numpy(activation(ops.convert_to_tensor(z)))
 
 

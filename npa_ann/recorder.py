@@ -4,6 +4,7 @@ import hashlib
 import re
 import tempfile
 from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -68,7 +69,8 @@ class ActivationRecorder(ContainerTransformer):
     frame.
 
     The gates are computed from the weights by `npa_ann.gates`; all else by Keras. Cloning shares
-    the model; a pickle contains it as a ``.keras`` file.
+    the model; a pickle contains it as a ``.keras`` file,
+    which is loaded without the optimiser and losses of training.
 
     Examples
     --------
@@ -121,7 +123,7 @@ class ActivationRecorder(ContainerTransformer):
         self.sfreq_ = _sampling_rate(self.sfreq, X)
         self.reader_ = self._open(layers)
         self.fingerprint_ = _fingerprint(self.model)
-        self.ch_names_, values = self.reader_.read(_first(X), self.batch_size)
+        self.ch_names_, values = self._read(_first(X))
         _check_finite(self.ch_names_, values)
         return self
 
@@ -139,7 +141,7 @@ class ActivationRecorder(ContainerTransformer):
             One epoch an input, one channel a unit, typed eeg.
         """
         self._check(X)
-        n_times = self.reader_.read(_first(X), self.batch_size)[1].shape[-1]
+        n_times = self._read(_first(X))[1].shape[-1]
         shape = (len(X), len(self.ch_names_), n_times)
         size, limit = 8.0 * np.prod(shape, dtype=float), _parse_bytes(self.max_memory)
         if size > limit:
@@ -211,11 +213,24 @@ class ActivationRecorder(ContainerTransformer):
                 f"{self.sfreq_:g} at fit."
             )
 
+    def _read(self, X):
+        """Read a few inputs; errors of the backend become ours."""
+        try:
+            return self.reader_.read(X, self.batch_size)
+        except (ValueError, TypeError):
+            raise
+        # Each backend has errors of its own, such as for a token outside the vocabulary.
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            reasons = [line for line in lines if line and not line.startswith("[[")]
+            reason = reasons[-1] if reasons else repr(error)
+            raise ValueError(f"X cannot be run through the model: {reason}") from error
+
     def _record(self, X):
         """Yield activations of a few inputs at a time."""
-        step = max(1, self.batch_size // X.shape[1]) if self.by_frame_ else self.batch_size
+        step = max(1, self.batch_size // np.shape(X[:1])[1]) if self.by_frame_ else self.batch_size
         for start in range(0, len(X), step):
-            names, batch = self.reader_.read(X[start : start + step], self.batch_size)
+            names, batch = self._read(X[start : start + step])
             if names != self.ch_names_:
                 raise ValueError(
                     f"X gives {len(names)} channels, but gave {len(self.ch_names_)} at fit."
@@ -246,10 +261,11 @@ class ActivationRecorder(ContainerTransformer):
 
     def __setstate__(self, state):
         """Load the model, in Keras's safe mode, and open it again."""
+        import_module("npa_ann.rhythmic")  # so that models with its layers load
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             path.write_bytes(state["model"])
-            model = keras.saving.load_model(path, safe_mode=True)
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
         super().__setstate__({**state, "model": model})
         if "ch_names_" in state:
             self.reader_ = self._open(list_layers(model))
@@ -305,8 +321,8 @@ def _parse_bytes(size):
 
 
 def _fingerprint(model):
-    """Condense a model's weights, to notice when they change."""
-    digest = hashlib.blake2b(digest_size=16)
+    """Condense a model's weights and configuration, to notice when they change."""
+    digest = hashlib.blake2b(repr(model.get_config()).encode(), digest_size=16)
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

@@ -179,6 +179,8 @@ class HarmonicOscillatorCell(keras.layers.Layer):
 class _OscillatorRNN(keras.layers.RNN):
     """A recurrent layer whose cell has ``omega``, ``beta`` and ``step``."""
 
+    trace_signals = ("x", "y", "amplitude")
+
     def trace(self, inputs, mask=None):
         """Return what the nodes do at every step.
 

@@ -1,6 +1,7 @@
 """Weights of networks as plain arrays on disk."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -86,7 +87,7 @@ def load_weights(model, path):
     True
     """
     weights = _named_weights(model)
-    with np.load(path, allow_pickle=False) as archive:
+    with _open_archive(path) as archive:
         missing = sorted(weights.keys() - set(archive.files))
         unknown = sorted(set(archive.files) - weights.keys())
         if missing or unknown:
@@ -106,6 +107,14 @@ def load_weights(model, path):
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return model
+
+
+def _open_archive(path):
+    """Open an ``.npz`` file, or say that it is none."""
+    # NumPy opens a single array or a pickle as well, and leaks what it cannot read.
+    if Path(path).exists() and not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no whole .npz file.")
+    return np.load(path, allow_pickle=False)
 
 
 def _named_weights(model):

@@ -189,3 +189,11 @@ def test_bad_weight_files_change_nothing(changes, message, tmp_path):
 def test_bad_arguments(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no archive at all"])
+def test_a_broken_weight_file_is_named(tmp_path, content):
+    path = tmp_path / "broken.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.npz is no whole \.npz file"):
+        load_weights(plain_cnn(), path)

@@ -460,6 +460,21 @@ def test_bad_inputs(rng):
         cnn.transform(sequence)
 
 
+def test_a_token_outside_the_vocabulary_is_refused():
+    recorder = ActivationRecorder(sentiment_lstm(vocabulary=20), "embedding")
+    with pytest.raises(ValueError, match="X cannot be run through the model: .*indices"):
+        recorder.fit(np.full((1, 5), 1000))
+
+
+def test_a_changed_activation_is_noticed(rng):
+    model = plain_cnn(activation="relu")
+    images = rng.uniform(size=(1, 32, 32, 3))
+    recorder = ActivationRecorder(model, "relu_1").fit(images)
+    model.get_layer("relu_1").activation = keras.activations.tanh
+    with pytest.raises(ValueError, match="changed since fit"):
+        recorder.transform(images)
+
+
 def test_a_changed_model_is_noticed(rng):
     model = sequence_network(RECURRENT["lstm"], False)
     x = tokens(rng, False)
@@ -491,3 +506,105 @@ def test_layers_that_cannot_be_told_apart(rng):
     stateful = keras.Model(given, layers.LSTM(3, stateful=True, name="lstm")(given))
     with pytest.raises(ValueError, match="is stateful"):
         ActivationRecorder(stateful, "lstm").fit(np.ones((2, 4, 3)))
+
+
+def test_adapted_layers_keep_what_they_learned(rng):
+    x = rng.normal(5, 3, (20, 4)).astype("float32")
+    for adapted in (
+        layers.Normalization(name="scale"),
+        layers.Discretization(num_bins=4, name="scale"),
+    ):
+        adapted.adapt(x)
+        model = keras.Sequential([keras.Input((4,)), adapted])
+        np.testing.assert_allclose(
+            recorded(model, x, "scale", "output")[..., 0], model.predict(x, verbose=0), atol=SAME
+        )
+
+
+@keras.saving.register_keras_serializable("tests")
+class TripledCell(layers.LSTMCell):
+    """An LSTM cell with equations of its own."""
+
+    def call(self, inputs, states, training=False):
+        h, states = super().call(inputs, states, training=training)
+        return 3 * h, [3 * h, states[1]]
+
+
+def test_a_cell_of_other_equations_has_no_gates(rng):
+    model = keras.Sequential([keras.Input((6, 2)), layers.RNN(TripledCell(4), name="rec")])
+    x = rng.normal(size=(3, 6, 2))
+    np.testing.assert_allclose(
+        recorded(model, x, "rec", "output")[..., -1], model.predict(x, verbose=0), atol=SAME
+    )
+    with pytest.raises(ValueError, match=r"\['f'\] are not in layer 'rec' \(RNN\)"):
+        ActivationRecorder(model, "rec", "f").fit(x)
+
+
+@keras.saving.register_keras_serializable("tests")
+def relu(x):
+    """Not Keras's own, but named like it."""
+    return keras.ops.leaky_relu(x, 0.3)
+
+
+@pytest.mark.parametrize("activation", [relu, layers.LeakyReLU(0.2)])
+def test_activations_of_ones_own(activation, rng):
+    model = keras.Sequential(
+        [keras.Input((6, 2)), layers.SimpleRNN(4, activation=activation, name="rec")]
+    )
+    x = rng.normal(size=(3, 6, 2))
+    np.testing.assert_allclose(
+        recorded(model, x, "rec", "h")[..., -1], model.predict(x, verbose=0), atol=SAME
+    )
+
+
+def test_other_recurrent_layers_heed_masks_and_refuse_states(rng):
+    given = keras.Input((6, 2))
+    mask = layers.Lambda(lambda x: x[..., 0] > 0)(given)
+    rec = layers.RNN(TripledCell(4), return_sequences=True, return_state=True, name="rec")
+    h, *states = rec(given, mask=mask)
+    model, x = keras.Model(given, h), rng.normal(size=(3, 6, 2))
+    expected = model.predict(x, verbose=0).transpose(0, 2, 1)
+    np.testing.assert_allclose(recorded(model, x, "rec", "output"), expected, atol=SAME)
+
+    again = layers.RNN(TripledCell(4), name="again")(given, initial_state=states)
+    with pytest.raises(ValueError, match="'again' starts from a state it is given"):
+        ActivationRecorder(keras.Model(given, again), "again").fit(x)
+    fixed = keras.Input(batch_shape=(3, 6, 2))
+    stateful = keras.Model(fixed, layers.RNN(TripledCell(4), stateful=True, name="rec")(fixed))
+    with pytest.raises(ValueError, match="is stateful"):
+        ActivationRecorder(stateful, "rec").fit(x)
+
+
+def test_layers_may_be_called_by_name(rng):
+    given, x = keras.Input((6, 2)), rng.normal(size=(3, 6, 2))
+    model = keras.Model(given, layers.Dense(2, name="out")(inputs=layers.GRU(3)(sequences=given)))
+    for layer in ("out", "gru*"):
+        data = recorded(model, x, layer, "output")
+        assert np.isfinite(data).all()
+    np.testing.assert_allclose(
+        recorded(model, x, "out", "output")[..., 0], model.predict(x, verbose=0), atol=SAME
+    )
+
+
+def test_a_layer_with_channels_first_is_refused():
+    model = keras.Sequential(
+        [
+            keras.Input((2, 6, 6)),
+            layers.AveragePooling2D(2, data_format="channels_first", name="pool"),
+        ]
+    )
+    with pytest.raises(ValueError, match="channels last"):
+        ActivationRecorder(model, "pool").fit(np.ones((1, 2, 6, 6)))
+
+
+def test_a_pickle_needs_no_loss():
+    def loss(wanted, got):
+        return keras.ops.mean(wanted - got)
+
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="out")])
+    model.compile("sgd", loss)
+    recorder = ActivationRecorder(model, "out").fit(np.ones((1, 4)))
+    copied = pickle.loads(pickle.dumps(recorder))
+    np.testing.assert_array_equal(
+        copied.transform(np.ones((1, 4))).get_data(), recorder.transform(np.ones((1, 4))).get_data()
+    )

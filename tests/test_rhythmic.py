@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from npa_ann import networks
 from npa_ann.dynamics import rhythmic
+from npa_ann.opening import layer_signals
 from npa_ann.recorder import ActivationRecorder
 from npa_ann.rhythmic import (
     HarmonicOscillatorCell,
@@ -370,3 +371,11 @@ def test_layers_learn_digits(build, rate, epochs):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@both_layers
+def test_what_a_layer_can_trace_is_listed(kind):
+    layer = LAYERS[kind]()
+    layer(keras.KerasTensor((1, 5, 1)))
+    assert set(layer.trace_signals) == set(layer.trace(keras.KerasTensor((1, 5, 1))))
+    assert set(layer.trace_signals) < set(layer_signals(layer))
