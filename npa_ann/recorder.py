@@ -269,6 +269,8 @@ class ActivationRecorder(ContainerTransformer):
         super().__setstate__({**state, "model": model})
         if "ch_names_" in state:
             self.reader_ = self._open(list_layers(model))
+            # A loaded model has the same weights; its configuration is spelled anew.
+            self.fingerprint_ = _fingerprint(model)
 
 
 def _choose_layers(layers, wanted):

@@ -432,7 +432,7 @@ def test_only_mne_objects(X):
         ({"n_components": 13}, ValueError, "n_components must be a whole number .* got 13"),
         ({"n_components": 1.5}, ValueError, "n_components must be a number > 0 and < 1"),
         ({"l_freq": 50.0}, ValueError, "l_freq must be a number > 0 and < 40, got 50.0"),
-        ({"h_freq": 60.0}, ValueError, "h_freq must be .* <= 51.2 and < 128, got 60.0"),
+        ({"h_freq": 60.0}, ValueError, "h_freq must be .* <= 51.2, got 60.0"),
         ({"fit_sfreq": 10.0}, ValueError, "fit_sfreq must be a number >= 25, got 10.0"),
         ({"fit_duration": 1.0}, ValueError, "X is too short: the ICA of 12 channels needs 240"),
         ({"min_blinks": 0}, ValueError, "min_blinks must be a whole number >= 1, got 0"),
@@ -466,7 +466,7 @@ def test_bad_recordings_are_refused(simulated):
     bad.info["bads"] = ["VEOG"]
     with pytest.raises(ValueError, match=r"\['VEOG'\] are marked bad"):
         BlinkICARemover(eog="VEOG").fit(bad)
-    with pytest.raises(ValueError, match="h_freq must be a number .* < 32, got 40.0"):
+    with pytest.raises(ValueError, match="h_freq must lie below the Nyquist frequency of 32 Hz, got 40"):
         BlinkICARemover().fit(raw.copy().resample(64))
     with pytest.raises(ValueError, match="X must be sampled above 25 Hz"):
         BlinkICARemover().fit(raw.copy().resample(20))

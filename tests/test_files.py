@@ -9,7 +9,6 @@ import pytest
 from npa.files import add_positions, load_recording, staged
 
 
-@pytest.mark.filterwarnings("ignore:Invalid measurement date:RuntimeWarning")
 def test_no_file_and_no_recording_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.edf does not exist"):
         load_recording(tmp_path / "nothing.edf")
