@@ -466,7 +466,7 @@ def test_bad_recordings_are_refused(simulated):
     bad.info["bads"] = ["VEOG"]
     with pytest.raises(ValueError, match=r"\['VEOG'\] are marked bad"):
         BlinkICARemover(eog="VEOG").fit(bad)
-    with pytest.raises(ValueError, match="h_freq must lie below the Nyquist frequency of 32 Hz, got 40"):
+    with pytest.raises(ValueError, match="h_freq must lie below .* of 32 Hz, got 40"):
         BlinkICARemover().fit(raw.copy().resample(64))
     with pytest.raises(ValueError, match="X must be sampled above 25 Hz"):
         BlinkICARemover().fit(raw.copy().resample(20))

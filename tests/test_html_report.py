@@ -61,7 +61,8 @@ def test_page_says_what_was_done(job, tmp_path):
 
 def test_page_has_every_figure_and_table(job, tmp_path):
     text = page(job, tmp_path)
-    assert text.count('<img class="figure-img') == 6  # blinks, spectrum, maps, model, filters, power
+    # Blinks, spectrum, maps, model, filters, power.
+    assert text.count('<img class="figure-img') == 6
     for title in (
         "Blinks",
         "Blink components",

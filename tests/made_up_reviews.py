@@ -1,0 +1,18 @@
+"""Made-up reviews in the published layout, whose label a fifth of their words give away."""
+
+PRAISE, BLAME = ["superb", "lovely", "moving"], ["dull", "awful", "clumsy"]
+NEUTRAL = ["the", "a", "film", "plot", "actor", "scene", "and", "of"]
+
+
+def write_reviews(folder, rng, n_reviews=200):
+    """Write reviews of 5 to 70 words."""
+    for number in range(n_reviews):
+        part, label = ("train", "test")[number % 2], ("neg", "pos")[number // 2 % 2]
+        words = rng.choice(NEUTRAL, size=rng.integers(5, 70)).astype(object)
+        telling = rng.random(len(words)) < 0.2
+        telling[0] = True
+        words[telling] = rng.choice(PRAISE if label == "pos" else BLAME, size=telling.sum())
+        file = folder / "aclImdb" / part / label / f"{number}_{9 if label == 'pos' else 2}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(" ".join(words).capitalize() + ".")
+    return folder
