@@ -202,6 +202,9 @@ def _cut(recording, wanted, picks, cut, given):
     """Cut one recording into data, label numbers, times, info and drop log."""
     if isinstance(recording, mne.BaseEpochs):
         recording = recording.copy().load_data()
+    if not all(projection["active"] for projection in recording.info["projs"]):
+        # Before channels are picked: a reference to the mean is that of all of them.
+        recording = recording.copy().load_data().apply_proj(verbose=False)
     names = picked_names(recording.info, picks)
     if picks is None:
         names = [name for name in names if name not in recording.info["bads"]]
@@ -219,7 +222,19 @@ def _cut(recording, wanted, picks, cut, given):
     epochs = _cut_epochs(recording, rows, events, kept, cut, given is None)
     if given is not None:
         epochs = _drop_as_before(epochs, given)
-    check_finite("its data", epochs.get_data(verbose=False), kept)
+    if len(epochs):
+        _straighten(epochs, kept, cut, reject)
+    info = mne.pick_info(epochs.info, [epochs.ch_names.index(name) for name in names])
+    log = epochs.drop_log if given is None else tuple(map(tuple, given))
+    data = np.empty((0, len(names), len(epochs.times)))
+    if len(epochs):
+        data = epochs.get_data(picks=names, verbose=False)
+    return data, epochs.events[:, 2], epochs.times, info, log
+
+
+def _straighten(epochs, names, cut, reject):
+    """Detrend epochs in place, set them to their baseline, and drop those that are bad."""
+    check_finite("its data", epochs.get_data(verbose=False), names)
     if cut["detrend"] is not None:
         # As in MNE, whose own detrending does not say where a sample is NaN.
         epochs.apply_function(
@@ -231,9 +246,6 @@ def _cut(recording, wanted, picks, cut, given):
         )
     epochs.apply_baseline(cut["baseline"], verbose=False)
     epochs.drop_bad(reject, verbose=False)
-    info = mne.pick_info(epochs.info, [epochs.ch_names.index(name) for name in names])
-    log = epochs.drop_log if given is None else tuple(map(tuple, given))
-    return epochs.get_data(picks=names, verbose=False), epochs.events[:, 2], epochs.times, info, log
 
 
 def _names_of_types(recording, types):
@@ -305,10 +317,12 @@ def _what_occurs(recording):
 def _cut_epochs(recording, rows, events, names, cut, decide):
     """Cut epochs of some channels, as they are."""
     tmin, tmax = cut["tmin"], cut["tmax"]
-    settings = {"baseline": None, "verbose": False}
+    settings = {"baseline": None, "proj": False, "verbose": False}
     if not isinstance(recording, mne.BaseEpochs):
         span = {"tmin": tmin, "tmax": tmax, "reject_by_annotation": decide, "preload": True}
-        return mne.Epochs(recording, events, picks=names, **span, **settings)
+        # MNE applies what has been applied once more: to all channels, so that nothing changes.
+        epochs = mne.Epochs(recording, events, picks="all", **span, **settings)
+        return epochs.pick(names, exclude=(), verbose=False) if len(epochs) else epochs
     step = 1 / recording.info["sfreq"]
     if tmin < recording.tmin - step / 2 or tmax > recording.tmax + step / 2:
         raise ValueError(
@@ -331,6 +345,9 @@ def _check_recordings(recordings):
                 f"recordings[{subject!r}] must be a Raw, an Epochs or a list of them, got {runs!r}."
             )
         found += [(subject, f"{subject}/{number}", run) for number, run in enumerate(runs)]
+    names = [str(subject) for subject in recordings]
+    if len(set(names)) < len(names):
+        raise ValueError(f"recordings must have subjects of different names, got {names}.")
     return found
 
 
@@ -373,7 +390,8 @@ def _check_parts(labels, parts):
         lacking = [part.run for part in parts if not (part.codes == number).any()]
         if len(lacking) == len(parts):
             raise ValueError(
-                f"event_id[{label!r}] gives no trial: its events never occur, or all are dropped."
+                f"event_id[{label!r}] gives no trial in recording(s) {', '.join(lacking)}: its "
+                "events never occur, or all are dropped."
             )
         if lacking:
             warn(f"No trial of {label!r} in recording(s) {', '.join(lacking)}.")

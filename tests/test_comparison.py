@@ -3,19 +3,27 @@
 import mne
 import numpy as np
 import pytest
-from mne.decoding import Vectorizer
+from mne.decoding import LinearModel, Vectorizer
 from scipy.stats import kstest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
-from sklearn.model_selection import KFold, LeaveOneGroupOut
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LeaveOneGroupOut,
+    RepeatedKFold,
+    ShuffleSplit,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import label_binarize
 
 from npa.trials import Trials
 from npa_ann.decoding import LSTMDecoder, compare
-from npa_ann.decoding.resampling import auc, holm, score_rows
+from npa_ann.decoding.resampling import auc, draw_within, holm, score_rows
 
 LOGO = LeaveOneGroupOut()
 LDA = make_pipeline(Vectorizer(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
@@ -113,8 +121,6 @@ def test_intervals_cover_the_score_of_more_trials():
     """A fixed decoder's interval holds its true AUC in about 95 % of samples."""
     rng = np.random.default_rng(0)
     truth, hits = 0.7602, 0  # of two unit Gaussians 1 apart: Phi(1 / sqrt(2))
-    from npa_ann.decoding.resampling import draw_within
-
     for _ in range(200):
         codes = np.repeat([0, 1], 50)
         scores = rng.standard_normal(100) + codes
@@ -268,6 +274,11 @@ ONE_GROUP = change(groups=np.repeat("s0", len(trials())))
             ValueError,
             r"two classes or more, got \['x'\]",
         ),
+        (
+            {"conditions": {"a": trials(), "b": change(runs=trials().runs[1:])}},
+            ValueError,
+            r"conditions\['b'\].*72 in X, 72 in y, 72 in groups, 71 in runs",
+        ),
         ({"conditions": {"a": change(y=BY_SUBJECT)}}, ValueError, "Fold 0: its training.*face"),
         ({"conditions": {"a": ONE_GROUP}}, ValueError, "cannot split the 72 trials of 1 groups"),
         (
@@ -300,8 +311,59 @@ def test_area_under_the_curve_and_holm():
     )
 
 
-def test_shuffled_folds_named_by_number():
-    result = compare(
-        {"raw": trials()}, {"lda": LDA}, KFold(3, shuffle=True, random_state=0), **QUICK
-    )
-    assert result.folds["fold"].tolist() == ["0", "1", "2"]
+def test_every_subject_of_a_fold_is_redrawn_on_its_own(monkeypatch):
+    data, seen = trials(n_subjects=4), []
+
+    def watch(strata, n_draws, rng):
+        rows = draw_within(strata, n_draws, rng)
+        seen.append(rows)
+        return rows
+
+    monkeypatch.setattr("npa_ann.decoding.comparison.draw_within", watch)
+    compare({"raw": data}, {"lda": LDA}, 2, n_permutations=0, n_bootstraps=20)
+    assert len(seen) == 2
+    who = np.char.add(data.groups, data.y)
+    for (_, test), rows in zip(GroupKFold(2).split(data.X, None, data.groups), seen, strict=True):
+        for draw in rows:
+            assert sorted(who[test][draw]) == sorted(who[test])
+
+
+@pytest.mark.parametrize("split_by", ["groups", "runs"])
+def test_a_number_of_folds_keeps_units_whole(split_by):
+    data = trials(n_subjects=4, n_runs=4)
+    result = compare({"raw": data}, {"lda": LDA}, 2, split_by, **QUICK)
+    n_folds = 2 if split_by == "groups" else 8
+    assert result.folds["fold"].tolist() == [str(number) for number in range(n_folds)]
+    assert sorted(result.predictions["trial"]) == list(range(len(data)))
+    unit = "subject" if split_by == "groups" else "run"
+    assert (result.predictions.groupby(unit)["fold"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("cv", "split_by", "message"),
+    [
+        (KFold(5), "groups", "Fold 0 trains and tests on 's0'; cv must keep groups apart"),
+        (KFold(3), "runs", "Fold 0 trains and tests on 's0/0'; cv must keep runs apart"),
+        (ShuffleSplit(2, random_state=0), "groups", "Fold 0 trains and tests on 's0'"),
+        (RepeatedKFold(n_splits=2), "runs", "Fold 0 trains and tests on 's0/0'"),
+        (GroupShuffleSplit(5, random_state=0), "groups", r"no trial twice, but trial \d+ is"),
+        (1, "groups", "cv=1 cannot split"),
+        (4, "groups", "cv=4 cannot split the 72 trials of 3 groups"),
+    ],
+)
+def test_folds_that_flatter_are_refused(cv, split_by, message):
+    with pytest.raises(ValueError, match=message):
+        compare({"raw": trials()}, {"lda": LDA}, cv, split_by, **QUICK)
+
+
+def test_a_repeated_split_of_lone_trials_is_refused():
+    data = change(groups=np.arange(72))
+    cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
+    with pytest.raises(ValueError, match="no trial twice, but trial 0 is tested 2 times"):
+        compare({"raw": data}, {"lda": LDA}, cv, **QUICK)
+
+
+def test_linear_models_of_mne_are_permuted():
+    model = make_pipeline(Vectorizer(), LinearModel(LogisticRegression()))
+    result = compare({"raw": trials()}, {"mne": model}, LOGO, **QUICK)
+    assert result.cells["p"].tolist() == [0.05]

@@ -251,12 +251,29 @@ HOLE[[2, 7], 0, 0] = np.nan
         ({"validation_fraction": 1.0}, X, Y, None, "validation_fraction must be"),
         ({"patience": 0}, X, Y, None, "patience must be"),
         ({"scale": "trial"}, X, Y, None, "scale must be one of"),
+        ({"class_weight": {"face": 0, "noise": 0}}, X, Y, None, "class_weight must.*'noise': 0}"),
+        ({"class_weight": {"face": -1, "noise": 1}}, X, Y, None, "class_weight must.*-1"),
+        ({"class_weight": {"face": np.nan, "noise": 1}}, X, Y, None, "class_weight must.*nan"),
         ({"early_stopping": "yes"}, X, Y, None, "early_stopping must be one of"),
     ],
 )
 def test_bad_input_is_named(parameters, X, y, groups, message):
     with pytest.raises(ValueError, match=message):
         LSTMDecoder(**parameters).fit(X, y, groups)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_a_training_that_diverges_is_an_error(early_stopping, epochs):
+    X, y, _ = simulate(n_subjects=2)
+    decoder = LSTMDecoder(units=2, learning_rate=1e39, epochs=epochs, steps_per_epoch=1)
+    decoder.set_params(early_stopping=early_stopping)
+    with pytest.raises(ValueError, match=r"diverged.*lower learning_rate=1e\+39"):
+        decoder.fit(X, y)
+
+
+def test_the_best_epoch_is_the_last_where_none_is_held_out():
+    assert LSTMDecoder(**QUICK).fit(X, Y).best_epoch_ == 3
 
 
 def test_other_shapes_at_predict_are_named():

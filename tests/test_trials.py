@@ -167,6 +167,26 @@ def test_unequal_channels_are_intersected_by_name():
         collect_trials({"ann": first, "bob": recording(eeg=("Fz",))}, EVENTS, picks=["Pz"])
 
 
+@pytest.mark.parametrize("kind", ["raw", "epochs", "delayed"])
+def test_projections_are_those_of_all_channels(kind):
+    raw = recording().set_eeg_reference(projection=True, verbose=False)
+    data = raw.copy().apply_proj(verbose=False).get_data(["Oz", "Cz"])
+    start = round((ONSETS[0] - 0.3) * SFREQ)
+    given = raw
+    if kind != "raw":
+        proj = "delayed" if kind == "delayed" else False
+        span = {"tmin": -0.5, "tmax": 1.2, "baseline": None, "picks": ["eeg", "eog"]}
+        given = mne.Epochs(raw, mne.find_events(raw), **span, proj=proj)
+    settings = {"event_id": EVENTS, "picks": ["Oz", "Cz"], "detrend": None}
+    decided = collect_trials({"ann": given}, reject={"eeg": 1.0}, **settings)
+    handed_on = collect_trials({"ann": given}, drop_log=decided.drop_log, **settings)
+    np.testing.assert_allclose(decided.X[0], data[:, start : start + 131], atol=EXACT)
+    np.testing.assert_array_equal(handed_on.X, decided.X)
+    active = collect_trials({"ann": given.copy().load_data().apply_proj()}, **settings)
+    np.testing.assert_array_equal(active.X, decided.X)
+    assert not any(projection["active"] for projection in given.info["projs"])
+
+
 def test_to_epochs_and_back():
     raw, _ = simulate_recording(duration=25, seed=0)
     raw.set_annotations(mne.Annotations(ONSETS, 0, ["face", "noise"] * 10))
@@ -198,8 +218,28 @@ def test_an_event_that_never_occurs_is_named():
 
 @pytest.mark.filterwarnings("ignore:.*epochs were dropped")
 def test_rejecting_everything_is_an_error():
-    with pytest.raises(ValueError, match=r"event_id\['face'\] gives no trial.*all are dropped"):
+    message = r"event_id\['face'\] gives no trial in recording\(s\) ann/0.*all are dropped"
+    with pytest.raises(ValueError, match=message):
         collect_trials({"ann": recording()}, EVENTS, reject={"eeg": 1e-9})
+    lost = recording().set_annotations(mne.Annotations(0, 22, "BAD_all"))
+    with pytest.raises(ValueError, match=message):
+        collect_trials({"ann": lost}, EVENTS)
+
+
+@pytest.mark.filterwarnings("ignore:.*epochs were dropped")
+def test_a_recording_without_a_trial_left_is_warned_of():
+    lost = recording(1).set_annotations(mne.Annotations(0, 22, "BAD_all"))
+    recordings = {"ann": recording(), "bob": lost}
+    with pytest.warns(RuntimeWarning, match="No trial of") as seen:
+        trials = collect_trials(recordings, EVENTS)
+    ours = [str(one.message) for one in seen if "No trial" in str(one.message)]
+    assert ours == [f"No trial of '{name}' in recording(s) bob/0." for name in ("face", "noise")]
+    np.testing.assert_allclose(trials.X, expected(recordings["ann"]), atol=EXACT)
+    assert set(trials.drop_log["bob/0"]) == {("BAD_all",)}
+    with pytest.warns(RuntimeWarning, match="No trial of"):
+        again = collect_trials(recordings, EVENTS, drop_log=trials.drop_log)
+    np.testing.assert_array_equal(again.X, trials.X)
+    assert again.drop_log == trials.drop_log
 
 
 def test_missing_samples_pass_only_where_their_trial_is_dropped():
@@ -222,6 +262,11 @@ def nan(raw):
         ({"recordings": [recording()]}, TypeError, "recordings must map subjects"),
         ({"recordings": {"ann": []}}, TypeError, r"recordings\['ann'\] must be a Raw"),
         ({"recordings": {"ann": np.zeros(3)}}, TypeError, r"recordings\['ann'\] must be a Raw"),
+        (
+            {"recordings": {1: recording(), "1": recording(1)}},
+            ValueError,
+            "recordings must have subjects of different names",
+        ),
         ({"event_id": ["face"]}, TypeError, "event_id must map labels"),
         ({"event_id": {"face": 11, "noise": "12"}}, TypeError, "event_id must give each label"),
         ({"event_id": {"face": 11, "noise": [11, 12]}}, ValueError, "one event to two labels"),

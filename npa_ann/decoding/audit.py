@@ -25,7 +25,8 @@ class ScalingAudit:
         One row a question: ``data`` (``"given"`` or ``"noise"``), ``scaled``, ``decoder``
         (``"mean and scale"`` of each trial alone, or its ``"samples"``), ``split`` (``"within
         groups"``, ``"across groups"``), ``auc`` (mean over the groups), ``lowest`` and
-        ``highest`` group, ``p`` (two-sided) and, for noise, ``p_holm`` over the noise rows.
+        ``highest`` group, ``n_trials``, ``n_groups``, ``p`` (two-sided) and, for noise,
+        ``p_holm`` over the noise rows.
 
     See Also
     --------
@@ -86,8 +87,9 @@ class ScalingAudit:
             rows = self._rows("noise", split)
             best = rows.loc[rows["p_holm"].idxmin()]
             return (
-                f"{split.capitalize()}: no sign of a leak (AUC of noise {best['auc']:.2f}, "
-                f"Holm-corrected p = {best['p_holm']:.3f})."
+                f"{split.capitalize()}: no sign of a leak in {best['n_trials']} trials of "
+                f"{best['n_groups']} groups (AUC of noise {best['auc']:.2f}, Holm-corrected "
+                f"p = {best['p_holm']:.3f}), which is no proof that there is none."
             )
         both_ways = row["lowest"] < 0.5 < row["highest"]
         caution = " The direction differs between groups: a mean near chance means little."
@@ -198,7 +200,7 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
             areas = _decode(trials, y, labels, folds, fitted, view)
             question = {"data": data, "scaled": is_scaled, "decoder": view, "split": split}
             table.append(question | _summarize(areas))
-    table = pd.DataFrame(table)
+    table = pd.DataFrame(table).assign(n_trials=len(X), n_groups=len(np.unique(groups)))
     table["p_holm"] = holm(table["p"].where(table["data"] == "noise"))
     return ScalingAudit(table)
 

@@ -8,14 +8,15 @@ from numbers import Integral
 
 import joblib
 import numpy as np
-from mne.utils import warn
+from mne.decoding import LinearModel
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_memory, has_fit_parameter
 
 from npa.checks import check_number, check_option
 from npa.trials import Trials
+from npa_ann.decoding.folds import check_folds
 from npa_ann.decoding.resampling import METRICS, draw_within, holm, permute_within, score_rows
 
 _LEVEL = 95  # per cent
@@ -89,7 +90,8 @@ def compare(
         Classifiers of arrays ``(n_trials, n_channels, n_times)``, with ``decision_function`` or
         ``predict_proba``.
     cv : int | splitter
-        The folds, such as ``LeaveOneGroupOut()``.
+        The folds, such as ``LeaveOneGroupOut()``; a number stands for ``GroupKFold``. No subject
+        (or run, by ``split_by``) may be trained and tested on, and no trial tested twice.
     split_by : {"groups", "runs"}
         Whether ``cv`` splits all trials, by subject, or those of each subject, by run.
     n_permutations : int
@@ -115,7 +117,8 @@ def compare(
         If conditions, decoders or ``cv`` are of another kind.
     ValueError
         If conditions hold other trials, there are fewer than two classes, the trials cannot be
-        split, or a fold's training trials lack a class.
+        split, a fold's training trials lack a class or share a subject (run) with those it tests,
+        or a trial is tested twice.
 
     Notes
     -----
@@ -125,8 +128,8 @@ def compare(
     P-values are (1 + number of permutations with a mean AUC at least as high) / (1 + number of
     permutations). Decoders are trained anew on every permutation: folds share training trials, so
     that permuting the tested labels alone would find too much. They are given for linear decoders
-    (those whose last step has ``coef_`` once fitted), and corrected by Holm's method over all
-    cells that have one. Others, such as an LSTM, take too long to train.
+    (those whose last step has ``coef_`` once fitted, or is MNE's ``LinearModel``), and corrected
+    by Holm's method over all cells that have one. Others, such as an LSTM, take too long to train.
 
     A decoder whose ``fit`` takes ``groups`` is given what ``split_by`` names.
 
@@ -157,10 +160,11 @@ def compare(
     n_bootstraps = check_number("n_bootstraps", n_bootstraps, low=1, integer=True)
     plan = _Plan.of(trials, cv, split_by)
     folds = plan.folds(plan.codes)
-    _check_folds(folds, plan)
+    check_folds(folds, trials.y, getattr(trials, split_by), split_by)
     memory, run = check_memory(memory), _runner(n_jobs)
     rng = np.random.default_rng(random_state)
-    draws = [draw_within(plan.codes[test], n_bootstraps, rng) for _, _, test in folds]
+    strata = plan.codes + len(plan.classes) * plan.subjects
+    draws = [draw_within(strata[test], n_bootstraps, rng) for _, _, test in folds]
     permuted = permute_within(plan.codes, plan.subjects, n_permutations, rng)
 
     keys = {name: joblib.hash(each.X) for name, each in conditions.items()}
@@ -222,8 +226,8 @@ class _Plan:
             spans = [np.flatnonzero(self.subjects == one) for one in np.unique(self.subjects)]
         folds = []
         for rows in spans:
-            splitter = check_cv(self.cv, codes[rows], classifier=True)
             try:
+                splitter = GroupKFold(self.cv) if isinstance(self.cv, Integral) else self.cv
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "The groups parameter is ignored")
                     splits = list(splitter.split(rows, codes[rows], self.units[rows]))
@@ -243,6 +247,10 @@ def _check_conditions(conditions):
     for name, trials in conditions.items():
         if not isinstance(trials, Trials):
             raise TypeError(f"conditions[{name!r}] must be Trials, got {type(trials).__name__}.")
+        lengths = {what: len(getattr(trials, what)) for what in ("X", "y", "groups", "runs")}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{length} in {what}" for what, length in lengths.items())
+            raise ValueError(f"conditions[{name!r}] must hold as many of all, got {shown}.")
     first_name, first = next(iter(conditions.items()))
     for name, trials in conditions.items():
         for what in ("y", "groups", "runs"):
@@ -258,21 +266,6 @@ def _check_conditions(conditions):
                 f"them {bad[0]}."
             )
     return first
-
-
-def _check_folds(folds, plan):
-    """Raise where a decoder would miss a class, warn where the AUC is not defined."""
-    lacking = []
-    for number, train, test in folds:
-        lost = np.setdiff1d(plan.codes, plan.codes[train])
-        if lost.size:
-            raise ValueError(
-                f"Fold {number}: its training trials lack class {plan.classes[lost[0]]}."
-            )
-        if np.setdiff1d(plan.codes, plan.codes[test]).size:
-            lacking.append(str(number))
-    if lacking:
-        warn(f"Fold(s) {', '.join(lacking)} test trials that lack a class; their AUC is NaN.")
 
 
 def _runner(n_jobs):
@@ -318,7 +311,8 @@ def _is_linear(fitted):
     """Tell whether the last step of a fitted estimator is linear in its features."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     steps = getattr(fitted, "steps", None)
-    return hasattr(steps[-1][1] if steps else fitted, "coef_")
+    last = steps[-1][1] if steps else fitted
+    return hasattr(last, "coef_") or isinstance(last, LinearModel)
 
 
 def _null_scores(decoder, key, plan, permuted, X):

@@ -67,13 +67,13 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         ``loss`` (nats) and ``accuracy`` of every epoch, averaged over its batches; with
         ``early_stopping`` also ``val_loss`` and ``val_accuracy`` of the held-out trials.
     best_epoch_ : int
-        Epoch, from 0, whose weights were kept.
+        Epoch, from 0, whose weights were kept: the last, without ``early_stopping``.
 
     Raises
     ------
     ValueError
-        If a parameter or the shape of ``X`` is not allowed, samples are not finite, or there are
-        fewer than two classes.
+        If a parameter or the shape of ``X`` is not allowed, samples are not finite, there are
+        fewer than two classes, or the training diverges.
 
     Notes
     -----
@@ -157,7 +157,7 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"y must hold two classes or more, got {self.classes_.tolist()}.")
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        weights = self._weigh(y)
         rows, held_out = self._hold_out(codes, groups, int(rng.integers(2**31)))
         self._learn_scale(X, rows)
         self.n_times_ = X.shape[2]
@@ -246,6 +246,16 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
             raise ValueError(f"X contains NaN or inf in {len(bad)} trial(s): {shown}; drop them.")
         return X
 
+    def _weigh(self, y):
+        """Return the weight of each class."""
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
+            raise ValueError(
+                "class_weight must give weights of 0 or more, not all of them 0, got "
+                f"{self.class_weight!r}."
+            )
+        return weights
+
     def _hold_out(self, codes, groups, seed):
         """Split the trials into those to learn from and those to stop by."""
         if not self.early_stopping:
@@ -285,7 +295,16 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         for start in range(0, len(rows), self.batch_size):
             part = slice(start, start + self.batch_size)
             proba[part] = self.model_.predict_on_batch(self._inputs(X, rows[part]))
+        self._check_converged("probabilities", proba)
         return proba / proba.sum(axis=1, keepdims=True)
+
+    def _check_converged(self, what, values):
+        """Raise where numbers have grown beyond all bounds."""
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"The training diverged, its {what} are no longer finite: lower "
+                f"learning_rate={self.learning_rate!r}."
+            )
 
     def _train(self, X, codes, rows, held_out, weights, rng):
         """Train epoch by epoch, and keep the last weights or the best."""
@@ -311,6 +330,7 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
                 entry = self.model_.train_on_batch(
                     self._inputs(X, batch), codes[batch], return_dict=True
                 )
+            self._check_converged("losses", entry["loss"])
             if self.early_stopping:
                 entry |= self._validate(X, codes, held_out, weights)
             for name, value in entry.items():
@@ -323,6 +343,8 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
                 break
         if self.early_stopping:
             self.model_.set_weights(best)
+        # The last step's loss was measured before the step.
+        self._judge(X, batch)
 
     def _validate(self, X, codes, rows, weights):
         """Measure loss and accuracy on the held-out trials."""

@@ -1,0 +1,56 @@
+"""Are folds fair? None may test what it was trained on, or anything twice."""
+
+import numpy as np
+from mne.utils import warn
+
+
+def check_folds(folds, y, units, what="groups"):
+    """Raise where folds would flatter a decoder, or leave it without a class.
+
+    Parameters
+    ----------
+    folds : list of tuple
+        ``(number, train, test)``, with rows of trials.
+    y : array, shape (n_trials,)
+        Label of each trial.
+    units : array, shape (n_trials,)
+        What may not be on both sides of a fold, such as subjects.
+    what : str
+        What the units are called.
+
+    Raises
+    ------
+    ValueError
+        If a fold trains and tests on the same unit, its training trials lack a class, or a trial
+        is tested twice.
+
+    Examples
+    --------
+    >>> y, units = np.array(["face", "noise"] * 2), np.array(["ann", "ann", "bob", "bob"])
+    >>> check_folds([(0, [0, 1], [2, 3]), (1, [2, 3], [0, 1])], y, units)
+    >>> check_folds([(0, [0, 1, 2], [3])], y, units)
+    Traceback (most recent call last):
+    ValueError: Fold 0 trains and tests on 'bob'; cv must keep groups apart, as GroupKFold does.
+    """
+    y, units = np.asarray(y), np.asarray(units)
+    lacking = []
+    for number, train, test in folds:
+        shared = np.intersect1d(units[train], units[test])
+        if shared.size:
+            raise ValueError(
+                f"Fold {number} trains and tests on {shared.tolist()[0]!r}; cv must keep {what} "
+                "apart, as GroupKFold does."
+            )
+        lost = np.setdiff1d(y, y[train])
+        if lost.size:
+            raise ValueError(f"Fold {number}: its training trials lack class {lost[0]}.")
+        if np.setdiff1d(y, y[test]).size:
+            lacking.append(str(number))
+    tested, counts = np.unique(np.concatenate([test for _, _, test in folds]), return_counts=True)
+    if counts.max() > 1:
+        raise ValueError(
+            f"cv must test no trial twice, but trial {tested[counts > 1][0]} is tested "
+            f"{counts.max()} times."
+        )
+    if lacking:
+        warn(f"Fold(s) {', '.join(lacking)} test trials that lack a class; their AUC is NaN.")
