@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-_STUDIES = ("one_over_f_command",)
+_STUDIES = ("one_over_f.command", "ssvep.command")
 
 
 def main(argv=None):

@@ -83,8 +83,8 @@ def sentiment_lstm(vocabulary=4000, embedding=32, units=60):
     )
 
 
-def resnet(depth=32, classes=10, activation="relu", normalization=True):
-    """Build the residual network for 32 x 32 colour images of He and colleagues.
+def resnet(depth=32, classes=10, activation="relu", normalization=True, side=32):
+    """Build the residual network for small colour images of He and colleagues.
 
     Parameters
     ----------
@@ -97,11 +97,14 @@ def resnet(depth=32, classes=10, activation="relu", normalization=True):
     normalization : bool
         Whether each convolution is followed by batch normalisation. Without it convolutions have
         a bias, and each block starts out small so that the sum over blocks does not explode.
+    side : int
+        Height and width of the images, in pixels. Weights fit every side.
 
     Returns
     -------
     model : keras.Model
-        From pixels in [0, 1], shape ``(n, 32, 32, 3)``, to class probabilities ``(n, classes)``;
+        From pixels in [0, 1], shape ``(n, side, side, 3)``, to class probabilities
+        ``(n, classes)``;
         not compiled. Convolution k is ``conv_k``, its normalisation ``norm_k`` and the activation
         behind it ``relu_k`` (``tanh_k``, ``linear_k``); in the second convolution of a block the
         shortcut is added in between. Block b ends in ``add_b``.
@@ -128,7 +131,7 @@ def resnet(depth=32, classes=10, activation="relu", normalization=True):
     blocks_a_stage = (depth - 2) // 6
     branch_gain = 2.0 if normalization else 2.0 / (3 * blocks_a_stage)
     stack = _Convolutions(activation, normalization)
-    image = keras.Input((32, 32, 3), name="image")
+    image = _image_input(side)
     x = stack.activate(stack.convolve(_standardize(image), 16))
     for stage, filters in enumerate((16, 32, 64)):
         for block in range(blocks_a_stage):
@@ -141,7 +144,7 @@ def resnet(depth=32, classes=10, activation="relu", normalization=True):
     return keras.Model(image, _classify(x, classes), name=f"resnet_{depth}")
 
 
-def plain_cnn(classes=10, activation="relu", normalization=True):
+def plain_cnn(classes=10, activation="relu", normalization=True, side=32):
     """Build a small convolutional network without shortcuts.
 
     Parameters
@@ -152,11 +155,14 @@ def plain_cnn(classes=10, activation="relu", normalization=True):
         Name of a Keras activation, such as ``"relu"``, ``"tanh"`` or ``"linear"``.
     normalization : bool
         Whether each convolution is followed by batch normalisation.
+    side : int
+        Height and width of the images, in pixels, a multiple of 4. Weights fit every side.
 
     Returns
     -------
     model : keras.Model
-        From pixels in [0, 1], shape ``(n, 32, 32, 3)``, to class probabilities ``(n, classes)``;
+        From pixels in [0, 1], shape ``(n, side, side, 3)``, to class probabilities
+        ``(n, classes)``;
         not compiled. Six convolutions (32, 32, 64, 64, 128, 128 filters of 3 x 3), named as in
         `resnet`; maps shrink by maximum after each pair, ``pool_1`` and ``pool_2``.
 
@@ -166,7 +172,7 @@ def plain_cnn(classes=10, activation="relu", normalization=True):
     (None, 8, 8, 128)
     """
     stack = _Convolutions(activation, normalization)
-    image = keras.Input((32, 32, 3), name="image")
+    image = _image_input(side)
     x = _standardize(image)
     for stage, filters in enumerate((32, 64, 128)):
         if stage:
@@ -259,14 +265,6 @@ def pretrained(name):
     return load_weights(shipped[name](), folder / f"{name}.npz")
 
 
-_BUILDERS = {
-    "sentiment_lstm": sentiment_lstm,
-    "resnet_20": partial(resnet, 20),
-    "resnet_32": partial(resnet, 32),
-    "plain_cnn": plain_cnn,
-}
-
-
 class _Convolutions:
     """Number and name the convolutions of one network."""
 
@@ -295,6 +293,14 @@ class _Convolutions:
 
     def activate(self, x):
         return layers.Activation(self.activation, name=f"{self.activation}_{self.count}")(x)
+
+
+def _image_input(side):
+    """Take square colour images, four pixels wide at least: maps shrink twice."""
+    side = check_number("side", side, low=4, integer=True)
+    if side % 4:
+        raise ValueError(f"side must be a multiple of 4, got {side}.")
+    return keras.Input((side, side, 3), name="image")
 
 
 def _standardize(image):
@@ -422,3 +428,15 @@ def _read_digits(name, stack):
     """Put one pixel a step before the layers, and ten classes behind."""
     output = layers.Dense(10, activation="softmax", name="output")
     return keras.Sequential([keras.Input((None, 1), name="pixels"), *stack, output], name=name)
+
+
+_BUILDERS = {
+    "sentiment_lstm": sentiment_lstm,
+    "resnet_20": partial(resnet, 20),
+    "resnet_32": partial(resnet, 32),
+    "plain_cnn": plain_cnn,
+    "resonant_digits": resonant_digits,
+    "horn_digits": horn_digits,
+    "rnn_digits": rnn_digits,
+    "lstm_digits": lstm_digits,
+}

@@ -8,19 +8,19 @@ import pytest
 from made_up_reviews import write_reviews
 
 from npa.datasets import simulate_recording
-from npa_ann.studies import listening, one_over_f, one_over_f_measuring
+from npa_ann.studies import listening, one_over_f
 from npa_ann.studies.brain import RUNS, brain_slopes
-from npa_ann.studies.one_over_f import run
-from npa_ann.studies.one_over_f_command import SEEDS, add_parser
-from npa_ann.studies.one_over_f_measuring import Store
-from npa_ann.studies.one_over_f_results import PAPER
-from npa_ann.studies.one_over_f_tables import all_tables
+from npa_ann.studies.one_over_f import measuring, run
+from npa_ann.studies.one_over_f.command import SEEDS, add_parser
+from npa_ann.studies.one_over_f.results import PAPER
+from npa_ann.studies.one_over_f.tables import all_tables
 from npa_ann.studies.readers import load_shipped_reviews
 from npa_ann.studies.reviews import load_reviews
 from npa_ann.studies.shipped import ship
 from npa_ann.studies.slopes import MEASURES, SIGNALS
+from npa_ann.studies.store import Store
 
-SMALL = {"batch_size": 16, "embedding": 4, "units": 5, "learning_rate": 0.02}
+SMALL = {"batch_size": 16, "embedding": 4, "units": 5, "learning_rate": 0.02, "target": None}
 CORPUS = {"vocabulary": 13, "length": 60, "width_step": 30}
 ARGUMENTS = {
     "networks": 2,
@@ -96,7 +96,7 @@ def test_a_second_run_measures_nothing_again(finished, data, monkeypatch):
     for name in ("while_reading", "at_rest", "on_controls", "of_peer"):
         monkeypatch.setattr(listening, name, refuse)
     for name in ("predict", "evaluate"):
-        monkeypatch.setattr(one_over_f_measuring, name, refuse)
+        monkeypatch.setattr(measuring, name, refuse)
     monkeypatch.delenv("NPA_DATA", raising=False)
     assert run(data, out=out, **ARGUMENTS) == results
 
@@ -146,16 +146,16 @@ def test_eeg_is_measured_where_it_lies_beside_the_reviews(tmp_path, monkeypatch)
     raw, _ = simulate_recording(duration=20.0, exponent=1.0, seed=0)
     for name in RUNS.values():
         (tmp_path / name).write_bytes(b"edf")
-    monkeypatch.setattr(one_over_f_measuring.mne.io, "read_raw", lambda path, **kwargs: raw.copy())
+    monkeypatch.setattr(measuring.mne.io, "read_raw", lambda path, **kwargs: raw.copy())
     (tmp_path / "measured").mkdir()
-    found = one_over_f_measuring.measure_brain(tmp_path, Store(tmp_path / "measured"), 500)
+    found = measuring.measure_brain(tmp_path, Store(tmp_path / "measured"), 500)
     assert list(found) == list(RUNS)
     np.testing.assert_allclose(found["task"], brain_slopes(raw))
     assert len(found["task"]) == len(raw.times) // 500
 
 
 def test_real_eeg_falls_with_frequency(data_dir, tmp_path):
-    found = one_over_f_measuring.measure_brain(data_dir, Store(tmp_path), 500)
+    found = measuring.measure_brain(data_dir, Store(tmp_path), 500)
     for slopes in found.values():
         assert -3 < slopes.mean() < -0.5
 
@@ -177,7 +177,7 @@ def test_command_line_asks_for_the_same_run(tmp_path, monkeypatch, capsys):
     ((positional, keywords),) = calls
     assert positional == (None, 3, str(tmp_path), False)
     assert tuple(keywords["peers"]) == ("gru",)
-    assert keywords["command"] == "npa-ann study one-over-f --networks 3 --epochs 10 --peers gru"
+    assert keywords["command"] == "npa-ann study one-over-f --networks 3 --epochs 15 --peers gru"
     for line in (["one-over-f"], ["one-over-f", "--pretrained"]):
         assert parser.parse_args(line).networks == len(SEEDS)
 

@@ -38,7 +38,7 @@ def add_parser(subparsers):
     parser.add_argument(
         "--pretrained", action="store_true", help="take the shipped networks, train none"
     )
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of training")
+    parser.add_argument("--epochs", type=int, default=15, help="epochs of training at most")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=PEERS, help="other cells to train one of"
     )

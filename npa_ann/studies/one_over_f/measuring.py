@@ -1,12 +1,8 @@
 """Everything the 1/f study measures, stored as it goes, so that a run can resume."""
 
-import hashlib
-import os
-
 import mne
 import numpy as np
 
-from npa import __version__
 from npa_ann.studies import listening
 from npa_ann.studies.brain import RUNS, brain_slopes, find_recordings
 from npa_ann.studies.sentiment_training import evaluate, predict
@@ -237,52 +233,3 @@ def _measure_epochs(network, tokens, store):
         for signal, values in slopes.items():
             means.setdefault(signal, []).append(float(np.nanmean(values)))
     return means
-
-
-class Store:
-    """Keep what was measured under what it was measured on.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where to keep it.
-    """
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __call__(self, name, inputs, compute):
-        """Return the stored measurement of these arrays, or compute and store it."""
-        digest = hashlib.sha256(f"{__version__} {name}".encode())
-        for array in inputs:
-            digest.update(np.ascontiguousarray(array).tobytes())
-        path = self.folder / f"{name.replace(' ', '_')}-{digest.hexdigest()[:16]}.npz"
-        if not path.exists():
-            flat = {}
-            _flatten(compute(), (), flat)
-            temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, **flat)
-            os.replace(temporary, path)
-        with np.load(path, allow_pickle=False) as stored:
-            return _unflatten({key: stored[key] for key in stored.files})
-
-
-def _flatten(values, place, flat):
-    """Turn nested dicts into one, whose keys are paths."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            _flatten(value, (*place, key), flat)
-        else:
-            flat["/".join((*place, key))] = value
-
-
-def _unflatten(flat):
-    """Turn paths into nested dicts."""
-    nested = {}
-    for path, value in flat.items():
-        *place, key = path.split("/")
-        inner = nested
-        for step in place:
-            inner = inner.setdefault(step, {})
-        inner[key] = value
-    return nested

@@ -1,17 +1,12 @@
-"""Readers of the published corpora, from their archives or folders, as arrays for a network."""
+"""The 50,000 IMDb movie reviews, and words as numbers."""
 
-import gzip
-import os
 import re
-import tarfile
-import zlib
 from collections import Counter
-from pathlib import Path, PurePosixPath
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from npa.checks import check_number, check_option
+from npa_ann.corpora.archives import find_corpus, iter_members
 
 PAD, UNKNOWN = "", "[UNK]"
 
@@ -21,91 +16,6 @@ _REVIEW = re.compile(r"(?:train|test)/(?P<folder>[^/]+)/(?P<file>[^/]+)")
 _REVIEW_FILE = re.compile(r"\d+_(?P<rating>\d+)\.txt")
 # The published archive calls a review negative up to 4 stars of 10 and positive from 7 on.
 _RATINGS = {"neg": range(1, 5), "pos": range(7, 11)}
-
-
-def find_corpus(path, names):
-    """Find a corpus from an explicit path, or from the folder in ``NPA_DATA``.
-
-    Parameters
-    ----------
-    path : path-like | None
-        An archive, the corpus folder itself, or a folder that holds one of ``names``. None takes
-        the folder named by the environment variable ``NPA_DATA``.
-    names : sequence of str
-        Where the corpus may lie within a folder, best first, as relative paths.
-
-    Returns
-    -------
-    found : pathlib.Path
-        The archive or folder. A folder that holds none of ``names`` is returned as it is: it may
-        be the corpus itself.
-
-    Raises
-    ------
-    ValueError
-        If there is neither a path nor ``NPA_DATA``.
-    FileNotFoundError
-        If the path does not exist.
-
-    Examples
-    --------
-    >>> find_corpus(".", ["no_such_corpus.tar.gz"])
-    PosixPath('.')
-    """
-    if path is None:
-        path = os.environ.get("NPA_DATA")
-        if not path:
-            raise ValueError(f"No corpus: give a path to {names[0]!r}, or set NPA_DATA.")
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {str(path)!r}.")
-    candidates = (path / name for name in names) if path.is_dir() else ()
-    return next((candidate for candidate in candidates if candidate.exists()), path)
-
-
-def iter_members(path):
-    """Yield every file of a folder or tar archive, without unpacking anything.
-
-    Parameters
-    ----------
-    path : path-like
-        A folder, or a tar archive (plain, gzip, bzip2 or xz).
-
-    Yields
-    ------
-    name : str
-        Path within the folder or archive, with forward slashes.
-    content : bytes
-        What the file holds.
-
-    Raises
-    ------
-    ValueError
-        If the archive is damaged or is none, or a member is a link or would escape the folder.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "a.txt").write_text("film")
-    ...     list(iter_members(folder))
-    [('a.txt', b'film')]
-    """
-    path = Path(path)
-    if path.is_dir():
-        yield from _folder_members(path)
-        return
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            end = 0
-            for member in archive:
-                _check_member(path, member)
-                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                if member.isfile():
-                    yield member.name.removeprefix("./"), archive.extractfile(member).read()
-            _check_end(archive.fileobj, end)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path.name!r} is damaged, or no tar archive: {error}.") from error
 
 
 def read_imdb(path=None):
@@ -146,6 +56,7 @@ def read_imdb(path=None):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     for name, text in {"pos/0_9.txt": "Lovely.", "neg/0_2.txt": "Dull."}.items():
@@ -276,68 +187,6 @@ def encode(texts, vocabulary, length=500, padding="pre"):
         tokens[row, start : start + len(kept)] = kept
         n_words[row] = len(words)
     return tokens, n_words
-
-
-def split_indices(labels, test_size, random_state=0):
-    """Split the rows of a labelled set in two, each with the same share of every label.
-
-    Parameters
-    ----------
-    labels : array, shape (n,)
-        Label of each row.
-    test_size : int | float
-        Number of rows of the second part (int), or its share (float).
-    random_state : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    train, test : array of int
-        Row numbers of the two parts, each in rising order.
-
-    Raises
-    ------
-    ValueError
-        If ``test_size`` does not leave a row of each label on both sides.
-
-    Examples
-    --------
-    >>> train, test = split_indices(np.array([0, 0, 0, 1, 1, 1]), test_size=2)
-    >>> len(train), len(test)
-    (4, 2)
-    """
-    train, test = train_test_split(
-        np.arange(len(labels)), test_size=test_size, stratify=labels, random_state=random_state
-    )
-    return np.sort(train), np.sort(test)
-
-
-def _folder_members(folder):
-    """Yield the files of a folder; refuse links that lead out of it."""
-    root = folder.resolve()
-    for file in sorted(folder.rglob("*")):
-        name = file.relative_to(folder).as_posix()
-        if not file.resolve().is_relative_to(root):
-            raise ValueError(f"{name!r} in {folder.name!r} is a link that leads out of the folder.")
-        if file.is_file():
-            yield name, file.read_bytes()
-
-
-def _check_member(path, member):
-    """Refuse archive members that name, or point to, a place outside the archive."""
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts:
-        raise ValueError(f"Member {member.name!r} of {path.name!r} would escape the folder.")
-    if not (member.isfile() or member.isdir()):
-        raise ValueError(f"Member {member.name!r} of {path.name!r} is a link or device.")
-
-
-def _check_end(file, end):
-    """Refuse archives that do not end in zeros: tarfile stops silently at a damaged header."""
-    file.seek(end)
-    rest = file.read()
-    if not rest or rest.strip(b"\0"):
-        raise tarfile.ReadError(f"it breaks off after {end} bytes")
 
 
 def _review_label(name, place):

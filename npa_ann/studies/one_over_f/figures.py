@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from npa_ann.studies.one_over_f_results import PAPER
+from npa_ann.studies.one_over_f.results import PAPER
 from npa_ann.studies.slopes import SIGNALS
 
 _OURS, _PAPERS, _OTHER = "tab:blue", "tab:orange", "tab:gray"

@@ -1,25 +1,25 @@
 """1/f noise in LSTM networks that read movie reviews: Chong & Feng (2023), theirs beside ours."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 from npa import __version__
 from npa.checks import check_number
 from npa.datasets.packaged import packaged_data
-from npa_ann.studies.one_over_f_command import PEERS, SEEDS
-from npa_ann.studies.one_over_f_measuring import (
-    Store,
+from npa_ann.studies.checkpoints import versions
+from npa_ann.studies.one_over_f.command import PEERS, SEEDS
+from npa_ann.studies.one_over_f.measuring import (
     choose_rows,
     measure_brain,
     measure_network,
     measure_peer,
 )
-from npa_ann.studies.one_over_f_report import write_report
-from npa_ann.studies.one_over_f_results import summarize
+from npa_ann.studies.one_over_f.report import write_report
+from npa_ann.studies.one_over_f.results import summarize
+from npa_ann.studies.pages import write_results
 from npa_ann.studies.readers import load_shipped_reviews, open_shipped, train_network
 from npa_ann.studies.reviews import load_reviews
-from npa_ann.studies.sentiment_training import versions
+from npa_ann.studies.store import Store
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
     out="one-over-f",
     pretrained=False,
     *,
-    epochs=10,
+    epochs=15,
     peers=PEERS,
     n_closer=100,
     corpus=None,
@@ -51,7 +51,7 @@ def run(
         Whether to take the weights that come with the project, or those in this folder, in place
         of training.
     epochs : int
-        Passes over the training reviews, where networks are trained.
+        Passes over the training reviews at most, where networks are trained.
     peers : sequence of {"gru", "simple_rnn"}
         Other recurrent layers to train one network each of.
     n_closer : int
@@ -121,8 +121,6 @@ def run(
         "versions": {"npa": __version__, **versions()},
         "command": command or f"npa_ann.studies.one_over_f.run(networks={networks})",
     }
-    results = summarize(lstms, others, brain) | facts
-    text = json.dumps(results, indent=1, allow_nan=False) + "\n"
-    (out / "results.json").write_text(text, encoding="utf-8")
+    results = write_results(summarize(lstms, others, brain) | facts, out / "results.json")
     write_report(results, lstms, out)
     return results

@@ -26,7 +26,7 @@ def summarize(lstms, others, brain):
     Parameters
     ----------
     lstms, others : list of dict
-        What `npa_ann.studies.one_over_f_measuring.measure_network` and ``measure_peer`` gave.
+        What `npa_ann.studies.one_over_f.measuring.measure_network` and ``measure_peer`` gave.
     brain : dict
         What ``measure_brain`` gave.
 
@@ -81,7 +81,7 @@ def summarize(lstms, others, brain):
     if "by_test_loss" in lstms[0]["slopes"]:
         by_test_loss = [lstm["slopes"]["by_test_loss"] for lstm in lstms]
         results["slope_at_lowest_test_loss"] = _over_signals(by_test_loss)
-    return _plain(results)
+    return results
 
 
 def _over_signals(by_network):
@@ -175,12 +175,3 @@ def _spread(slopes):
     """Mean, SD and number of slopes."""
     sd = float(np.nanstd(slopes, ddof=1)) if len(slopes) > 1 else None
     return {"mean": float(np.nanmean(slopes)), "sd": sd, "n": len(slopes)}
-
-
-def _plain(value):
-    """Replace NaN, which JSON does not know, by None."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,265 @@
+"""The tagging study end to end on a tiny network, and its parts by hand."""
+
+import argparse
+import json
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from npa.datasets.packaged import packaged_data
+from npa_ann.corpora import Images, read_cifar10
+from npa_ann.networks import pretrained, resnet
+from npa_ann.studies import image_training, ssvep
+from npa_ann.studies.ssvep import measuring, study
+from npa_ann.studies.ssvep.command import NETWORKS, add_parser
+from npa_ann.studies.ssvep.pruning import bootstrap_difference, choose, remove
+from npa_ann.studies.ssvep.stability import agreement, split_half
+from npa_ann.studies.ssvep.tagging import layer_of, score, sides, tag_network
+
+FLOAT32 = 1e-6  # rounding of a map's mean in float32, relative to the largest amplitude
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Sixty bright images of noise in ten classes."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(60, 256, size=(60, 32, 32, 3)).astype(np.uint8)
+    labels = np.arange(60) % 10
+    return Images(pixels[:40], labels[:40], pixels[40:], labels[40:])
+
+
+@pytest.fixture(scope="module")
+def finished(images, tmp_path_factory):
+    """Folder and results of a whole study of a residual network of eight layers."""
+    out = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(image_training.NETWORKS, "tiny", partial(resnet, 8))
+        patch.setattr(study, "read_cifar10", lambda data: images)
+        patch.setattr(
+            measuring, "compare_activations", partial(measuring.compare_activations, depth=8)
+        )
+        return out, ssvep.run(out=out, **ARGUMENTS)
+
+
+ARGUMENTS = {
+    "images": 4,
+    "networks": ("tiny",),
+    "n_rating": 2,
+    "n_closer": 2,
+    "fractions": (0.1, 0.5),
+    "draws": 2,
+    "training": {"epochs": 2, "small_epochs": 1, "batch_size": 20},
+}
+
+
+def test_results_are_whole(finished):
+    out, results = finished
+    assert results == json.loads((out / "results.json").read_text())
+    assert 0 <= results["test_accuracy"] <= 1
+    for layer, counts in results["important_filters"].items():
+        assert counts["of"] == (16 if int(layer.rpartition("_")[2]) < 4 else counts["of"])
+        assert max(counts[name] for name in "abc") <= counts["of"]
+    assert list(results["pruning"]["global"]["tagging"]) == ["0.1", "0.5"]
+    gap = results["pruning"]["layer"]["tagging minus"]["random"]["0.5"]
+    assert gap["interval"][0] <= gap["difference"] <= gap["interval"][1]
+    assert results["stability"]["a"]["all"][0] > 0
+    assert set(results["settings"]) == set(measuring.SETTINGS)
+
+
+def test_report_has_every_figure_and_table(finished):
+    out, _ = finished
+    names = {path.stem for path in out.glob("*.png")}
+    assert names == {
+        "activations", "frames", "important", "map", "pruning", "spectra", "stability",
+    }  # fmt: skip
+    text = (out / "results.md").read_text()
+    assert text.count("\n## ") == 10
+    assert "| relu_1 |" in text
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64") >= 7
+    assert "Nonlinearities" in page
+
+
+def test_a_second_run_measures_nothing_again(finished, images, monkeypatch):
+    out, results = finished
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("measured again")
+
+    monkeypatch.setitem(image_training.NETWORKS, "tiny", partial(resnet, 8))
+    monkeypatch.setattr(study, "read_cifar10", lambda data: images)
+    monkeypatch.setattr(measuring, "tag_network", refuse)
+    monkeypatch.setattr(measuring, "compare_activations", refuse)
+    assert ssvep.run(out=out, **ARGUMENTS) == results
+
+
+def test_nothing_new_before_the_first_nonlinearity(finished):
+    _, results = finished
+    assert results["new_terms"]["conv_1"]["harmonics"] < FLOAT32
+    assert results["new_terms"]["conv_1"]["intermodulation"] < FLOAT32
+    assert results["new_terms"]["relu_1"]["intermodulation"] > 1e-3
+    for name, found in results["activations"].items():
+        small = max(found.values()) < 1e-4  # float32 through eight layers
+        assert small == name.startswith("linear"), name
+
+
+def test_sides_of_networks_that_look_at_one_half():
+    image = keras.Input((32, 32, 3))
+    left = keras.layers.Cropping2D(((0, 0), (0, 16)))(image)
+    right = keras.layers.Cropping2D(((0, 0), (16, 0)))(image)
+    seen = keras.layers.Concatenate(name="halves")([left, right, left * right])
+    model = keras.Model(image, seen)
+    pixels = np.full((1, 32, 32, 3), 255, np.uint8)
+    found = sides(tag_network(model, "halves", pixels))
+    np.testing.assert_allclose(found["balance"], np.repeat([1, -1, 0], 3), atol=1e-4)
+    np.testing.assert_allclose(found["mixing"][:6], 0, atol=1e-4)
+    assert (found["mixing"][6:] > 0.1).all()
+
+
+def test_noise_is_seeded_and_lowers_score_b_alone(images):
+    keras.utils.set_random_seed(0)
+    model = resnet(8)
+    tag = partial(tag_network, model, "relu_1", images.test[:2])
+    clean, little, much = tag(), tag(noise=0.02, seed=1), tag(noise=0.2, seed=1)
+    np.testing.assert_array_equal(little["snr"], tag(noise=0.02, seed=1)["snr"])
+    assert np.median(little["snr"]) > 2 * np.median(much["snr"])
+    np.testing.assert_allclose(score(clean, much)["a"], score(clean, little)["a"])
+
+
+def test_choose_takes_the_weakest_of_each_scope():
+    layers = np.array(["x"] * 4 + ["y"] * 6)
+    strengths = np.arange(10)[::-1]
+    assert np.flatnonzero(choose(strengths, layers, 0.3)).tolist() == [7, 8, 9]
+    assert np.flatnonzero(choose(strengths, layers, 0.5, "layer")).tolist() == [2, 3, 7, 8, 9]
+    with pytest.raises(ValueError, match="scope must be one of"):
+        choose(strengths, layers, 0.5, "block")
+
+
+@pytest.mark.parametrize("normalization", [True, False])
+def test_removed_filters_are_silent(images, normalization):
+    keras.utils.set_random_seed(0)
+    model = resnet(8, normalization=normalization)
+    filters = [f"relu_2/filter/{number:03d}" for number in range(16)]
+    chosen = np.arange(16) % 3 == 0
+    before = tag_network(model, "relu_2", images.test[:1])["mean"][0]
+    remove(model, filters, chosen)
+    after = tag_network(model, "relu_2", images.test[:1])["mean"][0]
+    assert (after[chosen] == 0).all()
+    np.testing.assert_allclose(after[~chosen], before[~chosen], rtol=1e-5)
+
+
+def test_bootstrap_covers_a_known_difference():
+    rng = np.random.default_rng(0)
+    right, other = rng.random(4000) < 0.9, rng.random(4000) < 0.8
+    difference, (low, high) = bootstrap_difference(right, other, rng)
+    assert low < 0.1 < high
+    assert high - low < 0.05
+    np.testing.assert_allclose(difference, right.mean() - other.mean())
+
+
+def test_agreement_of_same_and_of_unrelated_scores(images):
+    rng = np.random.default_rng(0)
+    layers = np.array(["x"] * 100)
+    one = rng.random(100)
+    np.testing.assert_allclose(agreement(one, one**2, layers), 1)
+    assert abs(agreement(one, rng.random(100), layers)) < 0.3
+    assert np.isnan(agreement(one, np.ones(100), layers))
+    keras.utils.set_random_seed(0)
+    clean, noisy = (
+        tag_network(resnet(8), "relu_1", images.test[:4], noise=sd) for sd in (0.0, 0.05)
+    )
+    halves = split_half(clean, noisy, rng, n_splits=5)
+    assert halves["a"]["relu_1"][0] > 0.5
+
+
+def test_choice_of_images_is_balanced_and_bounded(images):
+    rows = measuring.choose_images(images.train_labels, 20)
+    assert np.bincount(images.train_labels[rows]).tolist() == [2] * 10
+    assert len(set(rows.tolist())) == 20
+    with pytest.raises(ValueError, match="images must be at most 40"):
+        measuring.choose_images(images.train_labels, 41)
+
+
+def test_training_resumes_and_refuses_other_settings(images, tmp_path):
+    settings = {"epochs": 3, "small_epochs": 1, "batch_size": 20}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(image_training.NETWORKS, "tiny", partial(resnet, 8))
+        whole = image_training.train("tiny", images, tmp_path / "whole", **settings)
+        saved = image_training.Checkpoints.save
+
+        def interrupted(self, model, entry):
+            if entry["epoch"] == 2:
+                raise KeyboardInterrupt
+            saved(self, model, entry)
+
+        patch.setattr(image_training.Checkpoints, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            image_training.train("tiny", images, tmp_path / "cut", **settings)
+        patch.setattr(image_training.Checkpoints, "save", saved)
+        resumed = image_training.train("tiny", images, tmp_path / "cut", **settings)
+        for one, other in zip(whole["epochs"][1:], resumed["epochs"][1:], strict=True):
+            np.testing.assert_allclose(one["train"]["loss"], other["train"]["loss"], rtol=1e-3)
+        assert set(whole["epochs"][-1]["test"]) == {"loss", "accuracy"}
+        with pytest.raises(ValueError, match="other settings: seed=1"):
+            image_training.train("tiny", images, tmp_path / "cut", seed=2, **settings)
+    with pytest.raises(ValueError, match="name must be one of"):
+        image_training.train("tiny", images, tmp_path)
+
+
+def test_augmented_images_are_shifted_or_mirrored():
+    pixels = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(1, 32, 32, 3) % 251
+    pixels = np.repeat(pixels, 50, axis=0).astype(np.uint8)
+    changed = image_training.augment(pixels, np.random.default_rng(0))
+    framed = np.pad(pixels[0], ((4, 4), (4, 4), (0, 0))) / np.float32(255)
+    seen = set()
+    for image in changed:
+        found = [
+            (row, column, flip)
+            for row in range(9)
+            for column in range(9)
+            for flip in (1, -1)
+            if np.allclose(image, framed[row : row + 32, column : column + 32][:, ::flip])
+        ]
+        assert len(found) == 1
+        seen.add(found[0])
+    assert len(seen) > 30
+    halved = image_training.augment(pixels, np.random.default_rng(0), shrink=2)
+    np.testing.assert_allclose(
+        halved, changed.reshape(50, 16, 2, 16, 2, 3).mean(axis=(2, 4)), atol=1e-6
+    )
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    noted = {}
+
+    def note(*args, **keywords):
+        noted.update(keywords)
+        (tmp_path / "results.md").write_text("# Table\n")
+
+    monkeypatch.setattr(ssvep, "run", note)
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    args = parser.parse_args(["ssvep", "--images", "9", "--pretrained", "--out", str(tmp_path)])
+    args.job(args)
+    assert noted["command"] == "npa-ann study ssvep --images 9 --pretrained"
+    assert tuple(noted["networks"]) == NETWORKS
+    assert "# Table" in capsys.readouterr().out
+
+
+def test_layers_are_read_off_names():
+    assert layer_of(["conv_1/filter/000", "relu_12/filter/003"]).tolist() == ["conv_1", "relu_12"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shipped_networks_reproduce_their_card(name, data_dir):
+    card = packaged_data() / "weights" / f"{name}.json"
+    if not card.exists():
+        pytest.skip(f"the weights of {name} are not shipped yet")
+    stated = json.loads(card.read_text())["test"]["accuracy"]
+    images = read_cifar10(data_dir)
+    found = image_training.evaluate(pretrained(name), images.test, images.test_labels)
+    np.testing.assert_allclose(found["accuracy"], stated, atol=0.002)
+    if name == "resnet_32":
+        assert found["accuracy"] >= 0.9
