@@ -208,6 +208,19 @@ def test_training_resumes_and_refuses_other_settings(images, tmp_path):
         image_training.train("tiny", images, tmp_path)
 
 
+def test_shipped_weights_are_those_of_the_last_epoch(finished, tmp_path):
+    out, results = finished
+    card = image_training.ship(out / "tiny", tmp_path)
+    assert card == json.loads((tmp_path / "tiny.json").read_text())
+    assert card["test"]["accuracy"] == results["test_accuracy"]
+    assert (tmp_path / "tiny.npz").read_bytes() == (out / "tiny" / "epoch_02.npz").read_bytes()
+    record = json.loads((out / "tiny" / "training.json").read_text())
+    record["epochs"].pop()
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="must have come to epoch 2, got .* at epoch 1"):
+        image_training.ship(tmp_path, tmp_path)
+
+
 def test_augmented_images_are_shifted_or_mirrored():
     pixels = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(1, 32, 32, 3) % 251
     pixels = np.repeat(pixels, 50, axis=0).astype(np.uint8)

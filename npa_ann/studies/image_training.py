@@ -1,7 +1,10 @@
 """Networks that name what an image shows: trained, resumed and scored."""
 
+import hashlib
+import json
 import time
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -231,6 +234,57 @@ def predict(model, pixels, batch_size=250):
     return np.concatenate(
         [model.predict_on_batch(batch.astype(np.float32) / 255) for batch in batches]
     )
+
+
+def ship(training, folder):
+    """Copy the weights of a finished training into a folder, with their card.
+
+    Parameters
+    ----------
+    training : path-like
+        Folder that `train` wrote.
+    folder : path-like
+        Where to write ``NAME.npz`` and the card ``NAME.json``.
+
+    Returns
+    -------
+    card : dict
+        Licence, corpus, settings, versions, SHA-256 of the weights, and ``test``: loss and
+        accuracy on the test images.
+
+    Raises
+    ------
+    ValueError
+        If the training has not come to its last epoch.
+
+    Examples
+    --------
+    >>> card = ship("ssvep/resnet_32", "datasets/weights")  # doctest: +SKIP
+    """
+    training, folder = Path(training), Path(folder)
+    record = json.loads((training / "training.json").read_text())
+    settings, last = record["settings"], record["epochs"][-1]
+    if "test" not in last:
+        raise ValueError(
+            f"training must have come to epoch {settings['epochs']}, got {str(training)!r} at "
+            f"epoch {last['epoch']}."
+        )
+    content = (training / f"epoch_{last['epoch']:02d}.npz").read_bytes()
+    name = settings["network"]
+    (folder / f"{name}.npz").write_bytes(content)
+    card = {
+        "licence": "BSD-3-Clause for the weights; the images belong to their makers",
+        "network": f"npa_ann.networks, {name}: from pixels in [0, 1] to ten classes",
+        "corpus": "CIFAR-10 (Krizhevsky 2009), all 50,000 training images, flipped and shifted",
+        "file": f"{name}.npz",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "settings": settings,
+        "versions": record["versions"],
+        "train": last["train"],
+        "test": last["test"],
+    }
+    (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
+    return card
 
 
 def _build(settings, side):
