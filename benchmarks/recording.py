@@ -5,29 +5,18 @@
    NumPy going through one review at a time (timed on a few, scaled up).
 2. Every convolution and activation of a ResNet-32 on flickering images, beside ``model.predict``
    on the same frames.
-3. Peak memory of ``iter_record`` over 1,000 and over 10,000 reviews, each in a process of its own.
+3. Time and peak memory of ``iter_record`` over 100 to 10,000 reviews, each in a fresh process.
 
-Run ``python benchmarks/recording.py [--rounds N]``.
+Run ``python -m benchmarks.recording [--quick]``.
 """
-
-import argparse
-import multiprocessing
-import resource
-import time
 
 import numpy as np
 
+from benchmarks.timing import clock, grow, in_turn, medians, print_run, ratio_of
 from npa_ann import ActivationRecorder, ContrastFlicker
 from npa_ann.networks import resnet, sentiment_lstm
 
 GATES = ("f", "i", "cc", "o", "c_out", "h")
-
-
-def clock(job):
-    """Return how many seconds a job takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
 
 
 def exhaust(batches):
@@ -51,88 +40,73 @@ def one_by_one(weights, reviews):
             c_out = np.tanh(c)
             h = o * c_out
             gates[:, t] = f, i, cc, o, c_out, h
+        yield gates
 
 
-def compare(title, jobs, rounds):
-    """Time jobs in turn; print medians, and ratios to the first, round by round."""
-    for job in jobs.values():
-        job()
-    seconds = np.array([[clock(job) for job in jobs.values()] for _ in range(rounds)])
-    print(title)
-    for name, own in zip(jobs, seconds.T, strict=True):
-        ratios = own / seconds[:, 0]
-        print(
-            f"  {name:34} {np.median(own):7.2f} s   x {np.median(ratios):6.2f} of "
-            f"{next(iter(jobs))} ({ratios.min():.2f} to {ratios.max():.2f})",
-            flush=True,
-        )
-    return seconds
-
-
-def reading(rounds, n_alone=8):
-    """Record the LSTM."""
+def read(n_reviews, rounds, n_alone):
+    """Record the LSTM; return seconds of each way, and how far the gates are apart."""
     model = sentiment_lstm()
-    reviews = np.random.default_rng(0).integers(2, 4002, (512, 500))
+    reviews = np.random.default_rng(0).integers(2, 4002, (n_reviews, 500))
     recorder = ActivationRecorder(model, "lstm", GATES).fit(reviews)
     embedded = np.asarray(model.get_layer("embedding")(reviews[:n_alone]))
     weights = model.get_layer("lstm").get_weights()
-    seconds = compare(
-        "LSTM, 512 reviews of 500 steps, six gates of 60 units",
-        {
-            "predict": lambda: model.predict(reviews, batch_size=128, verbose=0),
-            "iter_record": lambda: exhaust(recorder.iter_record(reviews)),
-            f"NumPy, {n_alone} reviews one by one": lambda: one_by_one(weights, embedded),
-            "transform (to EpochsArray)": lambda: recorder.transform(reviews),
-        },
-        rounds,
-    )
-    alone = seconds[:, 2] * len(reviews) / n_alone
-    print(f"  one by one / iter_record, scaled to 512: {np.median(alone / seconds[:, 1]):.1f}")
+    jobs = {
+        "iter_record": lambda: exhaust(recorder.iter_record(reviews)),
+        "predict": lambda: model.predict(reviews, batch_size=128, verbose=0),
+        "one by one": lambda: exhaust(one_by_one(weights, embedded)),
+        "transform": lambda: recorder.transform(reviews),
+    }
+    in_turn(jobs, 1)
+    times, _, answers = in_turn(jobs, rounds)
+    times["one by one"] = times["one by one"] * n_reviews / n_alone
+    alone = np.stack(list(one_by_one(weights, embedded))).transpose(0, 1, 3, 2)
+    recorded = answers["transform"].get_data(copy=False)[:n_alone].reshape(alone.shape)
+    return times, float(np.abs(recorded - alone).max())
 
 
-def looking(rounds, n_images=4):
-    """Record the ResNet."""
+def look(n_images, rounds):
+    """Record the ResNet; return seconds of each way."""
     model = resnet(32)
     images = np.random.default_rng(0).uniform(size=(n_images, 32, 32, 3))
     frames = ContrastFlicker().fit_transform(images)
     recorder = ActivationRecorder(model, ["conv_*", "relu_*"]).fit(frames)
-    compare(
-        f"ResNet-32, {n_images} images of 240 frames, all convolutions and activations",
-        {
-            "predict": lambda: model.predict(
-                np.concatenate(list(frames)), batch_size=128, verbose=0
-            ),
-            "iter_record": lambda: exhaust(recorder.iter_record(frames)),
-        },
-        rounds,
-    )
+    jobs = {
+        "iter_record": lambda: exhaust(recorder.iter_record(frames)),
+        "predict": lambda: model.predict(np.concatenate(list(frames)), batch_size=128, verbose=0),
+    }
+    in_turn(jobs, 1)
+    return in_turn(jobs, rounds)[0]
 
 
-def peak_memory(n_reviews):
-    """Return the largest memory of this process in MB after recording reviews."""
-    reviews = np.random.default_rng(0).integers(2, 4002, (10_000, 500))[:n_reviews]
+def growth(work):
+    """Record a hundred reviews as often."""
+    reviews = np.random.default_rng(0).integers(2, 4002, (100 * work, 500))
     recorder = ActivationRecorder(sentiment_lstm(), "lstm", GATES).fit(reviews)
-    exhaust(recorder.iter_record(reviews))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds, _ = clock(exhaust, recorder.iter_record(reviews))
+    return {"seconds": seconds, "reviews": len(reviews)}
 
 
-def remembering():
-    """Compare peak memory over few and over many reviews."""
-    print("iter_record, peak memory of the process")
-    for n_reviews in (1_000, 10_000):
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            print(f"  {n_reviews:6} reviews: {pool.apply(peak_memory, (n_reviews,)):.0f} MB")
-
-
-def main():
-    """Run all three."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    reading(rounds)
-    looking(rounds)
-    remembering()
+def run(quick=False):
+    """Measure all three."""
+    n_reviews, rounds = (128, 2) if quick else (512, 3)
+    grown = grow(growth, (1, 10) if quick else (1, 10, 100))
+    times, off = read(n_reviews, rounds, n_alone=8)
+    looking = look(1 if quick else 4, rounds)
+    return {
+        "claim": f"six gates of an LSTM recorded for {n_reviews} reviews of 500 words, beside "
+        "NumPy going through one review at a time",
+        "ratio": ratio_of(times["one by one"], times["iter_record"]),
+        "answers": {
+            "gates off, at most": off,
+            "median seconds": medians(times),
+            "iter_record over predict": ratio_of(times["iter_record"], times["predict"]),
+            "ResNet-32, iter_record over predict": ratio_of(
+                looking["iter_record"], looking["predict"]
+            ),
+        },
+        "growth": grown,
+    }
 
 
 if __name__ == "__main__":
-    main()
+    print_run(run)

@@ -1,11 +1,16 @@
 """Blinks in EOG: the clean runs of a recording, the peaks in them, and what a blink looks like."""
 
 import numpy as np
-from scipy.signal import butter, find_peaks, sosfiltfilt
+import scipy
+
+from npa.containers import cut
+from npa.spectral.density import BLOCK
 
 BLINK_BAND = (1.0, 10.0)  # Hz
 _MIN_HEIGHT = 60e-6  # V
 _MIN_MADS = 5.0
+_FORGOTTEN = 1e-12  # what a block's filter keeps of its wrong start at the end of the overlap
+_OVERHEAD = 8  # a block is at least as many times longer than its overlap
 _REACH = 0.5  # s on either side of a blink
 _APART = 0.3  # s between two blinks, at least
 _WIDTH = (0.04, 0.4)  # s at half height; blinks within 1-10 Hz are 0.08-0.13 s wide
@@ -59,30 +64,43 @@ class CleanRuns:
         half = round(_REACH * self.rate)
         self.lags = np.arange(-half, half + 1)
 
-    def reduce(self, data, low, high):
-        """Band-pass within segments, and keep the samples of the clean runs.
+    def reduce(self, data, low, high, *, channels=slice(None), weights=None, samples=slice(None)):
+        """Band-pass within segments, and keep samples of the clean runs.
 
         Parameters
         ----------
-        data : array, shape (n_epochs, n_channels, n_times)
-            Signals, sampled as the recording.
+        data : array-like, shape (n_epochs, n_channels, n_times)
+            Signals, sampled as the recording; read in blocks ``data[..., start:stop]``.
         low, high : float
             Pass band in Hz; the caller sees to it that decimation does not alias.
+        channels : slice | array of int
+            Which channels to take; all by default.
+        weights : array, shape (n_signals, n_channels) | None
+            Sums of these channels to take in their place.
+        samples : slice | array of int
+            Which of the kept samples to return; all by default.
 
         Returns
         -------
-        reduced : array, shape (n_channels, n_samples)
+        reduced : array, shape (n_signals, n_samples)
             Zero-phase filtered signals at ``rate``.
         """
-        sos = butter(4, (low, high), "bandpass", fs=self.sfreq, output="sos")
-        out = np.empty((data.shape[1], self.sample.size))
-        filtered = np.empty((data.shape[0], data.shape[2]))
-        for channel, row in enumerate(out):
-            for start, stop in self.segments:
-                pad = min(round(3 / low * self.sfreq), stop - start - 1)
-                piece = data[:, channel, start:stop]
-                filtered[:, start:stop] = sosfiltfilt(sos, piece, padlen=pad)
-            row[:] = filtered[self.epoch, self.sample]
+        sos = scipy.signal.butter(4, (low, high), "bandpass", fs=self.sfreq, output="sos")
+        overlap = int(np.log(_FORGOTTEN) / np.log(np.abs(scipy.signal.sos2zpk(sos)[1]).max()))
+        length = max(BLOCK // (data.shape[0] * data.shape[1]), _OVERHEAD * overlap)
+        epoch, sample = self.epoch[samples], self.sample[samples]
+        out = None
+        for start, stop in self.segments:
+            for first, last in cut(start, stop, length):
+                begin, end = max(first - overlap, start), min(last + overlap, stop)
+                block = data[..., begin:end][:, channels]
+                block = block if weights is None else weights @ block
+                out = np.empty((block.shape[1], sample.size)) if out is None else out
+                pad = min(round(3 / low * self.sfreq), end - begin - 1)
+                where = np.flatnonzero((sample >= first) & (sample < last))
+                for signal, row in enumerate(out):
+                    filtered = scipy.signal.sosfiltfilt(sos, block[:, signal], padlen=pad)
+                    row[where] = filtered[epoch[where], sample[where] - begin]
         return out
 
     def near(self, peaks):
@@ -186,7 +204,7 @@ def find_blinks(trace, runs, *, min_blinks, upright):
     distance = max(1, round(_APART * runs.rate))
     peaks = []
     for piece in np.split(np.arange(trace.size), np.flatnonzero(np.diff(runs.run)) + 1):
-        found, _ = find_peaks(sign * trace[piece], height=height, distance=distance)
+        found, _ = scipy.signal.find_peaks(sign * trace[piece], height=height, distance=distance)
         peaks.append(piece[found])
     peaks = np.concatenate(peaks)
     if len(peaks) < min_blinks:

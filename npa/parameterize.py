@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 from npa.base import SpectrumTransformer
 from npa.checks import check_number, check_option, check_range
 from npa.reports import SpectrumReport
+from npa.spectral.fit import MIN_FREQS, NOT_POSITIVE, fit_spectra
 
-# A background with a knee and one peak have six parameters: fewer points say nothing about them.
-_MIN_FREQS = 8
 _LEFT_OUT = "no usable channel"
 
 
@@ -48,6 +47,9 @@ class FOOOFFitter(SpectrumTransformer):
         Channels, as in MNE; None for the good data channels.
     sfreq : float | None
         Sampling rate in Hz; only for arrays.
+    engine : {"batch", "fooof"}, default "batch"
+        What fits: `npa.spectral.fit_spectra`, all spectra at once, or the FOOOF package, one by
+        one, which is many times slower and gives the same answers.
     n_jobs : int | None
         Number of processes that fit, as in joblib.
 
@@ -115,6 +117,7 @@ class FOOOFFitter(SpectrumTransformer):
         by=None,
         picks=None,
         sfreq=None,
+        engine="batch",
         n_jobs=None,
     ):
         self.freq_range = freq_range
@@ -129,6 +132,7 @@ class FOOOFFitter(SpectrumTransformer):
         self.by = by
         self.picks = picks
         self.sfreq = sfreq
+        self.engine = engine
         self.n_jobs = n_jobs
 
     def reports(self, signals, by=None):
@@ -164,7 +168,7 @@ class FOOOFFitter(SpectrumTransformer):
             known = ~np.isnan(epochs).any(axis=1)
             if known.any():
                 average[:] = epochs[known].mean(axis=0)
-        return _fit_spectra(freqs, averages, settings, self.n_jobs)
+        return _fit_spectra(freqs, averages, settings, self.engine, self.n_jobs)
 
     def _fit(self, signals):
         """Fit the average, and name the columns."""
@@ -181,21 +185,23 @@ class FOOOFFitter(SpectrumTransformer):
         freqs, power = self._power(signals)
         n_epochs, n_groups, n_freqs = power.shape
         spectra = power.reshape(n_epochs * n_groups, n_freqs)
-        fits = _fit_spectra(freqs, spectra, self._settings(signals.sfreq), self.n_jobs)
+        settings = self._settings(signals.sfreq)
+        fits = _fit_spectra(freqs, spectra, settings, self.engine, self.n_jobs)
         _warn_problems(fits)
         return np.reshape([_values(fit, self.max_n_peaks) for fit in fits], (n_epochs, -1))
 
     def _power(self, signals):
         """Return the frequencies within ``freq_range`` and their power, if enough for a fit."""
-        if signals.data.shape[-1] < 2 * (_MIN_FREQS - 1):
+        if signals.data.shape[-1] < 2 * (MIN_FREQS - 1):
             return np.empty(0), np.empty((len(signals.data), len(self.groups_), 0))
-        freqs, power = super()._power(signals)
         low, high = self.freq_range
+        freqs, power = super()._power(signals, fmax=high)
         keep = (freqs >= low) & (freqs <= high) & (freqs > 0)
         return freqs[keep], power[..., keep]
 
     def _settings(self, sfreq):
-        """Check the parameters of the fit, and return those that FOOOF wants."""
+        """Check the parameters of the fit, and return those that both engines want."""
+        check_option("engine", self.engine, tuple(_ENGINES))
         check_range("freq_range", self.freq_range)
         if self.freq_range[1] > sfreq / 2:
             raise ValueError(
@@ -212,34 +218,68 @@ class FOOOFFitter(SpectrumTransformer):
         }
 
 
-def _fit_spectra(freqs, power, settings, n_jobs=None):
-    """Fit spectra (n_spectra, n_freqs), and return a report of each: the engine's one door."""
-    n_chunks = max(min(len(power), 8 * effective_n_jobs(n_jobs)), 1)
-    chunks = np.array_split(power, n_chunks)
-    fits = Parallel(n_jobs)(delayed(_fit_chunk)(freqs, chunk, settings) for chunk in chunks)
-    return [fit for chunk in fits for fit in chunk]
+def _fit_spectra(freqs, power, settings, engine, n_jobs=None):
+    """Fit spectra (n_spectra, n_freqs), and return a report of each: the engines' one door."""
+    problems = [_problem(spectrum) for spectrum in power]
+    rows = [row for row, problem in enumerate(problems) if not problem]
+    mode = settings["aperiodic_mode"]
+    fits = [
+        SpectrumReport(freqs, spectrum, mode, problem=problem)
+        for spectrum, problem in zip(power, problems, strict=True)
+    ]
+    fit_chunk, n_chunks = _ENGINES[engine]
+    n_chunks = max(min(len(rows), n_chunks * effective_n_jobs(n_jobs)), 1)
+    chunks = np.array_split(power[rows], n_chunks) if rows else []
+    fitted = Parallel(n_jobs)(delayed(fit_chunk)(freqs, chunk, settings) for chunk in chunks)
+    for row, fit in zip(rows, (fit for chunk in fitted for fit in chunk), strict=True):
+        fits[row] = fit
+    return fits
 
 
-def _fit_chunk(freqs, power, settings):
-    """Fit a few spectra one by one."""
+def _fit_at_once(freqs, power, settings):
+    """Fit spectra together."""
+    with threadpool_limits(1):  # the matrices are small: threads cost more than they give
+        fit = fit_spectra(freqs, power, **settings)
+    mode = settings["aperiodic_mode"]
+    return [
+        SpectrumReport(
+            freqs,
+            spectrum,
+            mode,
+            offset=float(fit.offset[row]),
+            knee=float(fit.knee[row]),
+            exponent=float(fit.exponent[row]),
+            peaks=fit.peaks[row, : fit.n_peaks[row]].copy(),
+            gaussians=fit.gaussians[row, : fit.n_peaks[row]].copy(),
+            r2=float(fit.r_squared[row]),
+            error=float(fit.error[row]),
+            problem=fit.status[row],
+        )
+        for row, spectrum in enumerate(power)
+    ]
+
+
+def _fit_one_by_one(freqs, power, settings):
+    """Fit a few spectra with FOOOF."""
     FOOOF, FitError = _import_fooof()
     model = FOOOF(**settings, verbose=False)
     model.set_debug_mode(True)  # else a fit fails without saying why
-    with threadpool_limits(1):  # the matrices are small: threads cost more than they give
+    with threadpool_limits(1):
         return [_fit_one(model, FitError, freqs, spectrum) for spectrum in power]
+
+
+# What fits a chunk, and how many chunks a process gets.
+_ENGINES = {"batch": (_fit_at_once, 1), "fooof": (_fit_one_by_one, 8)}
 
 
 def _fit_one(model, FitError, freqs, spectrum):
     """Fit one spectrum, or say why that cannot be."""
-    problem = _problem(spectrum)
-    if not problem:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model.fit(freqs, spectrum)
-        except (FitError, ValueError) as error:
-            problem = str(error).rstrip(".")
-    if problem:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(freqs, spectrum)
+    except (FitError, ValueError) as error:
+        problem = str(error).rstrip(".")
         return SpectrumReport(freqs, spectrum, model.aperiodic_mode, problem=problem)
     offset, *knee, exponent = model.aperiodic_params_
     return SpectrumReport(
@@ -269,12 +309,12 @@ def _import_fooof():
 
 def _problem(spectrum):
     """Say why a spectrum cannot be fitted at all, or return an empty string."""
-    if len(spectrum) < _MIN_FREQS:
-        return f"freq_range holds fewer than the {_MIN_FREQS} frequencies that a fit needs"
+    if len(spectrum) < MIN_FREQS:
+        return f"freq_range holds fewer than the {MIN_FREQS} frequencies that a fit needs"
     if np.isnan(spectrum).all():
         return _LEFT_OUT
     if not (np.isfinite(spectrum) & (spectrum > 0)).all():
-        return "power is zero or not finite"
+        return NOT_POSITIVE
     return ""
 
 

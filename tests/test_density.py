@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from mne.time_frequency import psd_array_welch
+from mne.time_frequency import psd_array_multitaper, psd_array_welch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npa.spectral import psd, psd_of_runs
 
 METHODS = ["welch", "multitaper", "periodogram"]
 SFREQ = 128.0  # Hz
+RUNS = [(0, 600), (700, 2600)]
 
 
 def noise(*shape, seed=0):
@@ -118,7 +119,7 @@ def test_shapes_dtypes_and_detrending(method):
 def test_many_rows_equal_each_alone(monkeypatch):
     x = noise(7, 1000)
     alone = np.array([psd(row, SFREQ)[1] for row in x])
-    monkeypatch.setattr("npa.spectral.density.BLOCK", 3000)
+    monkeypatch.setattr("npa.spectral.density._NEAR", 3000)
     assert_allclose(psd(x, SFREQ)[1], alone, rtol=1e-12)
 
 
@@ -144,6 +145,28 @@ def test_multitaper_bandwidth_smooths():
     rough = psd(x, SFREQ, method="multitaper", bandwidth=0.5)[1]
     smooth = psd(x, SFREQ, method="multitaper", bandwidth=8.0)[1]
     assert smooth.std() < 0.5 * rough.std()
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_multitaper_segments_are_mnes_averaged(adaptive):
+    x = noise(2, 1100).cumsum(-1)
+    options = {"method": "multitaper", "adaptive": adaptive}
+    freqs, power = psd(x, SFREQ, n_per_seg=250, bandwidth=5.0, **options)
+    segments = x[:, :1000].reshape(2, 4, 250)
+    theirs, their_freqs = psd_array_multitaper(
+        segments, SFREQ, bandwidth=5.0, adaptive=adaptive, normalization="full", verbose="error"
+    )
+    assert_allclose(freqs, their_freqs, rtol=1e-14)
+    assert_allclose(power[:, 1:], theirs.mean(axis=1)[:, 1:], rtol=1e-9)
+    whole = psd(x, SFREQ, **options)[1]
+    assert_array_equal(psd(x, SFREQ, n_per_seg=9999, **options)[1], whole)
+
+
+def test_multitaper_runs_weigh_by_their_segments():
+    x = noise(1, 1, 4000)
+    options = {"method": "multitaper", "n_per_seg": 500}
+    first, second = (psd(x[..., start:stop], SFREQ, **options)[1] for start, stop in RUNS)
+    assert_allclose(psd_of_runs(x, RUNS, SFREQ, **options)[1], (first + 3 * second) / 4, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +245,42 @@ def test_other_methods_cut_runs_into_equal_pieces(method):
     pieces = [psd(x[..., start : start + 600], SFREQ, method=method)[1] for start in starts]
     assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
     assert_allclose(freqs[1], SFREQ / 600, rtol=1e-14)
+
+
+class OnDisk:
+    """Samples that know their shape, and are read in blocks."""
+
+    def __init__(self, x):
+        self.x, self.shape, self.longest = x, x.shape, 0
+
+    def __getitem__(self, key):
+        rows, times = key
+        assert rows is Ellipsis
+        self.longest = max(self.longest, times.stop - times.start)
+        return self.x[..., times]
+
+
+@pytest.mark.parametrize(
+    ("method", "kwargs"), [("welch", {}), ("multitaper", {"n_per_seg": 512}), ("periodogram", {})]
+)
+def test_runs_are_read_in_blocks(monkeypatch, method, kwargs):
+    x = noise(1, 2, 6000)
+    runs = [(0, 600), (700, 5900)]
+    expected = psd_of_runs(x, runs, SFREQ, method=method, **kwargs)[1]
+    monkeypatch.setattr("npa.spectral.density.BLOCK", 2 * 1300)
+    on_disk = OnDisk(x)
+    assert_allclose(
+        psd_of_runs(on_disk, runs, SFREQ, method=method, **kwargs)[1], expected, rtol=1e-12
+    )
+    assert on_disk.longest <= 1300
+
+
+def test_pieces_last_at_most_five_minutes():
+    x = noise(1, 1, 1300)
+    freqs, power = psd_of_runs(x, [(0, 1300)], 2.0, method="periodogram")
+    pieces = [psd(x[..., start : start + 600], 2.0, method="periodogram")[1] for start in (0, 600)]
+    assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
+    assert_allclose(freqs[1], 1 / 300)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -254,6 +254,37 @@ def test_exact_filter_is_the_same_alone_and_among_others():
     assert_array_equal(apply_zero_phase(x, taps)[1, 3], filtered[1, 3])
 
 
+def test_exact_filter_writes_where_it_is_told():
+    taps = zero_phase_fir(logarithm(1.0, 0.0, 128.0), 128.0)
+    x = np.random.default_rng(0).standard_normal((2, 3, 700))
+    expected = apply_zero_phase(x, taps)
+    room = np.full((2, 3, 900), np.nan)
+    assert_array_equal(apply_zero_phase(x, taps, out=room[..., 100:800]), expected)
+    assert_array_equal(room[..., 100:800], expected)
+    assert np.isnan(room[..., :100]).all()
+    assert apply_zero_phase(x, taps, out=x) is x  # in place
+    assert_array_equal(x, expected)
+    for out in (np.zeros((2, 3, 699)), np.zeros(x.shape, np.float32), [0.0]):
+        with pytest.raises(
+            ValueError, match=r"out must have shape \(2, 3, 700\) and dtype float64"
+        ):
+            apply_zero_phase(x, taps, out=out)
+
+
+def test_one_pass_does_what_the_passes_of_the_bank_and_the_peaks_do():
+    """On the gain of the paper's own filters, one exact FIR gives what filtfilt gives."""
+    sfreq, times = 512.0, 120 * 512
+    bank, peak = chebyshev_bank(1.2, 0.0, sfreq), remez_gaussian(10.0, 2.0, sfreq)
+    x = np.random.default_rng(0).standard_normal((2, times))
+    passes = 0.8 * signal.filtfilt(peak.taps, 1.0, x)
+    for stage in bank.stages:
+        passes += stage.weight * signal.filtfilt(stage.b, stage.a, x)
+    taps = zero_phase_fir(lambda f: bank.gain(f) + 0.8 * peak.gain(f), sfreq)
+    inner = slice(12 * 512, -12 * 512)  # half the taps
+    difference = (apply_zero_phase(x, taps) - passes)[:, inner]
+    assert np.sqrt(np.mean(difference**2) / np.mean(passes[:, inner] ** 2)) < 1e-4
+
+
 def test_gain_of_taps_is_their_cosine_series():
     taps = np.array([0.1, -0.2, 0.5, -0.2, 0.1])
     freqs = np.linspace(0, 50, 11)

@@ -8,15 +8,8 @@ from npa.spectral.bands import (
     golden_bands,
 )
 from npa.spectral.density import psd, psd_of_runs
-from npa.spectral.filters import (
-    ChebyshevBank,
-    RemezGaussian,
-    apply_zero_phase,
-    chebyshev_bank,
-    fir_gain,
-    remez_gaussian,
-    zero_phase_fir,
-)
+from npa.spectral.filters import ChebyshevBank, RemezGaussian, chebyshev_bank, remez_gaussian
+from npa.spectral.fit import SpectralFit, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
 from npa.spectral.responses import gaussian_response, logarithmic_response, whitening_response
 from npa.spectral.slopes import PowerLaw, power_law
@@ -28,6 +21,7 @@ from npa.spectral.snr import (
     term_test,
     zscore_spectrum,
 )
+from npa.spectral.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
 
 __all__ = [
     "CANONICAL_BANDS",
@@ -36,6 +30,7 @@ __all__ = [
     "ChebyshevBank",
     "PowerLaw",
     "RemezGaussian",
+    "SpectralFit",
     "TagTerm",
     "aperiodic",
     "apply_zero_phase",
@@ -43,6 +38,7 @@ __all__ = [
     "baseline_corrected_amplitude",
     "chebyshev_bank",
     "fir_gain",
+    "fit_spectra",
     "gaussian_response",
     "gaussians",
     "golden_bands",

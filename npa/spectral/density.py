@@ -1,14 +1,19 @@
 """Power spectral densities of arrays."""
 
 import inspect
+from itertools import pairwise
 
 import numpy as np
+import scipy
 from mne.time_frequency import psd_array_multitaper
-from scipy import signal
 
 from npa.checks import check_number, check_option
+from npa.spectral.multitaper import tapered_power
 
 _WELCH_SECONDS, _WELCH_SAMPLES = 4.0, 256
+_LONGEST_SECONDS = 300.0  # of a piece: tapers of an hour would resolve 1 mHz, and fill the memory
+_BANDWIDTH = 8.0  # frequency bins over which tapers smooth; MNE's
+_NEAR = 2**20  # samples that SciPy copies at once, so that they stay near the processor
 BLOCK = 2**22  # samples estimated at once: bounds SciPy's copies to some 100 MB
 
 
@@ -33,7 +38,7 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
           samples), ``n_overlap`` (half of it), ``n_fft`` (``n_per_seg``), ``window="hann"``,
           ``average="mean"`` or ``"median"``. Windows shrink to a shorter input.
         * ``"multitaper"``: ``bandwidth`` in Hz (8 frequency bins), ``adaptive=False``,
-          ``low_bias=True``.
+          ``low_bias=True``, ``n_per_seg`` (segment length in samples; the whole input).
         * ``"periodogram"``: ``window="boxcar"``, ``n_fft`` (the length of the input).
 
     Returns
@@ -58,6 +63,10 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
     mirror image, stay as they are, the rest is halved. Then the periodogram with
     ``window="boxcar", detrend=False`` is ``|FFT(x)|**2 / (sfreq * n_times)``.
 
+    Multitaper segments follow each other without overlap; a rest shorter than one is left out,
+    and one segment shrinks to a shorter input. ``fmax`` makes the multitaper spectrum of a long
+    record faster: see `npa.spectral.multitaper.tapered_power`.
+
     References
     ----------
     Welch, P. (1967). The use of fast Fourier transform for the estimation of power spectra.
@@ -79,12 +88,15 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
     x = check_signals(x)
     sfreq = check_number("sfreq", sfreq, above=0)
     one_sided, options = _check_options(method, kwargs)
-    power, n_fft = METHODS[method](x.reshape(-1, x.shape[-1]), sfreq, **options)
+    fmin, fmax = _check_limits(fmin, fmax)
+    power, n_fft = METHODS[method](x.reshape(-1, x.shape[-1]), sfreq, fmax, **options)
     if not one_sided:
         power[:, 1 : (n_fft + 1) // 2] /= 2
     freqs = np.arange(n_fft // 2 + 1) * sfreq / n_fft
     keep = _select(freqs, fmin, fmax)
-    return freqs[keep], power[:, keep].reshape(*x.shape[:-1], keep.sum())
+    # A method may have left out what lies above fmax.
+    power = power[:, keep[: power.shape[1]]]
+    return freqs[keep], power.reshape(*x.shape[:-1], keep.sum())
 
 
 def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
@@ -92,8 +104,9 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
 
     Parameters
     ----------
-    x : array, shape (n_epochs, n_channels, n_times)
-        Real signals, in volts.
+    x : array-like, shape (n_epochs, n_channels, n_times)
+        Real signals, in volts. Of anything that has a ``shape`` only blocks ``x[..., start:stop]``
+        are read, so that it may lie on disk.
     runs : list of (int, int)
         First sample and one past the last of each continuous, clean stretch.
     sfreq : float
@@ -120,10 +133,11 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
     Notes
     -----
     Runs shorter than the Welch window (the longer of 4 s and 256 samples, or ``n_per_seg``)
-    are left out; if all are, the longest is used alone. Welch densities of the runs share one
-    window length and are weighted by their numbers of windows. For the other methods the runs
-    are cut into pieces as long as the shortest run kept, so that all share one frequency grid;
-    a rest shorter than that is left out.
+    are left out; if all are, the longest is used alone. Densities with windows or segments of
+    one length are weighted by how many a run holds; their mean needs only a few at once, the
+    median all of a run. For the other methods the runs are cut into pieces as long as the shortest
+    run kept, and at most 300 s, so that all share one frequency grid; a rest shorter than that is
+    left out.
 
     Examples
     --------
@@ -133,30 +147,27 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
     >>> power.shape
     (1, 2, 161)
     """
-    x = check_signals(x)
-    if x.ndim != 3:
+    x = x if hasattr(x, "shape") else check_signals(x)
+    if len(x.shape) != 3:
         raise ValueError(f"x must have shape (n_epochs, n_channels, n_times), got {x.shape}.")
     sfreq = check_number("sfreq", sfreq, above=0)
     _, options = _check_options(method, kwargs)
     window = _window_length(options.get("n_per_seg"), sfreq)
     runs = _usable_runs(runs, window, x.shape[-1])
-    pieces, weights = [], []
-    if method == "welch":
-        step = window - _overlap(options.get("n_overlap"), window)
-        for start, stop in runs:
-            pieces.append(x[:, :, np.newaxis, start:stop])
-            weights.append(max(stop - start - window, 0) // step + 1)
+    at_once = BLOCK // max(x.shape[0] * x.shape[1], 1)
+    windowed = method == "welch" or options.get("n_per_seg") is not None
+    if windowed:
+        overlap = _overlap(options.get("n_overlap"), window) if method == "welch" else 0
+        at_once = np.inf if options.get("average") == "median" else at_once
+        blocks = _window_blocks(runs, window, window - overlap, at_once)
     else:
-        length = min(stop - start for start, stop in runs)
-        for start, stop in runs:
-            n_pieces = (stop - start) // length
-            cut = x[..., start : start + n_pieces * length]
-            pieces.append(cut.reshape(*x.shape[:2], n_pieces, length))
-            weights.append(n_pieces)
-    total = 0.0
-    for piece, weight in zip(pieces, weights, strict=True):
-        freqs, power = psd(piece, sfreq, method=method, fmin=fmin, fmax=fmax, **kwargs)
-        total = total + power.mean(axis=2) * (weight / sum(weights))
+        blocks = _piece_blocks(runs, round(_LONGEST_SECONDS * sfreq), at_once)
+    total, n_estimates = 0.0, sum(number for _, _, number in blocks)
+    for start, stop, number in blocks:
+        n_rows = 1 if windowed else number
+        block = x[..., start:stop].reshape(*x.shape[:2], n_rows, (stop - start) // n_rows)
+        freqs, power = psd(block, sfreq, method=method, fmin=fmin, fmax=fmax, **kwargs)
+        total = total + power.mean(axis=2) * (number / n_estimates)
     return freqs, total
 
 
@@ -211,9 +222,13 @@ def _check_options(method, kwargs):
     return one_sided, options
 
 
-def _select(freqs, fmin, fmax):
+def _check_limits(fmin, fmax):
     fmin = 0.0 if fmin is None else check_number("fmin", fmin, low=0)
     fmax = np.inf if fmax is None or fmax == np.inf else check_number("fmax", fmax, low=fmin)
+    return fmin, fmax
+
+
+def _select(freqs, fmin, fmax):
     keep = (freqs >= fmin) & (freqs <= fmax)
     if not keep.any():
         raise ValueError(
@@ -246,18 +261,44 @@ def _usable_runs(runs, window, n_times):
     return kept or [max(runs, key=lambda run: run[1] - run[0])]
 
 
+def _window_blocks(runs, window, step, at_once):
+    """Group windows to blocks (start, stop, number of windows) of some samples at once."""
+    most = max((at_once - window) // step + 1, 1)
+    blocks = []
+    for start, stop in runs:
+        left = max(stop - start - window, 0) // step + 1
+        while left:
+            number = int(min(left, most))
+            blocks.append((start, min(start + (number - 1) * step + window, stop), number))
+            start, left = start + number * step, left - number
+    return blocks
+
+
+def _piece_blocks(runs, longest, at_once):
+    """Group pieces of one length to blocks (start, stop, number of pieces)."""
+    length = min(longest, *(stop - start for start, stop in runs))
+    most = max(at_once // length, 1) * length
+    blocks = []
+    for start, stop in runs:
+        stop -= (stop - start) % length
+        cuts = [*range(start, stop, most), stop]
+        blocks += [(low, high, (high - low) // length) for low, high in pairwise(cuts)]
+    return blocks
+
+
 def _in_blocks(estimate, rows, n_freqs):
     power = np.empty((len(rows), n_freqs))
-    step = max(BLOCK // rows.shape[-1], 1)
+    step = max(_NEAR // rows.shape[-1], 1)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        power[block] = estimate(rows[block].astype(np.float64, copy=False))[1]
+        power[block] = estimate(rows[block].astype(np.float64, copy=False))
     return power
 
 
 def _welch(
     rows,
     sfreq,
+    fmax,
     *,
     n_per_seg=None,
     n_overlap=None,
@@ -275,7 +316,7 @@ def _welch(
     n_fft = length if n_fft is None else check_number("n_fft", n_fft, low=length, integer=True)
 
     def estimate(block):
-        return signal.welch(
+        return scipy.signal.welch(
             block,
             fs=sfreq,
             window=window,
@@ -284,29 +325,48 @@ def _welch(
             nfft=n_fft,
             detrend=detrend,
             average=average,
-        )
+        )[1]
 
     return _in_blocks(estimate, rows, n_fft // 2 + 1), n_fft
 
 
-def _periodogram(rows, sfreq, *, n_fft=None, window="boxcar", detrend="constant"):
+def _periodogram(rows, sfreq, fmax, *, n_fft=None, window="boxcar", detrend="constant"):
     n_times = rows.shape[-1]
     n_fft = n_times if n_fft is None else check_number("n_fft", n_fft, low=n_times, integer=True)
 
     def estimate(block):
-        return signal.periodogram(block, fs=sfreq, window=window, nfft=n_fft, detrend=detrend)
+        return scipy.signal.periodogram(
+            block, fs=sfreq, window=window, nfft=n_fft, detrend=detrend
+        )[1]
 
     return _in_blocks(estimate, rows, n_fft // 2 + 1), n_fft
 
 
-def _multitaper(rows, sfreq, *, bandwidth=None, adaptive=False, low_bias=True, detrend="constant"):
+def _multitaper(
+    rows,
+    sfreq,
+    fmax,
+    *,
+    bandwidth=None,
+    adaptive=False,
+    low_bias=True,
+    n_per_seg=None,
+    detrend="constant",
+):
     n_times = rows.shape[-1]
-    if bandwidth is not None:
-        bandwidth = check_number("bandwidth", bandwidth, low=sfreq / n_times)
-    rows = rows.astype(np.float64, copy=False)
+    length = n_times if n_per_seg is None else min(_window_length(n_per_seg, sfreq), n_times)
+    if bandwidth is None:
+        bandwidth = _BANDWIDTH * sfreq / length
+    bandwidth = check_number("bandwidth", bandwidth, low=sfreq / length)
+    if not adaptive:
+        half = bandwidth * length / sfreq / 2
+        options = {"half_bandwidth": half, "low_bias": low_bias, "detrend": detrend}
+        return tapered_power(rows, sfreq, length, **options, fmax=fmax), length
+    n_segments = n_times // length
+    segments = rows[:, : n_segments * length].reshape(-1, length).astype(np.float64, copy=False)
     # MNE's "length" normalization would leave out the 1/sfreq that makes this V^2/Hz.
     power, _ = psd_array_multitaper(
-        signal.detrend(rows, type=detrend) if detrend else rows,
+        scipy.signal.detrend(segments, type=detrend) if detrend else segments,
         sfreq,
         bandwidth=bandwidth,
         adaptive=adaptive,
@@ -315,7 +375,7 @@ def _multitaper(rows, sfreq, *, bandwidth=None, adaptive=False, low_bias=True, d
         remove_dc=False,
         verbose="warning",
     )
-    return power, n_times
+    return power.reshape(len(rows), n_segments, -1).mean(axis=1), length
 
 
 METHODS = {"welch": _welch, "multitaper": _multitaper, "periodogram": _periodogram}
