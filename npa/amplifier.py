@@ -10,18 +10,14 @@ from npa.base import SignalTransformer
 from npa.checks import check_number, check_option
 from npa.parameterize import FOOOFFitter
 from npa.reports import FilterReport
-from npa.spectral.filters import (
-    apply_zero_phase,
-    chebyshev_bank,
-    fir_gain,
-    remez_gaussian,
-    zero_phase_fir,
-)
+from npa.spectral.filters import ChebyshevBank, RemezGaussian, chebyshev_bank, remez_gaussian
 from npa.spectral.model import gaussians as gaussian_sum
 from npa.spectral.responses import logarithmic_response, whitening_response
+from npa.spectral.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
 
 _RESPONSES = {"logarithmic": logarithmic_response, "whitening": whitening_response}
 _DESIGNS = ("exact", "paper")
+_FORGOTTEN = 1e-12  # what a recursive filter keeps of the past at the end of its reach
 # A knee below this share of f^chi at the lowest frequency bends nothing: not worth a warning.
 _TOLD_KNEE = 1e-3
 
@@ -153,15 +149,19 @@ class NeuralPowerAmplifier(SignalTransformer):
         filters = self._design(spectra, signals.sfreq, fitter.freq_range)
         self.filters_ = filters if self.per_channel else filters.get(None)
 
-    def _apply(self, signals):
-        """Filter every stretch of every picked channel; NaN where there is no filter."""
-        out = signals.data.copy()
+    def _filter(self, x, finite, n_times):
+        """Filter every row; NaN where there is no filter, or NaN in the stretch."""
+        x[~finite] = np.nan
         if not self.per_channel:
-            _filter_stretches(self.filters_, out, signals.segments)
-            return out
+            return _filtered(self.filters_, x)
         for channel, name in enumerate(self.ch_names_):
-            _filter_stretches(self.filters_.get(name), out[:, channel], signals.segments)
-        return out
+            x[:, channel] = _filtered(self.filters_.get(name), x[:, channel])
+        return x
+
+    def _reach(self):
+        """Return the reach of the longest filter."""
+        reports = self.filters_.values() if self.per_channel else [self.filters_]
+        return max((report.filter.reach for report in reports if report), default=0)
 
     def _fitter(self):
         """Return a copy of the sub-estimator, or that with the published settings."""
@@ -267,7 +267,17 @@ class PowerFilter:
 
     def apply(self, x):
         """Return ``x`` filtered along its last axis, shape (..., n_times)."""
-        return sum(weight * part.apply(x) for weight, part in self.parts)
+        (weight, part), *others = self.parts
+        out = part.apply(x)
+        out *= weight
+        for weight, part in others:
+            out += weight * part.apply(x)
+        return out
+
+    @property
+    def reach(self):
+        """Samples on either side that a sample of the output depends on (by more than 1e-12)."""
+        return max(_reach(part) for _, part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,6 +351,20 @@ def design_filter(
     return replace(wanted, parts=((1.0, bank), *heard))
 
 
+def _filtered(report, x):
+    """Return ``x`` (..., n_times) after the filter of a report; NaN without one."""
+    return np.full(x.shape, np.nan) if report is None else report.filter.apply(x)
+
+
+def _reach(part):
+    """Return how far a filter reaches: half its taps, or until its poles have died away."""
+    if isinstance(part, ChebyshevBank):
+        slowest = max(np.abs(np.roots(stage.a)).max() for stage in part.stages)
+        return int(np.ceil(np.log(_FORGOTTEN) / np.log(slowest)))
+    passes = 2 if isinstance(part, RemezGaussian) else 1
+    return passes * len(part.taps) // 2
+
+
 def _check_design(response, design):
     """Check that there is such a response, and such a design of it."""
     check_option("response", response, _RESPONSES)
@@ -363,10 +387,3 @@ def _peak_gains(peak_gain, response, heights):
             f"got {len(peak_gain)}."
         )
     return [check_number("peak_gain", float(gain), low=0) for gain in peak_gain]
-
-
-def _filter_stretches(report, samples, segments):
-    """Filter each stretch of ``samples`` (..., n_times) in place; NaN without a filter."""
-    for start, stop in segments:
-        stretch = samples[..., start:stop]
-        stretch[...] = np.nan if report is None else report.filter.apply(stretch)

@@ -5,17 +5,22 @@ from mne.utils import warn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from npa.checks import check_option
+from npa.checks import check_option, finite_rows
 from npa.containers import channel_groups, is_mne, read_signals, write_signals
 from npa.spectral.density import METHODS, psd_of_runs
+from npa.streaming import transform_to
 
 
 class _SignalReader(BaseEstimator):
     """What both shapes share: reading ``X``, and holding it against what was fitted.
 
     A subclass has the parameters ``picks`` and ``sfreq`` and writes ``_fit(signals)``; there it
-    checks its parameters, does its work, and sets its attributes.
+    checks its parameters, does its work, and sets its attributes. Where it asks for no more than
+    blocks ``signals.data[..., start:stop]``, it says so by ``_in_blocks``, and the samples of a
+    Raw stay where they are.
     """
+
+    _in_blocks = False
 
     def fit(self, X, y=None):
         """Fit to a recording.
@@ -32,13 +37,13 @@ class _SignalReader(BaseEstimator):
         self : object
             The fitted estimator.
         """
-        signals = self._read(X, reset=True)
+        signals = self._read(X, reset=True, lazy=self._in_blocks)
         self._fit(signals)
         self.ch_names_ = signals.ch_names
         self.sfreq_ = signals.sfreq
         return self
 
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, lazy=False):
         """Read ``X``; with ``reset=False`` also check that it fits what was fitted."""
         if not is_mne(X):
             fitted_dims = getattr(self, "n_dims_in_", None)
@@ -52,7 +57,7 @@ class _SignalReader(BaseEstimator):
         elif reset:
             for name in ("n_features_in_", "feature_names_in_", "n_dims_in_"):
                 self.__dict__.pop(name, None)
-        signals = read_signals(X, picks=self.picks, sfreq=self.sfreq)
+        signals = read_signals(X, picks=self.picks, sfreq=self.sfreq, lazy=lazy)
         if not reset:
             self._check_same(signals, names=is_mne(X))
         return signals
@@ -127,9 +132,14 @@ class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
 class SignalTransformer(ContainerTransformer, _SignalReader):
     """Base of the estimators that return the kind of container they were given.
 
-    A subclass writes ``_fit(signals)`` and ``_apply(signals)``, which returns new samples of
-    shape ``(n_epochs, n_channels, n_times)``.
+    A subclass writes ``_fit(signals)`` and ``_filter(x, finite, n_times)``, which returns new
+    samples of the shape of ``x``, (n_epochs, n_channels, n), an uninterrupted stretch or a part of
+    one of ``n_times`` samples, in ``x`` itself if it likes; ``finite`` (n_epochs, n_channels) tells
+    which rows of the stretch hold no NaN. So that parts can be filtered one by one, ``_around``
+    says what they depend on.
     """
+
+    _in_blocks = True
 
     def transform(self, X):
         """Return a changed copy of the recording.
@@ -148,6 +158,63 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         signals = self._read(X, reset=False)
         container = X if is_mne(X) else np.asarray(X)
         return write_signals(container, signals, self._apply(signals))
+
+    def transform_to(self, raw, fname, *, overwrite=False, max_memory="1GB"):
+        """Write the changed recording to a file, block by block.
+
+        Parameters
+        ----------
+        raw : mne.io.BaseRaw
+            The recording, with the channels and sampling rate of the fit; it need not be in memory.
+        fname : path-like
+            A FIF file. Beyond 2 GB it is continued in others, named as MNE names them.
+        overwrite : bool, default False
+            Whether existing files may be replaced.
+        max_memory : str | float | None, default "1GB"
+            What the samples in work may take, as text or in bytes; None for no limit.
+
+        Returns
+        -------
+        out : mne.io.Raw
+            The changed recording, not loaded.
+
+        Raises
+        ------
+        TypeError
+            If ``raw`` is no Raw.
+        ValueError
+            If ``raw`` does not fit what was fitted, good channels hold NaN, the file would replace
+            the one that ``raw`` is read from, or ``max_memory`` is too small for one block.
+        FileExistsError
+            If a file is there and ``overwrite`` is False.
+        OSError
+            If the file cannot be written, or the disk has no room. Nothing half-written is left.
+
+        See Also
+        --------
+        npa.streaming.transform_to : The same for a pipeline.
+
+        Notes
+        -----
+        The samples are those of ``transform``, rounded to single precision.
+        """
+        return transform_to(self, raw, fname, overwrite=overwrite, max_memory=max_memory)
+
+    def _apply(self, signals):
+        """Filter every uninterrupted stretch in place: the samples are a copy."""
+        for start, stop in signals.segments:
+            x = signals.data[..., start:stop]
+            x[...] = self._filter(x, finite_rows(x), stop - start)
+        return signals.data
+
+    def _around(self, start, stop, n_times):
+        """Return the part of a stretch that its output from start to stop depends on."""
+        reach = self._reach()
+        return max(start - reach, 0), min(stop + reach, n_times)
+
+    def _reach(self):
+        """Return how many samples on either side a sample of the output depends on, at most."""
+        return 0
 
     def get_feature_names_out(self, input_features=None):
         """Return the names that came in.
@@ -188,7 +255,7 @@ class FeatureTransformer(TransformerMixin, _SignalReader):
             is bad, flat or could not be measured.
         """
         check_is_fitted(self)
-        return self._measure(self._read(X, reset=False))
+        return self._measure(self._read(X, reset=False, lazy=self._in_blocks))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns.
@@ -215,6 +282,8 @@ class SpectrumTransformer(FeatureTransformer):
     A subclass has the parameters ``psd, psd_kwargs, aggregate, by, picks, sfreq``, calls
     ``_fit_groups`` in its ``_fit``, and reads spectra by ``_power``.
     """
+
+    _in_blocks = True
 
     def _fit_groups(self, signals):
         """Check what is to be combined, and set ``groups_``: name to channel indices."""

@@ -35,9 +35,9 @@ class BlinkICARemover(SignalTransformer):
         Pass band in Hz of the copy that the ICA is fitted to.
     fit_sfreq : float, default 128
         Lowest sampling rate in Hz that this copy may be decimated to; at least 2.5 ``h_freq``.
-    fit_duration : float | None, default None
-        How many seconds' worth of samples the ICA is fitted to, spread evenly over the clean
-        recording (ICA ignores the order of samples). None for all.
+    fit_duration : float | None, default 1200
+        How many seconds' worth of samples the ICA is fitted to, at most, spread evenly over the
+        clean recording (ICA ignores the order of samples). None for all.
     min_blinks : int, default 5
         Blinks that there must be.
     min_r2 : float, default 0.5
@@ -87,6 +87,9 @@ class BlinkICARemover(SignalTransformer):
     Bad channels, flat channels and ``BAD_`` spans take no part in the fit; bad and flat channels
     are not cleaned. No filter runs across an ``EDGE`` or ``BAD_ACQ_SKIP`` annotation.
 
+    A Raw that is not in memory is read block by block, at ``fit`` five times; what is held are the
+    samples of the ICA, the components around blinks, and three traces at ``fit_sfreq``.
+
     References
     ----------
     .. [1] Ablin, P., Cardoso, J.-F., & Gramfort, A. (2018). Faster independent component analysis
@@ -113,7 +116,7 @@ class BlinkICARemover(SignalTransformer):
         l_freq=1.0,
         h_freq=40.0,
         fit_sfreq=128.0,
-        fit_duration=None,
+        fit_duration=1200.0,
         min_blinks=5,
         min_r2=0.5,
         random_state=0,
@@ -144,7 +147,7 @@ class BlinkICARemover(SignalTransformer):
         self : BlinkICARemover
             The fitted estimator.
         """
-        signals = self._read(X, reset=True)
+        signals = self._read(X, reset=True, lazy=True)
         self._check_eog(X)
         self._check_parameters(signals)
         self._warn_flat(signals)
@@ -166,7 +169,7 @@ class BlinkICARemover(SignalTransformer):
             logger.info("BlinkICARemover: nothing removed, for %s.", self.blinks_.reason)
         return self
 
-    def _read(self, X, *, reset):
+    def _read(self, X, *, reset, lazy=False):
         """Read the EEG channels that are not EOG by name."""
         if not is_mne(X):
             raise TypeError(
@@ -177,7 +180,7 @@ class BlinkICARemover(SignalTransformer):
         eeg = [index for index in eeg if X.ch_names[index] not in self._named_eog()]
         if not eeg:
             raise ValueError(f"X must have EEG channels besides eog={self.eog!r}, got none.")
-        signals = read_signals(X, picks=eeg)
+        signals = read_signals(X, picks=eeg, lazy=lazy)
         if reset:
             return signals
         self._check_same(signals, names=True)
@@ -246,12 +249,12 @@ class BlinkICARemover(SignalTransformer):
         names = self._named_eog() or tuple(X.ch_names[index] for index in typed)
         if names:
             index = [X.ch_names.index(name) for name in names]
-            return _Eyes(names, read_signals(X, picks=index).data)
+            return _Eyes(names, read_signals(X, picks=index, lazy=True).data)
         frontal = frontal_channels(signals)
         if not frontal:
-            return _Eyes((), np.empty((len(signals.data), 0, signals.data.shape[-1])))
+            return _Eyes((), None)
         name = f"virtual EOG ({', '.join(signals.ch_names[index] for index in frontal)})"
-        return _Eyes((name,), signals.data[:, frontal].mean(axis=1, keepdims=True), frontal)
+        return _Eyes((name,), signals.data, frontal)
 
     def _fit_samples(self, runs, n_channels):
         """Choose the samples for the ICA, spread evenly."""
@@ -268,7 +271,7 @@ class BlinkICARemover(SignalTransformer):
 
     def _search(self, signals, runs, eyes, index):
         """Return filter and pattern of the blink component, and the report."""
-        traces = runs.reduce(eyes.data, *BLINK_BAND)
+        traces = eyes.reduce(runs)
         seen = [
             find_blinks(trace, runs, min_blinks=self.min_blinks, upright=bool(eyes.frontal))
             for trace in traces
@@ -287,34 +290,40 @@ class BlinkICARemover(SignalTransformer):
             reason = "; ".join(reasons) or "there is neither an EOG channel nor a frontal electrode"
             return nothing, nothing, replace(report, reason=reason)
 
-        used = signals.usable
-        wide = runs.reduce(signals.data[:, used], self.l_freq, self.h_freq)
-        filters, patterns = self._unmix(wide[:, index], runs.rate)
-        sources = filters @ runs.reduce(signals.data[:, used], *BLINK_BAND)
+        used = np.flatnonzero(signals.usable)
+        band = self.l_freq, self.h_freq
+        filters, patterns = self._unmix(
+            runs.reduce(signals.data, *band, channels=used, samples=index), runs.rate
+        )
+        near = {row: runs.near(peaks) for row, peaks in blinks.items()}
+        kept = np.flatnonzero(np.any(list(near.values()), axis=0))
+        sources = runs.reduce(
+            signals.data, *BLINK_BAND, channels=used, weights=filters, samples=kept
+        )
         r2 = np.full((len(traces), len(filters)), np.nan)
-        for row, peaks in blinks.items():
-            near = runs.near(peaks)
-            r2[row] = _squared_correlation(sources[:, near], traces[row, near])
+        for row, mask in near.items():
+            r2[row] = _squared_correlation(sources[:, mask[kept]], traces[row, mask])
         row, component = np.unravel_index(np.nanargmax(r2), r2.shape)
         weights, pattern = nothing.copy(), nothing.copy()
         weights[used], pattern[used] = filters[component], patterns[:, component]
 
-        source = filters[component] @ wide
-        topography = np.where(used, pattern * np.median(source[blinks[row]]), np.nan)
+        shown = np.argmax(np.abs(patterns[:, component]))
+        both = np.stack([filters[component], np.eye(len(used))[shown]])
+        source, before = runs.reduce(signals.data, *band, channels=used, weights=both)
+        topography = np.full(len(pattern), np.nan)
+        topography[used] = pattern[used] * np.median(source[blinks[row]])
         report = replace(report, r2=r2)
         reason = self._doubt(r2[row, component], topography, eyes.frontal)
         if reason:
             return nothing, nothing, replace(report, reason=reason)
-        shown = np.nanargmax(np.abs(topography))
-        before = wide[used[:shown].sum()]
         report = replace(
             report,
             found=True,
             channel=eyes.names[row],
             component=int(component),
             topography=topography,
-            shown=signals.ch_names[shown],
-            **_blinks_seen(runs, blinks[row], before, pattern[shown] * source),
+            shown=signals.ch_names[used[shown]],
+            **_blinks_seen(runs, blinks[row], before, patterns[shown, component] * source),
         )
         return weights, pattern, report
 
@@ -359,25 +368,34 @@ class BlinkICARemover(SignalTransformer):
                 return "the topography of the best component is not frontal"
         return ""
 
-    def _apply(self, signals):
+    def _filter(self, x, finite, n_times):
         """Subtract the blink component."""
         if not self.blinks_.found:
-            return signals.data
+            return x
         used = np.flatnonzero(self.filter_)
-        for epoch in signals.data:  # a copy already
+        for epoch in x:
             source = self.filter_[used] @ epoch[used]
             for channel in used:
                 epoch[channel] -= self.pattern_[channel] * source
-        return signals.data
+        return x
 
 
 @dataclass(frozen=True)
 class _Eyes:
-    """EOG channels, and the EEG channels that a virtual one is the mean of."""
+    """EOG channels, or the EEG channels that a virtual one is the mean of."""
 
     names: tuple
-    data: np.ndarray
+    data: object
     frontal: list = field(default_factory=list)
+
+    def reduce(self, runs):
+        """Return the EOG (n_channels, n_samples) in the clean runs, within the band of blinks."""
+        if not self.names:
+            return np.empty((0, runs.sample.size))
+        if not self.frontal:
+            return runs.reduce(self.data, *BLINK_BAND)
+        mean = np.full((1, len(self.frontal)), 1 / len(self.frontal))
+        return runs.reduce(self.data, *BLINK_BAND, channels=self.frontal, weights=mean)
 
 
 def _blinks_seen(runs, peaks, before, blinks):

@@ -1,8 +1,11 @@
 """Checks of what users pass in; each message names the argument, its value and what is allowed."""
 
+import re
 from numbers import Integral, Real
 
 import numpy as np
+
+_BYTES = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 def check_number(name, value, *, low=None, high=None, above=None, below=None, integer=False):
@@ -148,12 +151,9 @@ def check_finite(name, data, ch_names=None):
     --------
     >>> check_finite("X", np.zeros((2, 3, 4)))
     """
-    # One sum per channel is finite unless a sample is not, or the sum overflows: look closer then.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspects = ~np.isfinite(data.sum(axis=-1))
-    if not suspects.any() or np.isfinite(data[suspects]).all():
+    bad = ~finite_rows(data)
+    if not bad.any():
         return
-    bad = ~np.isfinite(data).all(axis=-1)
     where = np.flatnonzero(bad.reshape(-1, bad.shape[-1]).any(axis=0))
     labels = [str(index) if ch_names is None else ch_names[index] for index in where]
     shown = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
@@ -163,3 +163,64 @@ def check_finite(name, data, ch_names=None):
         else "mark the channels as bad, or replace the samples."
     )
     raise ValueError(f"{name} contains NaN or inf in channel(s) {shown}; {advice}")
+
+
+def finite_rows(data):
+    """Tell which rows hold neither NaN nor inf.
+
+    Parameters
+    ----------
+    data : array, shape (..., n_times)
+        The values.
+
+    Returns
+    -------
+    finite : array of bool, shape (...,)
+        Whether all values along the last axis are finite.
+
+    Examples
+    --------
+    >>> finite_rows(np.array([[0.0, 1.0], [0.0, np.nan]]))
+    array([ True, False])
+    """
+    # One sum a row is finite unless a sample is not, or the sum overflows: look closer then.
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(data.sum(axis=-1))
+    if not finite.all():
+        finite[~finite] = np.isfinite(data[~finite]).all(axis=-1)
+    return finite
+
+
+def check_bytes(name, size):
+    """Return a size such as ``"2GB"`` in bytes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    size : str | float | None
+        A number with kB, MB, GB or TB (powers of 1000), bytes, or None for no limit.
+
+    Returns
+    -------
+    n_bytes : float
+        The size; infinite for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``size`` is none of these, or not above 0.
+
+    Examples
+    --------
+    >>> check_bytes("max_memory", "1.5 GB")
+    1500000000.0
+    """
+    if size is None:
+        return np.inf
+    if isinstance(size, str):
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Z]*)\s*", size.upper())
+        if not match or match[2] not in _BYTES or match[1].count(".") > 1 or match[1] == ".":
+            raise ValueError(f"{name} must be like '500MB' or '2GB', got {size!r}.")
+        size = float(match[1]) * _BYTES[match[2]]
+    return check_number(name, size, above=0)

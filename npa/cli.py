@@ -25,7 +25,7 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.job(args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"npa {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +62,21 @@ def _parser():
     amplify.add_argument("--response", choices=("logarithmic", "whitening"), default="logarithmic")
     _add_out(amplify)
     amplify.set_defaults(job=_amplify)
-    for command in (demo, report, amplify):
+    batch = commands.add_parser("batch", help="a pipeline on many recordings; resumes when killed")
+    batch.add_argument("pipeline", metavar="PIPELINE.yaml", help="estimators and their parameters")
+    batch.add_argument("files", metavar="FILE", nargs="*", help="recordings that MNE reads")
+    batch.add_argument("--bids", metavar="ROOT", help="take the recordings of a BIDS data set")
+    batch.add_argument("--task", metavar="TASK", help="which task of the BIDS data set; else all")
+    batch.add_argument(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="where results go; for --bids, ROOT/derivatives/npa where none is given",
+    )
+    batch.add_argument("--jobs", metavar="N", type=int, default=1, help="recordings at once")
+    batch.add_argument("--outputs", nargs="+", choices=("signal", "table", "report"))
+    batch.set_defaults(job=_batch)
+    for command in (demo, report, amplify, batch):
         command.add_argument("--overwrite", action="store_true", help="replace earlier results")
 
     exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
@@ -161,6 +175,41 @@ def _amplify(args):
             raw = _load(file, args.line)
             NeuralPowerAmplifier(response=args.response).fit_transform(raw).save(folder / name)
     print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(names))
+
+
+def _batch(args):
+    """Run a pipeline on recordings; those that fail are named at the end."""
+    import os
+    import warnings
+
+    import mne
+
+    # For the workers too: figures are files here, whatever screen there is.
+    os.environ["MPLBACKEND"] = "agg"
+    from npa.batch import bids_recordings, run
+
+    mne.set_log_level("WARNING")
+    if bool(args.files) == bool(args.bids):
+        raise ValueError("give either FILE... or --bids ROOT.")
+    if args.task and not args.bids:
+        raise ValueError(f"--task {args.task} needs --bids ROOT.")
+    out = args.out or (Path(args.bids, "derivatives", "npa") if args.bids else None)
+    if out is None:
+        raise ValueError("-o DIR is missing.")
+    recordings = bids_recordings(args.bids, args.task) if args.bids else args.files
+    kept = {"outputs": args.outputs} if args.outputs else {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* recordings failed; see", RuntimeWarning)
+        summary = run(
+            args.pipeline, recordings, out, n_jobs=args.jobs, overwrite=args.overwrite, **kept
+        )
+    summary = summary.drop_duplicates("recording")
+    failed = summary[summary["status"] == "failed"]
+    print(f"{len(summary) - len(failed)} of {len(summary)} recordings in {Path(out).resolve()}")
+    if len(failed):
+        lines = (f"  {each.recording}: {each.error}" for each in failed.itertuples())
+        told = "\n".join(lines)
+        raise ValueError(f"{len(failed)} recording(s) failed; see failed.csv there.\n{told}")
 
 
 def _exponent(args):

@@ -8,6 +8,7 @@ import mne
 import numpy as np
 
 from npa.checks import check_finite, check_number
+from npa.spectral.density import BLOCK
 
 # Below this share of the typical peak-to-peak a channel holds nothing but rounding.
 _FLAT = 1e-9
@@ -19,8 +20,9 @@ class Signals:
 
     Parameters
     ----------
-    data : array, shape (n_epochs, n_channels, n_times)
+    data : array | RawSamples, shape (n_epochs, n_channels, n_times)
         Samples in volts (or the unit of the array that they came from); a Raw is one epoch.
+        Blocks ``data[..., start:stop]`` are all that may be asked of a recording on disk.
     sfreq : float
         Sampling rate in Hz.
     ch_names : tuple of str
@@ -52,8 +54,7 @@ class Signals:
     @cached_property
     def flat(self):
         """Channels that do not change over the clean runs, shape (n_epochs, n_channels)."""
-        spans = [np.ptp(self.data[..., start:stop], axis=-1) for start, stop in self.runs]
-        height = np.max(spans, axis=0)
+        height = np.max([self._span(start, stop) for start, stop in self.runs], axis=0)
         flat = np.empty(height.shape, bool)
         for kind in set(self.types):
             same = self.types == kind
@@ -67,6 +68,84 @@ class Signals:
     def usable(self):
         """Channels to fit: neither bad nor flat in every epoch, shape (n_channels,)."""
         return ~self.bad & ~self.flat.all(axis=0)
+
+    def _span(self, start, stop):
+        """Return highest minus lowest sample of every channel, read in blocks."""
+        low, high = np.inf, -np.inf
+        n_rows = self.data.shape[0] * self.data.shape[1]
+        for first, last in cut(start, stop, max(BLOCK // n_rows, 1)):
+            block = self.data[..., first:last]
+            low, high = np.minimum(low, block.min(axis=-1)), np.maximum(high, block.max(axis=-1))
+        return high - low
+
+
+class RawSamples:
+    """Samples of a Raw that are read when they are asked for.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+        The recording, in memory or not.
+    index : list of int
+        Channels.
+    bad : array of bool, shape (n_channels,)
+        Which of them may hold NaN.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.ones((2, 50)), mne.create_info(2, 10.0), verbose=False)
+    >>> samples = RawSamples(raw, [1], np.array([False]))
+    >>> samples.shape, samples[..., 10:30].shape
+    ((1, 1, 50), (1, 1, 20))
+    """
+
+    dtype, ndim = np.dtype(float), 3
+
+    def __init__(self, raw, index, bad):
+        self.raw, self.index, self.good = raw, list(index), ~bad
+        self.shape = (1, len(index), len(raw.times))
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, key):
+        """Read a block; nothing but ``[..., start:stop]`` is understood."""
+        rows, times = key if isinstance(key, tuple) and len(key) == 2 else (None, None)
+        if rows is not Ellipsis or not isinstance(times, slice) or times.step not in (None, 1):
+            raise IndexError(f"samples on disk are read as [..., start:stop], got {key!r}.")
+        start, stop, _ = times.indices(self.shape[-1])
+        data = self.raw.get_data(picks=self.index, start=start, stop=stop, verbose=False)
+        good = data if self.good.all() else data[self.good]
+        names = [self.raw.ch_names[number] for number in self.index]
+        check_finite("X", good, _take(names, self.good))
+        return data[np.newaxis]
+
+    def __array__(self, dtype=None, copy=None):
+        """Read everything."""
+        return np.asarray(self[..., :], dtype)
+
+
+def cut(start, stop, length):
+    """Cut a range into consecutive ranges.
+
+    Parameters
+    ----------
+    start, stop : int
+        First sample, and one past the last.
+    length : int
+        Samples in each range; the last one may have fewer.
+
+    Returns
+    -------
+    ranges : list of (int, int)
+        Starts and stops.
+
+    Examples
+    --------
+    >>> cut(2, 9, 3)
+    [(2, 5), (5, 8), (8, 9)]
+    """
+    return list(pairwise([*range(start, stop, length), stop]))
 
 
 def is_mne(X):
@@ -90,7 +169,7 @@ def is_mne(X):
     return isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs))
 
 
-def read_signals(X, *, picks=None, sfreq=None):
+def read_signals(X, *, picks=None, sfreq=None, lazy=False):
     """Take the picked channels out of their container.
 
     Parameters
@@ -102,11 +181,14 @@ def read_signals(X, *, picks=None, sfreq=None):
         stay in and are marked as such in the result. Arrays take indices only.
     sfreq : float | None
         Sampling rate in Hz of an array. For MNE objects None, or their own.
+    lazy : bool
+        Whether the samples of a Raw are to be read (and checked for NaN) only when they are asked
+        for, block by block.
 
     Returns
     -------
     signals : Signals
-        A copy of the samples, with what fits and filters need to know about them.
+        The samples, copied or to be read, with what fits and filters need to know about them.
 
     Raises
     ------
@@ -121,12 +203,14 @@ def read_signals(X, *, picks=None, sfreq=None):
     >>> read_signals(np.ones((2, 3, 100)), sfreq=100.0).ch_names
     ('ch0', 'ch1', 'ch2')
     """
-    signals = _read_mne(X, picks, sfreq) if is_mne(X) else _read_array(X, picks, sfreq)
+    signals = _read_mne(X, picks, sfreq, lazy) if is_mne(X) else _read_array(X, picks, sfreq)
     if 0 in signals.data.shape:
         raise ValueError(
             "X holds no data: (n_epochs, n_channels, n_times) of the picked channels is "
             f"{signals.data.shape}."
         )
+    if isinstance(signals.data, RawSamples):
+        return signals
     good = ~signals.bad
     # Indexing copies, so that all data are passed as they are where no channel is bad.
     data = signals.data if good.all() else signals.data[:, good]
@@ -257,7 +341,7 @@ def channel_groups(ch_names, by=None):
     return {group: [ch_names.index(name) for name in names] for group, names in by.items()}
 
 
-def _read_mne(X, picks, sfreq):
+def _read_mne(X, picks, sfreq, lazy):
     """Read a Raw as one epoch, or Epochs."""
     if sfreq is not None and not np.isclose(sfreq, X.info["sfreq"]):
         raise ValueError(
@@ -266,8 +350,10 @@ def _read_mne(X, picks, sfreq):
     names = picked_names(X.info, picks)
     # By index: MNE refuses names that are types too, such as "eog".
     index = [X.ch_names.index(name) for name in names]
+    bad = np.isin(names, X.info["bads"])
     if isinstance(X, mne.io.BaseRaw):
-        data = X.get_data(picks=index, verbose=False)[np.newaxis]
+        samples = RawSamples(X, index, bad)
+        data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
         segments = _stretches(X, ("edge", "bad_acq_skip"))
         runs = _stretches(X, ("edge", "bad"))
     else:
@@ -276,7 +362,6 @@ def _read_mne(X, picks, sfreq):
     if not runs:
         raise ValueError("X has no samples outside its BAD_ annotations.")
     info = mne.pick_info(X.info, index)
-    bad = np.isin(names, X.info["bads"])
     return Signals(data, X.info["sfreq"], tuple(names), bad, segments, runs, info)
 
 

@@ -138,8 +138,12 @@ def staged(folder, *, overwrite=False, only=None):
         if not folder.exists():
             aside.rename(folder)
             return
-        for written in aside.iterdir():
-            written.replace(folder / written.name)
+        # What continues a split recording sorts before its first file: that one comes last.
+        names = sorted(written.name for written in aside.iterdir())
+        if not overwrite:
+            refuse_existing(folder, names)
+        for name in names:
+            (aside / name).replace(folder / name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         for parent in made:

@@ -1,11 +1,10 @@
 """The main job as a page that someone who did not run it can read."""
 
-import html
-
 import mne
 import numpy as np
 
 from npa.containers import read_signals
+from npa.html_parts import frame_html, rows_html
 from npa.main_job import mean_power
 
 _ALPHA = (7.0, 14.0)  # Hz
@@ -55,7 +54,7 @@ def write_html_report(job, fname, source):
     )
     report.add_html(
         "<p>One row a channel. offset: log10 of V²/Hz; cf, bw: Hz; pw: log10 units above the "
-        f"background.</p>{_table(job.table.dropna(axis=1, how='all'))}",
+        f"background.</p>{frame_html(job.table.dropna(axis=1, how='all'))}",
         title="Background and peaks of every channel",
     )
     _add_maps(add_figure, job)
@@ -90,12 +89,7 @@ def _summary(job, source):
     for step in job.steps.values():
         changed = ", ".join(f"{name}={value!r}" for name, value in step.get_params().items())
         rows[type(step).__name__] = changed
-    cells = "".join(
-        f"<tr><th style='text-align:left;white-space:nowrap;padding-right:1em'>{html.escape(key)}"
-        f"</th><td>{html.escape(str(value))}</td></tr>"
-        for key, value in rows.items()
-    )
-    return f"<table>{cells}</table>"
+    return rows_html(rows)
 
 
 def blink_sentence(blinks):
@@ -128,14 +122,6 @@ def blink_sentence(blinks):
     )
 
 
-def _table(frame):
-    """Lay out a table that scrolls within the page."""
-    cells = frame.to_html(
-        float_format="%.3g", na_rep="", border=0, classes="table table-sm table-striped"
-    )
-    return f"<div style='overflow:auto;max-height:32em'>{cells}</div>"
-
-
 def _add_blinks(report, add_figure, blinks):
     """Add the blink component, and how well each component explained the EOG."""
     add_figure(
@@ -149,7 +135,7 @@ def _add_blinks(report, add_figure, blinks):
     if blinks.found:
         report.add_html(
             "<p>Share of the EOG's variance around blinks (1-10 Hz) that each independent "
-            f"component explains.</p>{_table(blinks.to_frame())}",
+            f"component explains.</p>{frame_html(blinks.to_frame())}",
             title="Blink components",
         )
 

@@ -52,7 +52,9 @@ class LineNoiseRemover(SignalTransformer):
     as it is, and does not ring. MNE fits sinusoids at the bins of the window's spectrum, so windows
     are cut to whole periods of the line. No window reaches across an interruption of the recording,
     and each epoch stands alone. Stretches of fewer than 8 periods of the lowest frequency, in which
-    the line cannot be told from drift, come back unchanged, with a warning.
+    the line cannot be told from drift, come back unchanged, with a warning; so does a stretch of a
+    bad channel that holds NaN. ``transform_to`` fits the very same windows, block by block; ``fit``
+    reads no samples of a Raw.
 
     References
     ----------
@@ -92,30 +94,56 @@ class LineNoiseRemover(SignalTransformer):
         check_number("window", self.window, low=_PERIODS / min(freqs))
         self.freqs_ = np.asarray(freqs)
 
-    def _apply(self, signals):
-        """Subtract the line from every uninterrupted stretch."""
-        clean = signals.data.copy()
-        finite = np.isfinite(clean).all(axis=(0, 2))
-        shortest = _PERIODS * signals.sfreq / self.freqs_.min()
-        left = [stop - start for start, stop in signals.segments if stop - start < shortest]
-        for start, stop in signals.segments:
-            if stop - start >= shortest:
-                x = signals.data[:, finite, start:stop]
-                clean[:, finite, start:stop] = self._subtract(x, signals.sfreq)
+    def _read(self, X, *, reset, lazy=False):
+        """Say which stretches will be left as they are."""
+        signals = super()._read(X, reset=reset, lazy=lazy)
+        if reset:
+            return signals
+        lengths = [stop - start for start, stop in signals.segments]
+        left = [n_times for n_times in lengths if not self._window(n_times)]
         if left:
             warn(
                 f"LineNoiseRemover left {len(left)} stretch(es) of fewer than {_PERIODS} periods "
                 f"of the line unchanged (the longest of {max(left)} samples)."
             )
-        return clean
+        return signals
 
-    def _subtract(self, x, sfreq):
-        """Return one stretch without the line."""
+    def _window(self, n_times):
+        """Return the window length for a stretch; 0 where it is too short."""
+        if n_times < _PERIODS * self.sfreq_ / self.freqs_.min():
+            return 0
+        longest = min(round(self.window * self.sfreq_), n_times)
+        return _whole_periods(longest, self.freqs_, self.sfreq_)
+
+    def _reach(self):
+        """Return what `_around` adds at most."""
+        return 3 * round(self.window * self.sfreq_)
+
+    def _around(self, start, stop, n_times):
+        """Return a part whose windows are those of the stretch, wherever they matter."""
+        window = self._window(n_times)
+        if not window:
+            return start, stop
+        hop = _hop(window)
+        # Whole windows before and after: the outermost ones have no other to fade into.
+        low = max(start // hop - 2, 0) * hop
+        high = low + window - (low - stop) // hop * hop
+        return low, min(high, n_times)
+
+    def _filter(self, x, finite, n_times):
+        """Subtract the line from all rows without NaN."""
+        window = self._window(n_times)
+        if window and finite.any():
+            x[finite] = self._subtract(x[finite], window)
+        return x
+
+    def _subtract(self, x, window):
+        """Return rows without the line."""
 
         def fit(part):
             return notch_filter(
                 part,
-                sfreq,
+                self.sfreq_,
                 self.freqs_,
                 filter_length=window,
                 method="spectrum_fit",
@@ -124,15 +152,19 @@ class LineNoiseRemover(SignalTransformer):
             )
 
         n_times = x.shape[-1]
-        window = _whole_periods(min(round(self.window * sfreq), n_times), self.freqs_, sfreq)
         # MNE would make the last window longer, and miss the line there: it gets a fit of its own.
-        hop = window - (window + 1) // 2
+        hop = _hop(window)
         regular = window + (n_times - window) // hop * hop
         rest = n_times - regular
         clean = fit(x[..., :regular])
         if rest:
             clean = np.concatenate([clean, fit(x[..., -window:])[..., -rest:]], axis=-1)
         return clean
+
+
+def _hop(window):
+    """Return by how much MNE moves its windows."""
+    return window - (window + 1) // 2
 
 
 def _whole_periods(longest, freqs, sfreq):

@@ -174,6 +174,34 @@ def mean_power(job, fmax=70.0):
             f"without {' and '.join(removed)}": job.clean,
             "amplified": job.amplified,
         }
+    return stage_power(stages, fmax)
+
+
+def stage_power(stages, fmax=70.0):
+    """Return the mean power spectrum of the usable channels of recordings, to be drawn together.
+
+    Parameters
+    ----------
+    stages : dict
+        Label to `mne.io.Raw`, all of one sampling rate.
+    fmax : float
+        Highest frequency in Hz.
+
+    Returns
+    -------
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz.
+    power : dict
+        Label to power (n_freqs,) in V^2/Hz.
+
+    Examples
+    --------
+    >>> from npa.datasets import simulate_recording
+    >>> raw, truth = simulate_recording(duration=10.0, seed=0)
+    >>> freqs, power = stage_power({"with blinks": raw, "without": truth.clean}, fmax=10.0)
+    >>> bool(power["with blinks"].sum() > power["without"].sum())
+    True
+    """
     power = {}
     for label, raw in stages.items():
         signals = read_signals(raw)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from npa.checks import check_finite, check_number, check_option, check_range
+from npa.checks import (
+    check_bytes,
+    check_finite,
+    check_number,
+    check_option,
+    check_range,
+    finite_rows,
+)
 
 
 def test_number_comes_back_as_built_in():
@@ -58,3 +65,32 @@ def test_finite_names_the_channel(value):
 
 def test_finite_but_huge_samples_pass():
     check_finite("X", np.full((1, 1, 10), 1e308))
+
+
+def test_rows_are_finite_one_by_one():
+    data = np.full((2, 2, 5), 1e308)  # whose sums are not
+    data[0, 1, 2] = np.nan
+    data[1, 0, 4] = -np.inf
+    np.testing.assert_array_equal(finite_rows(data), [[True, False], [False, True]])
+
+
+@pytest.mark.parametrize(
+    ("size", "n_bytes"),
+    [("1.5 GB", 1.5e9), ("500mb", 5e8), ("3kB", 3e3), ("7", 7), (2e6, 2e6), (None, np.inf)],
+)
+def test_sizes_are_read(size, n_bytes):
+    assert check_bytes("max_memory", size) == n_bytes
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "message"),
+    [
+        ("plenty", ValueError, "max_memory must be like '500MB' or '2GB', got 'plenty'"),
+        ("1.2.3GB", ValueError, "must be like"),
+        ("0GB", ValueError, "max_memory must be a number > 0"),
+        ([1], TypeError, "max_memory must be a number"),
+    ],
+)
+def test_sizes_refused(size, error, message):
+    with pytest.raises(error, match=message):
+        check_bytes("max_memory", size)

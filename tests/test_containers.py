@@ -4,7 +4,7 @@ import mne
 import numpy as np
 import pytest
 
-from npa.containers import channel_groups, picked_names, read_signals, write_signals
+from npa.containers import channel_groups, cut, picked_names, read_signals, write_signals
 
 SFREQ = 100.0
 
@@ -183,3 +183,42 @@ def test_groups(by, expected):
 def test_groups_refused(by, error, message):
     with pytest.raises(error, match=message):
         channel_groups(["Oz"], by)
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_lazy_samples_are_those_of_memory(tmp_path, preload):
+    make_raw(bads=["Cz"]).save(tmp_path / "a_raw.fif")
+    raw = mne.io.read_raw_fif(tmp_path / "a_raw.fif", preload=preload)
+    now, later = read_signals(raw), read_signals(raw, lazy=True)
+    assert later.data.shape == now.data.shape
+    assert len(later.data) == len(now.data)
+    np.testing.assert_array_equal(later.data[..., 30:50], now.data[..., 30:50])
+    np.testing.assert_array_equal(np.asarray(later.data), now.data)
+    np.testing.assert_array_equal(later.flat, now.flat)
+    assert raw.preload is preload
+    with pytest.raises(IndexError, match=r"read as \[\.\.\., start:stop\]"):
+        later.data[0, 1]
+
+
+def test_lazy_samples_are_checked_where_they_are_read():
+    raw = make_raw(bads=["Cz"])
+    raw[1, 10] = np.nan
+    raw[2, 500] = np.nan
+    data = read_signals(raw, lazy=True).data
+    assert np.isnan(data[..., :100]).sum() == 1
+    with pytest.raises(ValueError, match=r"NaN or inf in channel\(s\) Oz"):
+        data[..., 400:600]
+
+
+def test_flat_is_seen_across_blocks(monkeypatch):
+    raw = make_raw()
+    raw[0] = 1e-5
+    raw[1] = np.repeat([0.0, 1e-5], 500)  # a step between blocks, none within
+    monkeypatch.setattr("npa.containers.BLOCK", 3 * 250)
+    for lazy in (False, True):
+        assert read_signals(raw, lazy=lazy).flat.tolist() == [[True, False, False]]
+
+
+def test_ranges_are_cut():
+    assert cut(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
+    assert cut(3, 3, 3) == []

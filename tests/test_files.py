@@ -70,3 +70,16 @@ def test_staged_refuses_a_file_and_a_folder_it_cannot_make(tmp_path):
         pass
     with pytest.raises(OSError, match="file"), staged(tmp_path / "file" / "out"):
         pass
+
+
+def test_staged_looks_again_before_it_moves(tmp_path):
+    def write_two():
+        with staged(tmp_path, only=["one.txt"]) as aside:
+            (aside / "one.txt").write_text("new")
+            (aside / "two.txt").write_text("new")
+
+    (tmp_path / "two.txt").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"two\.txt is there"):
+        write_two()
+    assert os.listdir(tmp_path) == ["two.txt"]
+    assert (tmp_path / "two.txt").read_text() == "precious"

@@ -1,0 +1,60 @@
+"""Pieces of HTML that every report is made of."""
+
+import html
+
+
+def rows_html(rows):
+    """Lay out names and what belongs to them, a row each.
+
+    Parameters
+    ----------
+    rows : dict
+        Name to value; both are shown as text.
+
+    Returns
+    -------
+    table : str
+        HTML.
+
+    Examples
+    --------
+    >>> "<td>&lt;none&gt;</td>" in rows_html({"Bad channels": "<none>"})
+    True
+    """
+    cells = "".join(
+        f"<tr><th style='text-align:left;white-space:nowrap;padding-right:1em'>{html.escape(key)}"
+        f"</th><td>{html.escape(str(value))}</td></tr>"
+        for key, value in rows.items()
+    )
+    return f"<table>{cells}</table>"
+
+
+def frame_html(frame, **kwargs):
+    """Lay out a table that scrolls within the page.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    **kwargs
+        Further arguments of `pandas.DataFrame.to_html`.
+
+    Returns
+    -------
+    table : str
+        HTML.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> "<td>0.333</td>" in frame_html(pd.DataFrame({"slope": [1 / 3]}))
+    True
+    """
+    cells = frame.to_html(
+        float_format="{:.3g}".format,
+        na_rep="",
+        border=0,
+        classes="table table-sm table-striped",
+        **kwargs,
+    )
+    return f"<div style='overflow:auto;max-height:32em'>{cells}</div>"

@@ -1,0 +1,65 @@
+"""Pipeline steps that go wrong in known ways, and cheap recordings to run them on."""
+
+import errno
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import mne
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+SFREQ = 100.0
+N_TIMES = 1000
+
+
+class Fate(TransformerMixin, BaseEstimator):
+    """Doubles a recording, unless its name has a fate.
+
+    A fate is one of ``"raise"``, ``"memory"`` (more than a limit of the process), ``"kill"``,
+    ``"kill once"`` and ``"disk"``. ``log`` is a folder that gets a file for every attempt.
+    """
+
+    def __init__(self, fates=None, log=None, seconds=0.0):
+        self.fates = fates
+        self.log = log
+        self.seconds = seconds
+
+    def fit(self, X, y=None):
+        """Do nothing."""
+        return self
+
+    def transform(self, raw):
+        """Meet the fate of the recording's name."""
+        name = Path(raw.filenames[0]).stem
+        tries = 0
+        if self.log is not None:
+            tries = len(list(Path(self.log).glob(f"{name}-*")))
+            (Path(self.log) / f"{name}-{os.getpid()}-{time.monotonic_ns()}").touch()
+        time.sleep(self.seconds)
+        fate = (self.fates or {}).get(name)
+        if fate == "raise":
+            raise ValueError("as it was told")
+        if fate == "disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if fate == "kill" or (fate == "kill once" and not tries):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fate == "memory":
+            _, hard = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, hard))
+            np.ones(2**31)  # 16 GiB
+        return raw.copy().apply_function(lambda x: 2 * x)
+
+
+def make_recordings(folder, n=4, n_times=N_TIMES):
+    """Write ``n`` recordings of noise of two channels, and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = mne.create_info(["C3", "Oz"], SFREQ, "eeg")
+    paths = []
+    for seed in range(n):
+        noise = np.random.default_rng(seed).normal(scale=1e-5, size=(2, n_times)).cumsum(axis=1)
+        paths.append(folder / f"p{seed}_raw.fif")
+        mne.io.RawArray(noise, info, verbose=False).save(paths[-1], verbose=False)
+    return paths

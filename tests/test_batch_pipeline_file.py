@@ -1,0 +1,87 @@
+"""A pipeline file is read, or says what it does not know."""
+
+import re
+
+import pytest
+
+from npa import FOOOFFitter, NeuralPowerAmplifier
+from npa.batch import read_pipeline
+
+GOOD = """
+# slopes of the amplified signal
+steps:
+  - LineNoiseRemover: {freqs: [50, 100]}
+  - BlinkICARemover
+  - NeuralPowerAmplifier:
+      response: whitening
+      fooof:
+        FOOOFFitter: {freq_range: [2, 40]}
+  - FOOOFFitter:
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write text to a file, and return its path."""
+
+    def write(text):
+        path = tmp_path / "pipeline.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_steps_and_parameters_are_read(write):
+    pipeline = read_pipeline(write(GOOD))
+    assert list(pipeline.named_steps) == [
+        "linenoiseremover",
+        "blinkicaremover",
+        "neuralpoweramplifier",
+        "foooffitter",
+    ]
+    assert pipeline[0].freqs == [50, 100]
+    assert isinstance(pipeline[2], NeuralPowerAmplifier)
+    assert pipeline[2].response == "whitening"
+    assert isinstance(pipeline[2].fooof, FOOOFFitter)
+    assert pipeline[2].fooof.freq_range == [2, 40]
+    assert pipeline[3].freq_range == (1, 45)  # the default
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("step: [PSDExponent]", "a pipeline has no key 'step'; the nearest is 'steps'"),
+        ("steps: [FooofFiter]", "no estimator 'FooofFiter'; the nearest is 'FOOOFFitter'"),
+        ("steps: [blinkremover]", "no estimator 'blinkremover'; the nearest is 'BlinkICARemover'"),
+        (
+            "steps: [{PSDExponent: {f_min: 2}}]",
+            "PSDExponent has no parameter 'f_min'; the nearest is 'fmin'",
+        ),
+        (
+            "steps: [{NeuralPowerAmplifier: {fooof: {FOOOFFitter: {range: 1}}}}]",
+            "FOOOFFitter has no parameter 'range'; the nearest is 'freq_range'",
+        ),
+        ("steps: [{PSDExponent: 3}]", "PSDExponent needs a mapping of parameters to values, got 3"),
+        ("steps: [{1: {}}]", "a step is the name of an estimator"),
+        ("steps: [3]", "a step is the name of an estimator"),
+        ("steps: [{PSDExponent: {}, FOOOFFitter: {}}]", "a step is the name of an estimator"),
+        ("steps: []", "'steps' must be a list of at least one estimator, got []"),
+        ("steps: PSDExponent", "'steps' must be a list of at least one estimator"),
+        ("- PSDExponent", "a pipeline is a mapping with the key 'steps'"),
+        ("", "a pipeline is a mapping with the key 'steps'"),
+        ("steps: [", "is no YAML that can be read safely"),
+        ("steps: [!!python/object/apply:os.getcwd []]", "is no YAML that can be read safely"),
+    ],
+)
+def test_what_is_not_known_is_named(write, text, message):
+    with pytest.raises(ValueError, match=rf"pipeline\.yaml.*{re.escape(message)}"):
+        read_pipeline(write(text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "pipeline.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is no YAML"):
+        read_pipeline(tmp_path / "pipeline.yaml")
+    with pytest.raises(FileNotFoundError):
+        read_pipeline(tmp_path / "missing.yaml")
