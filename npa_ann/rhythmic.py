@@ -258,6 +258,8 @@ class ResonantRNN(_OscillatorRNN):
         self, frequencies=None, sfreq=1000.0, r=0.99999, coupling=0.3, seed=None, **kwargs
     ):
         shared = {key: kwargs[key] for key in ("dtype", "trainable") if key in kwargs}
+        # A fixed name, as Keras gives its own cells: weights on disk are named by it.
+        shared["name"] = "resonant_cell"
         super().__init__(ResonantCell(frequencies, sfreq, r, coupling, seed, **shared), **kwargs)
 
 
@@ -311,6 +313,7 @@ class HarmonicOscillatorRNN(_OscillatorRNN):
         **kwargs,
     ):
         shared = {key: kwargs[key] for key in ("dtype", "trainable") if key in kwargs}
+        shared["name"] = "harmonic_oscillator_cell"
         cell = HarmonicOscillatorCell(units, step, gain, omega, gamma, seed, **shared)
         super().__init__(cell, **kwargs)
 

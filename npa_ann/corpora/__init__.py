@@ -3,6 +3,7 @@
 from npa_ann.corpora.archives import find_corpus, iter_members
 from npa_ann.corpora.cifar10 import Images, read_cifar10
 from npa_ann.corpora.imdb import PAD, UNKNOWN, build_vocabulary, encode, read_imdb, words_of
+from npa_ann.corpora.mnist import read_mnist
 from npa_ann.corpora.splits import split_indices
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "iter_members",
     "read_cifar10",
     "read_imdb",
+    "read_mnist",
     "split_indices",
     "words_of",
 ]

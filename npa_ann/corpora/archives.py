@@ -1,6 +1,7 @@
 """Files of a corpus, found, and read out of folders and archives without unpacking them."""
 
 import gzip
+import lzma
 import os
 import tarfile
 import zlib
@@ -88,7 +89,7 @@ def iter_members(path):
                 if member.isfile():
                     yield member.name.removeprefix("./"), archive.extractfile(member).read()
             _check_end(archive.fileobj, end)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path.name!r} is damaged, or no tar archive: {error}.") from error
 
 

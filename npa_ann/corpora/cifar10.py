@@ -24,6 +24,7 @@ CLASSES = (
 _SIDE = 32
 _RECORD = 1 + 3 * _SIDE**2  # one byte of label, then red, green and blue planes
 _BINARY = re.compile(r"(?:.*/)?(?P<split>data_batch_[1-5]|test_batch)\.bin")
+_BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 _JPEG = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>[^/]+)/[^/]+\.jpe?g")
 _PLACES = (
     "cifar-10-batches-bin",
@@ -89,12 +90,13 @@ def read_cifar10(path=None):
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
+    >>> names = [f"data_batch_{number}.bin" for number in range(1, 6)]
     >>> with TemporaryDirectory() as folder:
-    ...     for name in ("data_batch_1.bin", "test_batch.bin"):
+    ...     for name in (*names, "test_batch.bin"):
     ...         _ = Path(folder, name).write_bytes(bytes([3] + [255] * 3072))
     ...     images = read_cifar10(folder)
     >>> images.train.shape, images.classes[images.test_labels[0]]
-    ((1, 32, 32, 3), 'cat')
+    ((5, 32, 32, 3), 'cat')
     """
     names = [place for name in _PLACES for place in (name, f"images/{name}")]
     found = find_corpus(path, names)
@@ -112,7 +114,18 @@ def read_cifar10(path=None):
                 "'data_batch_1.bin' to 'data_batch_5.bin' and 'test_batch.bin', or as "
                 "'{train,test}/CLASS/NAME.jpg'."
             )
+    _check_whole(found, [name for files in parts.values() for name, *_ in files])
     return Images(*_join(parts["train"]), *_join(parts["test"]))
+
+
+def _check_whole(found, names):
+    """Refuse binary files that are missing or come twice, and both layouts at once."""
+    binary = [name.rpartition("/")[2] for name in names if _BINARY.fullmatch(name)]
+    if binary and (sorted(binary) != _BATCHES or len(binary) != len(names)):
+        raise ValueError(
+            f"{str(found)!r} must hold each of {', '.join(_BATCHES)} once and no other images, got "
+            f"{len(names)} files: {', '.join(sorted(names)[:8])}."
+        )
 
 
 def _read_records(name, content):
