@@ -6,7 +6,12 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-_STUDIES = ("one_over_f.command", "ssvep.command")
+_STUDIES = (
+    "faces.command",
+    "one_over_f.command",
+    "rhythms.command",
+    "ssvep.command",
+)
 
 
 def main(argv=None):

@@ -1,7 +1,6 @@
 """Networks recorded like brains: activations as MNE epochs."""
 
 import hashlib
-import re
 import tempfile
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -13,11 +12,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from npa.base import ContainerTransformer
-from npa.checks import check_number, check_option
+from npa.checks import check_bytes, check_number, check_option
 from npa_ann.opening import list_layers
 from npa_ann.reading import Reader, runs_by_frame
-
-_BYTES = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 class ActivationRecorder(ContainerTransformer):
@@ -117,7 +114,7 @@ class ActivationRecorder(ContainerTransformer):
         """
         check_option("reduce", self.reduce, ("mean", "max", None))
         check_number("batch_size", self.batch_size, low=1, integer=True)
-        _parse_bytes(self.max_memory)
+        check_bytes("max_memory", self.max_memory)
         layers = list_layers(self.model)
         self.by_frame_ = runs_by_frame(self.model, X)
         self.sfreq_ = _sampling_rate(self.sfreq, X)
@@ -143,7 +140,8 @@ class ActivationRecorder(ContainerTransformer):
         self._check(X)
         n_times = self._read(_first(X))[1].shape[-1]
         shape = (len(X), len(self.ch_names_), n_times)
-        size, limit = 8.0 * np.prod(shape, dtype=float), _parse_bytes(self.max_memory)
+        size = 8.0 * np.prod(shape, dtype=float)
+        limit = check_bytes("max_memory", self.max_memory)
         if size > limit:
             raise ValueError(
                 f"the recording would take {size / 1e9:.3g} GB (epochs x channels x samples = "
@@ -308,18 +306,6 @@ def _first(X):
     if len(X) == 0:
         raise ValueError("X must hold at least one input, got none.")
     return X[:1]
-
-
-def _parse_bytes(size):
-    """Return a size such as ``"2GB"`` in bytes."""
-    if size is None:
-        return np.inf
-    if isinstance(size, str):
-        match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Z]*)\s*", size.upper())
-        if not match or match[2] not in _BYTES or match[1].count(".") > 1 or match[1] == ".":
-            raise ValueError(f"max_memory must be like '500MB' or '2GB', got {size!r}.")
-        size = float(match[1]) * _BYTES[match[2]]
-    return check_number("max_memory", size, above=0)
 
 
 def _fingerprint(model):

@@ -92,6 +92,10 @@ def test_refuses_damaged_binary_files(binary):
         with pytest.raises(ValueError, match=message):
             read_cifar10(folder)
     (folder / "data_batch_2.bin").write_bytes(whole)
+    (folder / "data_batch_3.bin").rename(folder.parent / "aside.bin")
+    with pytest.raises(ValueError, match="must hold each of data_batch_1.bin, .* got 5 files"):
+        read_cifar10(folder)
+    (folder.parent / "aside.bin").rename(folder / "data_batch_3.bin")
     (folder / "test_batch.bin").unlink()
     with pytest.raises(ValueError, match="holds no test images"):
         read_cifar10(folder)

@@ -41,6 +41,8 @@ class Comparison:
     predictions : pandas.DataFrame
         One row a tested trial: ``trial`` (row in ``X``), ``subject``, ``run``, ``label``,
         ``predicted``, and how much speaks for each class, ``score_<label>``.
+    histories : dict
+        ``(condition, decoder, fold)`` to the training curves of decoders that keep ``history_``.
 
     See Also
     --------
@@ -51,6 +53,7 @@ class Comparison:
     cells: object
     differences: object
     predictions: object
+    histories: dict
 
     scope = (
         f"Intervals ({_LEVEL} %) redraw trials within subjects: they generalise to further trials "
@@ -179,7 +182,7 @@ def compare(
         ],
     )
     fitted = dict(zip(cells, _chunks(fitted, len(folds)), strict=True))
-    linear = [cell for cell in cells if all(is_linear for *_, is_linear in fitted[cell])]
+    linear = [cell for cell in cells if all(is_linear for _, _, is_linear, _ in fitted[cell])]
     null_scores = memory.cache(_null_scores, ignore=["X"])
     blocks = [permuted[at : at + _BLOCK] for at in range(0, n_permutations, _BLOCK)]
     null = run(
@@ -287,7 +290,7 @@ def _chunks(values, size):
 
 
 def _fit_fold(decoder, key, plan, codes, train, test, X):
-    """Train on some trials; return scores and classes of the others, and linearity.
+    """Train on some trials; return scores and classes of the others, linearity and curves.
 
     ``key`` stands for ``X`` where results are kept.
     """
@@ -304,15 +307,16 @@ def _fit_fold(decoder, key, plan, codes, train, test, X):
     if scores.ndim == 1:
         scores = np.column_stack([-scores, scores])
     predicted = np.searchsorted(plan.classes, fitted.predict(X[test]))
-    return scores, predicted, _is_linear(fitted)
+    last = _last_step(fitted)
+    is_linear = hasattr(last, "coef_") or isinstance(last, LinearModel)
+    return scores, predicted, is_linear, getattr(last, "history_", None)
 
 
-def _is_linear(fitted):
-    """Tell whether the last step of a fitted estimator is linear in its features."""
+def _last_step(fitted):
+    """Return what decides in the end: the last step of a pipeline, the best of a search."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     steps = getattr(fitted, "steps", None)
-    last = steps[-1][1] if steps else fitted
-    return hasattr(last, "coef_") or isinstance(last, LinearModel)
+    return steps[-1][1] if steps else fitted
 
 
 def _null_scores(decoder, key, plan, permuted, X):
@@ -325,7 +329,7 @@ def _null_scores(decoder, key, plan, permuted, X):
             if len(np.unique(codes[train])) == len(np.unique(codes[test])) == len(plan.classes):
                 # With the true labels, the same trials have passed scikit-learn's checks.
                 with config_context(assume_finite=True, skip_parameter_validation=True):
-                    scores, predicted, _ = _fit_fold(decoder, key, plan, codes, train, test, X)
+                    scores, predicted, *_ = _fit_fold(decoder, key, plan, codes, train, test, X)
                 areas.append(_score(scores, predicted, codes[test])[2])
         means.append(np.mean(areas) if areas else np.nan)
     return np.array(means)
@@ -342,11 +346,11 @@ def _tabulate(trials, plan, folds, fitted, null, draws):
     """Turn predictions into tables."""
     import pandas as pd
 
-    by_fold, by_cell, tested, means, drawn_means = [], [], [], {}, {}
+    by_fold, by_cell, tested, means, drawn_means, histories = [], [], [], {}, {}, {}
     for (condition, decoder), results in fitted.items():
         cell = {"condition": condition, "decoder": decoder}
         values, drawn = [], []
-        for (number, _, test), (scores, predicted, _), draw in zip(
+        for (number, _, test), (scores, predicted, _, curves), draw in zip(
             folds, results, draws, strict=True
         ):
             codes = plan.codes[test]
@@ -356,6 +360,8 @@ def _tabulate(trials, plan, folds, fitted, null, draws):
             row = {**cell, "fold": name, "n_trials": len(test)}
             by_fold.append(row | _with_interval(values[-1], drawn[-1]))
             tested.append(_predicted(trials, plan, row, test, scores, predicted))
+            if curves is not None:
+                histories[condition, decoder, name] = curves
         means[condition, decoder] = _mean(values)
         drawn_means[condition, decoder] = _mean(drawn)
         row = cell | _with_interval(means[condition, decoder], drawn_means[condition, decoder])
@@ -378,6 +384,7 @@ def _tabulate(trials, plan, folds, fitted, null, draws):
         cells,
         pd.DataFrame(differences),
         pd.concat(tested, ignore_index=True),
+        histories,
     )
 
 

@@ -31,7 +31,7 @@ def train(
     *,
     seed=1,
     epochs=20,
-    small_epochs=9,
+    small_epochs=None,
     batch_size=128,
     learning_rate=0.2,
     weight_decay=3e-4,
@@ -50,9 +50,9 @@ def train(
         Seed of the initial weights, of the order of the images, and of flips and crops.
     epochs : int
         Passes over the training images.
-    small_epochs : int
+    small_epochs : int | None
         How many of them, the first, see the images at half their height and width, at a quarter
-        of the cost.
+        of the cost. None for 9 of 20 and the like of other numbers.
     batch_size : int
         Images in a batch.
     learning_rate : float
@@ -91,6 +91,7 @@ def train(
     ...     record = train("plain_cnn", images, out, epochs=1, small_epochs=0)
     """
     check_option("name", name, NETWORKS)
+    small_epochs = epochs * 9 // 20 if small_epochs is None else small_epochs
     settings = {
         "network": name,
         "seed": check_number("seed", seed, low=0, integer=True),

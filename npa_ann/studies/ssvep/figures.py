@@ -56,7 +56,8 @@ def all_figures(results, measured):
         "map": (
             "Through the depth",
             "Share of filters behind each nonlinearity that follow one half (its tag at least "
-            "twice as strong), and how much filters mix the two (intermodulation over tags).",
+            "twice as strong), that integrate both (intermodulation above a tenth of the tags), "
+            "and how much filters mix the two (intermodulation over tags).",
             _draw_map(sides_found),
         ),
         "stability": (
@@ -149,14 +150,15 @@ def _draw_map(found):
     """Draw shares of filters by side, and mixing, layer by layer."""
     found = {name: values for name, values in found.items() if not name.startswith("conv")}
     numbers = [int(name.rpartition("_")[2]) for name in found]
-    left, right, mixing = (
+    left, right, integrating, mixing = (
         np.array([values[name] for values in found.values()])
-        for name in ("left", "right", "mixing")
+        for name in ("left", "right", "integrating", "mixing")
     )
     figure, axes = plt.subplots(2, 1, sharex=True, figsize=(7, 5), layout="constrained")
     axes[0].bar(numbers, 100 * left, color=_LEFT, label="left half")
     axes[0].bar(numbers, 100 * right, bottom=100 * left, color=_RIGHT, label="right half")
     axes[0].set(ylabel="Filters (%)", ylim=(0, 100))
+    axes[0].plot(numbers, 100 * integrating, "o-", color=_BOTH, label="integrating")
     axes[0].legend()
     axes[1].plot(numbers, mixing, "o-", color=_BOTH)
     axes[1].set(xlabel="Nonlinearity", ylabel="Mixing (median)", ylim=(0, None))

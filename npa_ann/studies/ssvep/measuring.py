@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 
 from npa_ann.studies.image_training import predict
-from npa_ann.studies.ssvep.nonlinearity import compare_activations
+from npa_ann.studies.ssvep.nonlinearity import ACTIVATIONS, compare_activations
 from npa_ann.studies.ssvep.pruning import SCOPES, choose, filter_strengths, remove
-from npa_ann.studies.ssvep.tagging import NOISE, layer_of, tag_network
+from npa_ann.studies.ssvep.tagging import FPS, NOISE, TAGS, layer_of, tag_network
 
 SEED = 20241110  # of the choice of images, of pixel noise, of random removals
 
@@ -87,15 +87,18 @@ def measure_tagging(model, pixels, store, progress=None):
     >>> len(measure_tagging(resnet(8), images, keep_nothing)[0]["filters"])
     480
     """
-    inputs, layers = [*model.get_weights(), pixels], ["conv_*", f"{_activation(model)}_*"]
-
-    def tag(noise):
-        return tag_network(model, layers, pixels, noise=noise, seed=SEED, progress=progress)
-
-    return tuple(
-        store(f"tagging, noise {noise:g}", inputs, lambda noise=noise: tag(noise))
-        for noise in (0.0, NOISE)
-    )
+    layers = ["conv_*", f"{_activation(model)}_*"]
+    found = []
+    for noise in (0.0, NOISE):
+        how = {"noise": noise, "seed": SEED}
+        found.append(
+            store(
+                "tagging",
+                _key(model, [pixels], layers=layers, **how),
+                lambda how=how: tag_network(model, layers, pixels, **how, progress=progress),
+            )
+        )
+    return tuple(found)
 
 
 def measure_settings(model, pixels, store):
@@ -115,15 +118,15 @@ def measure_settings(model, pixels, store):
     --------
     >>> measure_settings(model, pixels, store)  # doctest: +SKIP
     """
-    inputs, layers = [*model.get_weights(), pixels], f"{_activation(model)}_*"
-    return {
-        name: store(
-            f"setting {name}",
-            inputs,
-            lambda change=change: tag_network(model, layers, pixels, seed=SEED, **change),
+    layers, found = f"{_activation(model)}_*", {}
+    for name, (_, change) in SETTINGS.items():
+        how = {"seed": SEED + 1, **change}  # the noise of the study's own setting is another
+        found[name] = store(
+            "setting",
+            _key(model, [pixels], layers=layers, **how),
+            lambda how=how: tag_network(model, layers, pixels, **how),
         )
-        for name, (_, change) in SETTINGS.items()
-    }
+    return found
 
 
 def measure_pruning(model, images, rows, store, *, fractions, draws, progress=None):
@@ -158,9 +161,12 @@ def measure_pruning(model, images, rows, store, *, fractions, draws, progress=No
     """
     own = model.get_weights()
     pixels = images.train[rows]
+    # What is removed is what a convolution hands on, before any shortcut is added to it.
+    normalized = any(layer.name == "norm_1" for layer in model.layers)
+    layers = "norm_*" if normalized else "conv_*"
 
     def tag():
-        responses = tag_network(model, f"{_activation(model)}_*", pixels, progress=progress)
+        responses = tag_network(model, layers, pixels, progress=progress)
         for name in ("amplitudes", "code", "mean", "snr"):
             responses[name] = responses[name].mean(axis=0, keepdims=True)
         return responses
@@ -171,17 +177,20 @@ def measure_pruning(model, images, rows, store, *, fractions, draws, progress=No
         model.set_weights(own)
         return {"right": named == images.test_labels}
 
-    responses = store("rating", [*own, pixels], tag)
+    def judged(lost):
+        inputs = _key(model, [lost, images.test, images.test_labels])
+        return store("pruned", inputs, lambda: judge(lost))["right"]
+
+    responses = store("rating", _key(model, [pixels], layers=layers), tag)
     filters, rng = responses["filters"], np.random.default_rng(SEED)
     criteria = [*filter_strengths(model, responses).items()]
     criteria += [("random", rng.random(len(filters))) for _ in range(draws)]
     jobs = list(product(fractions, SCOPES, criteria))
-    right = {"whole": judge(np.zeros(len(filters), bool))["right"]}
+    right = {"whole": judged(np.zeros(len(filters), bool))}
     for fraction, scope, (name, strengths) in jobs if progress is None else progress(jobs):
         lost = choose(strengths, layer_of(filters), fraction, scope)
-        found = store("pruned", [*own, lost, images.test], lambda lost=lost: judge(lost))
         place = right.setdefault(scope, {}).setdefault(name, {})
-        place.setdefault(f"{fraction:g}", []).append(found["right"])
+        place.setdefault(f"{fraction:g}", []).append(judged(lost))
     for scope in SCOPES:
         for by_fraction in right[scope].values():
             by_fraction.update({key: np.mean(hits, axis=0) for key, hits in by_fraction.items()})
@@ -205,10 +214,17 @@ def measure_activations(pixels, store):
     --------
     >>> measure_activations(pixels, store)  # doctest: +SKIP
     """
-    found = store("activations", [pixels], lambda: compare_activations(pixels))
+    inputs = [pixels, np.array(ACTIVATIONS)]
+    found = store("activations", inputs, lambda: compare_activations(pixels))
     return {
         name: {kind: float(value) for kind, value in kinds.items()} for name, kinds in found.items()
     }
+
+
+def _key(model, arrays, **settings):
+    """Collect everything that a measurement depends on."""
+    text = repr([TAGS, FPS, sorted(settings.items())])
+    return [*model.get_weights(), *arrays, np.frombuffer(text.encode(), np.uint8)]
 
 
 def _activation(model):

@@ -16,22 +16,22 @@ def filter_strengths(model, responses):
     model : keras.Model
         The network, with convolutions ``conv_1``, ``conv_2``, ...
     responses : dict
-        What `npa_ann.studies.ssvep.tagging.tag_network` returned for its activations, one layer
-        a convolution.
+        What `npa_ann.studies.ssvep.tagging.tag_network` returned for what its convolutions hand
+        on: ``norm_1``, ``norm_2``, ..., or, without normalisation, the convolutions themselves.
 
     Returns
     -------
     strengths : dict of array, shape (n_filters,)
         ``tagging``: amplitude at both tags; ``published tagging``: the published code's score;
-        ``magnitude``: sum of absolute weights; ``activation``: mean activation. Each is divided
-        by its mean over the layer.
+        ``magnitude``: sum of absolute weights; ``activation``: absolute mean over map and time.
+        Each is divided by its mean over the layer.
 
     Examples
     --------
     >>> from npa_ann.networks import resnet
     >>> from npa_ann.studies.ssvep.tagging import tag_network
     >>> model = resnet(8)
-    >>> responses = tag_network(model, "relu_*", np.full((1, 32, 32, 3), 99, np.uint8))
+    >>> responses = tag_network(model, "norm_*", np.full((1, 32, 32, 3), 99, np.uint8))
     >>> len(filter_strengths(model, responses)["magnitude"])
     240
     """

@@ -11,6 +11,8 @@ from npa_ann.studies.ssvep.tagging import SCORES, layer_of, score, sides
 PAPER = {"important_filters": {1: 15, 4: 15, 8: 1}, "accuracy": 0.925}
 THRESHOLDS = {"one image": 1.0, "all images": 1.5}
 RIVALS = ("magnitude", "activation", "random")
+_ONE_SIDE = 1 / 3  # balance: one tag twice as strong as the other
+_INTEGRATING = 0.1  # intermodulation over tags
 
 
 def summarize(measured):
@@ -121,8 +123,9 @@ def _sides_by_layer(clean):
     found, layers = sides(clean), layer_of(clean["filters"])
     return {
         str(layer): {
-            "left": float((found["balance"][layers == layer] > 1 / 3).mean()),
-            "right": float((found["balance"][layers == layer] < -1 / 3).mean()),
+            "left": float((found["balance"][layers == layer] > _ONE_SIDE).mean()),
+            "right": float((found["balance"][layers == layer] < -_ONE_SIDE).mean()),
+            "integrating": float((found["mixing"][layers == layer] > _INTEGRATING).mean()),
             "mixing": float(np.median(found["mixing"][layers == layer])),
         }
         for layer in dict.fromkeys(layers)

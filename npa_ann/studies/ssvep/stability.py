@@ -29,7 +29,8 @@ def split_half(responses, noisy, rng, n_splits=100):
     >>> from npa_ann.networks import resnet
     >>> from npa_ann.studies.ssvep.tagging import tag_network
     >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3)).astype(np.uint8)
-    >>> clean, noisy = (tag_network(resnet(8), "relu_1", images, noise=sd) for sd in (0, 0.05))
+    >>> model = resnet(8)
+    >>> clean, noisy = (tag_network(model, "relu_1", images, noise=sd) for sd in (0, 0.05))
     >>> list(split_half(clean, noisy, np.random.default_rng(0), n_splits=2)["a"])
     ['relu_1', 'all']
     """

@@ -110,9 +110,9 @@ def run(
         if pretrained:
             model = open_pretrained(name)
         else:
-            train(name, corpus, out / name, **(training or {}))
-            last = max((out / name).glob("epoch_*.npz"))
-            model = load_weights(BUILDERS[name](), last)
+            record = train(name, corpus, out / name, **(training or {}))
+            last = record["epochs"][-1]["epoch"]
+            model = load_weights(BUILDERS[name](), out / name / f"epoch_{last:02d}.npz")
         clean, noisy = measure_tagging(model, pixels, store, progress)
         measured["networks"][name] = {
             "parameters": model.count_params(),
@@ -120,7 +120,7 @@ def run(
             "noisy": noisy,
             "scores": store(
                 "accuracy",
-                [*model.get_weights(), corpus.test],
+                [*model.get_weights(), corpus.test, corpus.test_labels],
                 lambda model=model: evaluate(model, corpus.test, corpus.test_labels),
             ),
         }
@@ -133,9 +133,13 @@ def run(
     facts = {
         "images": {"flickered": n_images, "rating": len(rated), "test": len(corpus.test)},
         "pretrained": bool(pretrained),
-        "seeds": {"images, noise, random removals": SEED, "training": 1},
+        "seeds": {
+            "images, noise, random removals": SEED,
+            "training": None if pretrained else (training or {}).get("seed", 1),
+        },
         "versions": {"npa": __version__, **versions()},
-        "command": command or f"npa_ann.studies.ssvep.run(images={n_images})",
+        "command": command
+        or f"npa_ann.studies.ssvep.run(images={n_images}, networks={networks!r})",
     }
     results = write_results(summarize(measured) | facts, out / "results.json")
     write_report(results, measured, out)

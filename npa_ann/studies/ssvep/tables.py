@@ -74,7 +74,7 @@ def _important(results):
     note = (
         "Filters whose score is above 1.5 over all images, and above 1.0 for one image. "
         + "; ".join(_SCORE_NAMES.values())
-        + "."
+        + ". Without noise c divides by rounding where one tag is absent, and runs to thousands."
     )
     return Table("Important filters", header, rows, note)
 
@@ -145,7 +145,8 @@ def _accuracy_after_removal(results):
     shares = (f"{100 * float(share):g} %" for share in pruning["global"]["tagging"])
     note = (
         f"Accuracy in percent on all test images, without training again; whole network "
-        f"{100 * pruning['whole']:.1f}. The weakest filters by each criterion are removed."
+        f"{100 * pruning['whole']:.1f}. The weakest filters by each criterion are removed; all "
+        "are rated on what a convolution hands on, before any shortcut is added."
     )
     return Table("Pruning", ("scope", "criterion", *shares), rows, note)
 
@@ -160,7 +161,7 @@ def _tagging_against_rivals(results):
     shares = (f"{100 * float(share):g} %" for share in results["pruning"]["global"]["tagging"])
     note = (
         "Accuracy after removal by tagging minus that by the rival, in points, with the 95 % "
-        "interval of a paired bootstrap over images."
+        "interval of a paired bootstrap over images (not over the random draws)."
     )
     return Table("Tagging against its rivals", ("scope", "rival", *shares), rows, note)
 

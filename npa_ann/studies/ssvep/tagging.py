@@ -99,7 +99,9 @@ def tag_network(
     -----
     ``snr`` is the mean over the two tags of amplitude over the mean of three neighbours a side,
     other terms left out. ``code`` is what the code published with [1]_ computes: the same ratio
-    at every bin but 0 Hz, whatever lies in the neighbours, averaged over all bins.
+    at every bin but 0 Hz, whatever lies in the neighbours, averaged over all bins. Without noise
+    most neighbours hold rounding alone, so that a filter that answers to one tag only has a
+    ``code`` of thousands.
 
     References
     ----------
@@ -124,8 +126,8 @@ def tag_network(
     parts, total = {name: [] for name in ("amplitudes", "mean", "code", "snr")}, 0.0
     batches = recorder.iter_record(frames)
     for batch in batches if progress is None else progress(batches, total=len(frames)):
-        amplitude = np.abs(rfft(batch, norm="forward"))
-        amplitude[..., 1:] *= 2
+        amplitude = np.abs(rfft(batch.astype(float), norm="forward"))
+        amplitude[..., 1:-1] *= 2  # neither 0 Hz nor, of an even number of frames, Nyquist
         own = [bins[[term.name for term in terms].index(name)] for name in ("f1", "f2")]
         parts["amplitudes"].append(amplitude[..., bins].astype(np.float32))
         parts["mean"].append(amplitude[..., 0].astype(np.float32))

@@ -1,0 +1,299 @@
+"""Readers of published recordings of people who look at pictures, each given its folder."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import mne
+import numpy as np
+from mne.utils import warn
+
+_FT10 = re.compile(r"ft10_p(\d+)s(\d+)\.bdf")
+_FT10_MONTAGE = "Glasgow_BioSemi_132.ced"
+_FT10_CODES = {
+    label: [10 * block + last for block in range(1, 12)]
+    for label, last in (("face", 1), ("noise", 2))
+}
+_HEAD_RADIUS = 0.095  # m, of the sphere that electrodes without a unit are put on
+_MUSE = re.compile(r"(subject\d+)_session\d+_.*\.fif")
+_MUSE_EVENTS = {"face": "N170/2", "house": "N170/1"}
+_MUSE_SPARE = "Right AUX"  # an input of the amplifier that no study of faces connected
+_BIDS_EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set", ".fif"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Recordings of many subjects, and how their events are marked.
+
+    Parameters
+    ----------
+    recordings : dict
+        Subject to list of `mne.io.BaseRaw` or `mne.BaseEpochs`, one a run.
+    event_id : dict
+        Label to the descriptions or codes of its events.
+
+    Examples
+    --------
+    >>> from npa.datasets import simulate_faces
+    >>> from npa.trials import collect_trials
+    >>> found, _ = simulate_faces(n_subjects=2, n_trials=10, ch_names=["P8", "Fp1"])
+    >>> len(collect_trials(found.recordings, found.event_id))
+    20
+    """
+
+    recordings: dict
+    event_id: dict
+
+
+def read_face_noise(folder, participants=None, sessions=None):
+    """Read recordings of people who were shown faces and noise, in the layout of the NPA study.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``ft10_pN/ft10_pNsM.bdf`` for participant N and session M, and the electrode
+        positions ``Glasgow_BioSemi_132.ced``.
+    participants, sessions : sequence of int | None
+        Which to read; None for all that are there, with a warning where a participant lacks a
+        session that others have.
+
+    Returns
+    -------
+    found : Recordings
+        Subjects ``"p1"``, ...; 128 EEG channels, EXG1 to EXG4 typed EOG, samples still on disk.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no such files, or one that was asked for is missing.
+    ValueError
+        If a file is shorter than its header says, or a session lacks faces or noise.
+
+    Notes
+    -----
+    Codes on the trigger channel are 11, 21, ..., 111 for faces and 12, 22, ..., 112 for noise.
+
+    References
+    ----------
+    .. [1] Doyle, J. A., Toussaint, P.-J., & Evans, A. C. (2019). Amplifying the Neural Power
+       Spectrum. bioRxiv 659268. https://doi.org/10.1101/659268
+
+    Examples
+    --------
+    >>> read_face_noise(".")
+    Traceback (most recent call last):
+    FileNotFoundError: '.' holds no file like ft10_p1/ft10_p1s1.bdf.
+    >>> read_face_noise("ft10").recordings["p1"]  # doctest: +SKIP
+    """
+    files = _find_sessions(Path(folder), participants, sessions)
+    montage = _read_ced(Path(folder) / _FT10_MONTAGE)
+    recordings = {}
+    for (participant, _), path in files.items():
+        _check_whole(path)
+        raw = mne.io.read_raw_bdf(path, verbose="ERROR")
+        extra = {name: "misc" for name in raw.ch_names if not re.fullmatch(r"[A-D]\d+", name)}
+        extra |= {f"EXG{number}": "eog" for number in range(1, 5)} | {"Status": "stim"}
+        kinds = {name: kind for name, kind in extra.items() if name in raw.ch_names}
+        raw.set_channel_types(kinds, on_unit_change="ignore")
+        if montage is not None:
+            raw.set_montage(montage)
+        codes = mne.find_events(raw, shortest_event=1, verbose="ERROR")[:, 2]
+        _check_labels(path, _FT10_CODES, np.unique(codes).tolist())
+        recordings.setdefault(f"p{participant}", []).append(raw)
+    return Recordings(recordings, _FT10_CODES)
+
+
+def read_n170_muse(folder):
+    """Read recordings of people who were shown faces and houses, with a four-channel headband.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``subjectN_sessionM_*.fif``, as converted from the set ``visual-N170`` of
+        eeg-notebooks [1]_ (Muse 2016, 256 Hz).
+
+    Returns
+    -------
+    found : Recordings
+        Subjects ``"subject1"``, ...; TP9, AF7, AF8, TP10; samples still on disk. The auxiliary
+        channel, unconnected, is typed misc.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no such files.
+    ValueError
+        If a run lacks faces or houses.
+
+    Notes
+    -----
+    The delay between marker and picture differs between set-ups: compare latencies, and decode,
+    within subjects only.
+
+    References
+    ----------
+    .. [1] Barachant, A., et al. muse-lsl and eeg-notebooks. https://github.com/NeuroTechX
+
+    Examples
+    --------
+    >>> read_n170_muse(".")
+    Traceback (most recent call last):
+    FileNotFoundError: '.' holds no file like subject1_session1_*.fif.
+    """
+    recordings = {}
+    for path in sorted(Path(folder).glob("*.fif")):
+        match = _MUSE.fullmatch(path.name)
+        if match is None:
+            continue
+        raw = mne.io.read_raw_fif(path, verbose="ERROR")
+        if _MUSE_SPARE in raw.ch_names:
+            raw.set_channel_types({_MUSE_SPARE: "misc"}, on_unit_change="ignore")
+        _check_labels(path, _MUSE_EVENTS, sorted(map(str, set(raw.annotations.description))))
+        recordings.setdefault(match[1], []).append(raw)
+    if not recordings:
+        raise FileNotFoundError(f"{str(folder)!r} holds no file like subject1_session1_*.fif.")
+    return Recordings(recordings, _MUSE_EVENTS)
+
+
+def read_bids(root, event_id, task=None, subjects=None):
+    """Read the EEG recordings of a BIDS data set, through MNE-BIDS.
+
+    Parameters
+    ----------
+    root : path-like
+        The folder of the data set.
+    event_id : dict of str to str or list of str
+        Label to the ``trial_type`` of its events, such as ``{"face": ["famous", "unfamiliar"],
+        "noise": "scrambled"}``.
+    task : str | None
+        Which task to read; None for all.
+    subjects : sequence of str | None
+        Which subjects to read, without ``sub-``; None for all.
+
+    Returns
+    -------
+    found : Recordings
+        Sessions and runs of a subject in the order of their names; samples still on disk.
+
+    Raises
+    ------
+    ImportError
+        If MNE-BIDS is not installed (``pip install "npa[bids]"``).
+    FileNotFoundError
+        If there are no EEG recordings of these subjects and this task.
+    ValueError
+        If a recording lacks one of the labels.
+
+    Examples
+    --------
+    >>> read_bids("my_study", {"face": "face", "noise": "noise"})  # doctest: +SKIP
+    """
+    try:
+        import mne_bids
+    except ImportError as error:
+        raise ImportError('Reading BIDS needs MNE-BIDS: pip install "npa[bids]".') from error
+    if not Path(root).is_dir():
+        raise FileNotFoundError(f"root must be a folder, got {str(root)!r}.")
+    paths = mne_bids.find_matching_paths(
+        root,
+        subjects=subjects,
+        tasks=task,
+        datatypes="eeg",
+        suffixes="eeg",
+        extensions=_BIDS_EXTENSIONS,
+    )
+    recordings = {}
+    for path in sorted(paths, key=lambda path: path.basename):
+        raw = mne_bids.read_raw_bids(path, verbose="ERROR")
+        wanted = {label: [own] if isinstance(own, str) else own for label, own in event_id.items()}
+        _check_labels(path.fpath, wanted, sorted(map(str, set(raw.annotations.description))))
+        recordings.setdefault(path.subject, []).append(raw)
+    if not recordings:
+        raise FileNotFoundError(
+            f"{str(root)!r} holds no EEG recording (task={task!r}, subjects={subjects!r})."
+        )
+    return Recordings(recordings, dict(event_id))
+
+
+def _find_sessions(folder, participants, sessions):
+    """Return (participant, session) to file, sorted by number."""
+    files = {}
+    for path in folder.glob("ft10_p*/ft10_p*s*.bdf"):
+        match = _FT10.fullmatch(path.name)
+        if match and path.parent.name == f"ft10_p{match[1]}":
+            files[int(match[1]), int(match[2])] = path
+    if not files:
+        raise FileNotFoundError(f"{str(folder)!r} holds no file like ft10_p1/ft10_p1s1.bdf.")
+    people = sorted({who for who, _ in files} if participants is None else participants)
+    numbers = sorted({number for _, number in files} if sessions is None else sessions)
+    wanted = [(who, number) for who in people for number in numbers]
+    missing = [f"ft10_p{p}/ft10_p{p}s{s}.bdf" for p, s in wanted if (p, s) not in files]
+    if missing and (participants is not None or sessions is not None):
+        raise FileNotFoundError(f"{str(folder)!r} lacks {', '.join(missing)}.")
+    if missing:
+        warn(f"Session(s) {', '.join(missing)} are missing, and left out.")
+    return {key: files[key] for key in wanted if key in files}
+
+
+def _check_whole(path):
+    """Raise where a BDF file is shorter than its header says."""
+    with open(path, "rb") as file:
+        head = file.read(256)
+        try:
+            if len(head) < 256 or head[1:8] != b"BIOSEMI":
+                raise ValueError
+            n_header, n_records, n_signals = (
+                int(head[start:stop]) for start, stop in ((184, 192), (236, 244), (252, 256))
+            )
+            file.seek(256 + 216 * n_signals)
+            samples = [int(file.read(8)) for _ in range(n_signals)]
+        except ValueError:
+            raise ValueError(f"{path}: the header is not that of a BDF file.") from None
+    expected = n_header + 3 * n_records * sum(samples)  # 24 bits a sample
+    size = path.stat().st_size
+    # A header that was never closed says -1 records: then MNE counts them.
+    if n_records >= 0 and size < expected:
+        raise ValueError(
+            f"{path} is truncated: its header promises {n_records} records ({expected} bytes), "
+            f"but there are {size} bytes."
+        )
+
+
+def _read_ced(path):
+    """Read electrode positions as EEGLAB writes them; None, with a warning, without the file."""
+    if not path.exists():
+        warn(f"There is no {path.name} beside the recordings: electrodes have no positions.")
+        return None
+    lines = [line.split("\t") for line in path.read_text().splitlines() if line.strip()]
+    columns = {name.strip().lower(): number for number, name in enumerate(lines[0])}
+    names, places = [], []
+    for cells in lines[1:]:
+        try:
+            # EEGLAB's x points to the nose, y to the left ear.
+            x, y, z = (float(cells[columns[axis]]) for axis in "xyz")
+            names.append(cells[columns["labels"]].strip())
+        except (KeyError, IndexError, ValueError):
+            raise ValueError(f"{path}: no labels, X, Y and Z in the line {cells}.") from None
+        places.append(np.array([-y, x, z]))
+    # Files differ in unit: some give the unit sphere, some millimetres.
+    scale = _HEAD_RADIUS / np.median(np.linalg.norm(places, axis=1))
+    positions = {name: scale * place for name, place in zip(names, places, strict=True)}
+    return mne.channels.make_dig_montage(
+        {name: place for name, place in positions.items() if not name.startswith("EXG")},
+        coord_frame="head",
+    )
+
+
+def _check_labels(path, event_id, there):
+    """Raise where a recording has no event of some label."""
+    for label, wanted in event_id.items():
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        if not any(_same(event, alias) for event in there for alias in wanted):
+            raise ValueError(f"{path} holds no {label} (events {wanted}); there are {there}.")
+
+
+def _same(event, alias):
+    """Tell whether an event is the wanted code, or its description has all the wanted parts."""
+    if isinstance(alias, str):
+        return set(alias.split("/")) <= set(str(event).split("/"))
+    return event == alias
