@@ -253,7 +253,7 @@ def cut_source(source, sfreq, memory, progress=None):
 
 def _fingerprint(recording):
     """Identify a recording by what it holds."""
-    loaded = recording.copy().load_data()
+    loaded = recording.copy().load_data(verbose="ERROR")
     marks = (
         loaded.events
         if isinstance(loaded, mne.BaseEpochs)
