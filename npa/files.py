@@ -41,6 +41,8 @@ def load_recording(fname):
     try:
         raw = mne.io.read_raw(fname, preload=True, verbose="WARNING")
     # Each of MNE's readers fails in its own way on what it cannot read.
+    except MemoryError:
+        raise
     except Exception as error:
         raise ValueError(
             f"{fname} is not a continuous recording that MNE can read: {error}"

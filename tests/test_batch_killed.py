@@ -26,7 +26,7 @@ def test_killed_before_a_change_of_the_folder(tmp_path):
     files, out = make_recordings(tmp_path / "in", 2), tmp_path / "out"
     expected, _ = undisturbed(files, out, **QUICK)
     n_kept = []
-    for kill_at in range(2, 40, 9):
+    for kill_at in range(2, 50, 11):
         left, killed, kept = kill_and_resume(files, out, kill_at=kill_at, **QUICK)
         assert killed
         assert not differing(left, expected)

@@ -48,7 +48,9 @@ def bids_recordings(root, task=None):
     found = mne_bids.find_matching_paths(
         root, tasks=task, datatypes="eeg", suffixes="eeg", extensions=_ENDINGS
     )
-    found = [path for path in found if "derivatives" not in path.fpath.relative_to(root).parts]
+    # Data sets may hold others: derivatives, and what they were made from.
+    nested = {"derivatives", "sourcedata"}
+    found = [path for path in found if not nested & {*path.fpath.relative_to(root).parts}]
     if not found:
         tasks = ", ".join(mne_bids.get_entity_vals(root, "task")) or "none"
         raise ValueError(f"{root} holds no EEG recording of task {task!r}; its tasks are: {tasks}.")
@@ -91,7 +93,7 @@ class BIDSRecording(Recording):
         try:
             raw = _mne_bids().read_raw_bids(self.source, verbose="ERROR")
             raw.load_data(verbose="ERROR")
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except Exception as error:
             raise ValueError(

@@ -21,8 +21,8 @@ def available_memory():
     Returns
     -------
     free : float
-        In bytes: what the system says is available, or what is left of the limit of the group
-        (a container, a job of a cluster) where that is less. Infinite where nothing tells.
+        In bytes: what the system says is available, or what is left of the limit of a container
+        (Linux control groups, version 2) where that is less. Infinite where nothing tells.
 
     Examples
     --------
@@ -36,9 +36,12 @@ def available_memory():
         lines = Path("/proc/meminfo").read_text().splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
         free = 1024.0 * int(line.split()[1])
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, StopIteration):
         limit = float((_GROUP / "memory.max").read_text())
-        free = min(free, limit - float((_GROUP / "memory.current").read_text()))
+        used = float((_GROUP / "memory.current").read_text())
+        lines = (_GROUP / "memory.stat").read_text().splitlines()
+        cached = next(float(line.split()[1]) for line in lines if line.startswith("inactive_file"))
+        free = min(free, limit - used + cached)
     return free
 
 

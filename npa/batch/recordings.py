@@ -110,7 +110,7 @@ class Recording:
         return (
             record is not None
             and not any(differences(record["Settings"], settings))
-            and record["Input"] == self.fingerprint()
+            and (self.fingerprint() or record["Input"]) == record["Input"]
         )
 
     def marks(self):

@@ -133,7 +133,8 @@ def train(
     ...     vocabulary=("", "[UNK]", "dull", "fine"),
     ... )
     >>> with TemporaryDirectory() as out:
-    ...     record = train(0, reviews, out, epochs=2, batch_size=4, embedding=2, units=2)
+    ...     small = {"batch_size": 4, "embedding": 2, "units": 2}
+    ...     record = train(0, reviews, out, epochs=2, target=None, **small)
     >>> [entry["epoch"] for entry in record["epochs"]]
     [0, 1, 2]
     """
