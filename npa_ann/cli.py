@@ -130,12 +130,14 @@ def _record(args):
 
 def _layers(args):
     """Print layers with their type, output shape and signals."""
-    from npa_ann.opening import layer_signals, list_layers
+    from npa_ann.opening import count_uses, layer_signals, list_layers
 
-    layers = list_layers(_load_model(args.model))
+    model = _load_model(args.model)
+    uses = count_uses(model)
     rows = [
         (path, type(layer).__name__, _shape(layer), ", ".join(layer_signals(layer)))
-        for path, layer in layers.items()
+        for path, layer in list_layers(model).items()
+        if uses[path] == 1
     ]
     rows.insert(0, ("layer", "type", "output", "signals"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

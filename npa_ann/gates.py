@@ -1,11 +1,8 @@
 """Every gate of a recurrent layer at every step, from its weights."""
 
-from functools import cache
-
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from npa.checks import check_option
+from npa_ann.steppers import gru_stepper, lstm_stepper, one_blas_thread, rnn_stepper
 
 LSTM_SIGNALS = ("f", "i", "cc", "o", "c", "c_out", "h")
 GRU_SIGNALS = ("z", "r", "hh", "h")
@@ -64,29 +61,8 @@ def lstm_gates(
     >>> lstm_gates(weights, np.zeros((1, 2, 1)))["c"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    z, recurrent = _project(weights, x, n_blocks=4)
-    time, n, width = z.shape
-    units = width // 4
-    squash, gate = _activation(activation), _activation(recurrent_activation)
-    h, c = _initial(initial_state, 2, (n, units), z.dtype)
-    i, f, cc, o = (z[..., block * units : (block + 1) * units] for block in range(4))
-    cells, squashed, hidden = (np.empty((time, n, units), z.dtype) for _ in range(3))
-    holder = _Holder(mask, (n, time), [z, squashed], [(hidden, h), (cells, c)])
-    from_before, write = np.empty((n, width), z.dtype), np.empty((n, units), z.dtype)
-    with one_blas_thread(), np.errstate(over="ignore"):
-        for t in range(time):
-            z[t] += np.matmul(h, recurrent, out=from_before)
-            gate(z[t, :, : 2 * units])
-            squash(cc[t])
-            gate(o[t])
-            h, keep, c = hidden[t], c, cells[t]
-            np.multiply(f[t], keep, out=c)
-            c += np.multiply(i[t], cc[t], out=write)
-            squashed[t] = c
-            squash(squashed[t])
-            np.multiply(o[t], squashed[t], out=h)
-            holder.hold(t)
-    return _batch_first(f=f, i=i, cc=cc, o=o, c=cells, c_out=squashed, h=hidden)
+    stepper = lstm_stepper(weights, x, initial_state, mask, activation, recurrent_activation)
+    return _collect(*stepper, x)
 
 
 def gru_gates(
@@ -143,34 +119,10 @@ def gru_gates(
     >>> gru_gates(weights, np.zeros((1, 2, 1)), reset_after=False)["h"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    reset_after = check_option("reset_after", reset_after, (True, False))
-    z, recurrent = _project(weights, x, n_blocks=3, two_biases=reset_after)
-    has_bias = reset_after and len(weights) == 3
-    recurrent_bias = np.asarray(weights[2])[1] if has_bias else z.dtype.type(0)
-    time, n, width = z.shape
-    units = width // 3
-    squash, gate = _activation(activation), _activation(recurrent_activation)
-    (h,) = _initial(initial_state, 1, (n, units), z.dtype)
-    gates, candidate = z[..., : 2 * units], z[..., 2 * units :]
-    update, reset = gates[..., :units], gates[..., units:]
-    hidden = np.empty((time, n, units), z.dtype)
-    holder = _Holder(mask, (n, time), [z], [(hidden, h)])
-    with one_blas_thread(), np.errstate(over="ignore"):
-        for t in range(time):
-            if reset_after:
-                from_before = h @ recurrent + recurrent_bias
-                gates[t] += from_before[:, : 2 * units]
-                gate(gates[t])
-                candidate[t] += reset[t] * from_before[:, 2 * units :]
-            else:
-                gates[t] += h @ recurrent[:, : 2 * units]
-                gate(gates[t])
-                candidate[t] += (reset[t] * h) @ recurrent[:, 2 * units :]
-            squash(candidate[t])
-            hidden[t] = update[t] * h + (1 - update[t]) * candidate[t]
-            holder.hold(t)
-            h = hidden[t]
-    return _batch_first(z=update, r=reset, hh=candidate, h=hidden)
+    stepper = gru_stepper(
+        weights, x, initial_state, mask, reset_after, activation, recurrent_activation
+    )
+    return _collect(*stepper, x)
 
 
 def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
@@ -206,134 +158,18 @@ def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
     >>> rnn_gates(weights, np.array([[[0.1], [0], [0]]]), activation="linear")["h"].ravel()
     array([0.1, 0.2, 0.4])
     """
-    z, recurrent = _project(weights, x, n_blocks=1)
-    time, n, units = z.shape
-    squash = _activation(activation)
-    (h,) = _initial(initial_state, 1, (n, units), z.dtype)
-    holder = _Holder(mask, (n, time), [], [(z, h)])
+    return _collect(*rnn_stepper(weights, x, initial_state, mask, activation), x)
+
+
+def _collect(step, signals, x):
+    """Keep every signal at every step: (n, time, units)."""
+    n, time, _ = np.shape(x)
+    kept = {
+        name: np.empty((n, time, len(values)), values.dtype) for name, values in signals.items()
+    }
     with one_blas_thread(), np.errstate(over="ignore"):
         for t in range(time):
-            z[t] += h @ recurrent
-            squash(z[t])
-            holder.hold(t)
-            h = z[t]
-    return _batch_first(h=z)
-
-
-class _Holder:
-    """Let skipped steps keep what was there before them."""
-
-    def __init__(self, mask, shape, gates, states):
-        self.skipped = None
-        if mask is not None:
-            mask = np.asarray(mask, bool)
-            if mask.shape != shape:
-                raise ValueError(f"mask must have shape (n, time) = {shape}, got {mask.shape}.")
-            if not mask.all():
-                self.skipped = ~mask.T
-        self.series = [(gate, np.zeros_like(gate[0])) for gate in gates] + states
-
-    def hold(self, t):
-        """Undo step ``t`` where it is skipped."""
-        if self.skipped is None or not self.skipped[t].any():
-            return
-        which = self.skipped[t]
-        for values, start in self.series:
-            values[t, which] = (values[t - 1] if t else start)[which]
-
-
-def _project(weights, x, n_blocks, two_biases=False):
-    """Multiply the input of all steps by the kernel; return (time, n, width), and recurrence."""
-    weights = [np.asarray(weight) for weight in weights]
-    x = np.asarray(x)
-    if len(weights) not in (2, 3):
-        raise ValueError(f"weights must be kernel, recurrent kernel[, bias], got {len(weights)}.")
-    kernel, recurrent, *bias = weights
-    units = recurrent.shape[0]
-    width = n_blocks * units
-    bias_shape = (2, width) if two_biases else (width,)
-    shapes = [weight.shape for weight in weights]
-    if shapes != [(kernel.shape[0], width), (units, width), bias_shape][: len(shapes)]:
-        raise ValueError(
-            f"weights must have shapes (features, {n_blocks} units), (units, {n_blocks} units) "
-            f"and, for the bias, {'(2, ' if two_biases else '('}{n_blocks} units), got {shapes}."
-        )
-    if x.ndim != 3 or x.shape[2] != kernel.shape[0]:
-        raise ValueError(f"x must have shape (n, time, {kernel.shape[0]}), got {x.shape}.")
-    n, time, features = x.shape
-    dtype = np.result_type(kernel.dtype, np.float32)
-    steps = np.ones((time, n, features + 1), dtype)  # the last feature is there for the bias
-    steps[..., :-1] = x.transpose(1, 0, 2)
-    bias = bias[0].reshape(-1, width)[0] if bias else np.zeros(width)
-    with one_blas_thread():
-        z = steps.reshape(-1, features + 1) @ np.vstack([kernel, bias]).astype(dtype, copy=False)
-    return z.reshape(time, n, width), recurrent.astype(dtype, copy=False)
-
-
-def _initial(states, count, shape, dtype):
-    """Return the states before the first step."""
-    if states is None:
-        return [np.zeros(shape, dtype) for _ in range(count)]
-    if count == 1 and np.ndim(states) == 2:
-        states = [states]
-    states = [np.asarray(state, dtype) for state in states]
-    if [state.shape for state in states] != [shape] * count:
-        raise ValueError(
-            f"initial_state must be {count} array(s) of shape {shape}, "
-            f"got {[state.shape for state in states]}."
-        )
-    return states
-
-
-def _activation(function):
-    """Return an activation that works in place."""
-    if callable(function):
-
-        def apply(z):
-            z[...] = function(z)
-
-        return apply
-    return ACTIVATIONS[check_option("activation", function, ACTIVATIONS)]
-
-
-def _sigmoid(z):
-    """Compute the logistic function in place; overflow to infinity gives the right zero."""
-    np.negative(z, out=z)
-    np.exp(z, out=z)
-    z += 1
-    np.reciprocal(z, out=z)
-
-
-ACTIVATIONS = {
-    "tanh": lambda z: np.tanh(z, out=z),
-    "sigmoid": _sigmoid,
-    "relu": lambda z: np.maximum(z, 0, out=z),
-    "linear": lambda z: z,
-}
-
-
-def one_blas_thread():
-    """Keep the many small products of a recurrence on one thread: waking others costs more.
-
-    Returns
-    -------
-    context : context manager
-        Within it, NumPy's matrix products use one thread.
-
-    Examples
-    --------
-    >>> with one_blas_thread():
-    ...     product = np.ones((2, 2)) @ np.ones((2, 2))
-    """
-    return _blas().limit(limits=1, user_api="blas")
-
-
-@cache
-def _blas():
-    """Find the BLAS libraries in this process once."""
-    return ThreadpoolController()
-
-
-def _batch_first(**signals):
-    """Return views of shape (n, time, units)."""
-    return {name: values.transpose(1, 0, 2) for name, values in signals.items()}
+            step(t)
+            for name, values in signals.items():
+                kept[name][:, t] = values.T
+    return kept

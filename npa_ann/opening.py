@@ -1,5 +1,7 @@
 """A look inside a Keras model: what its layers are called, and a copy that hands out tensors."""
 
+from collections import Counter
+
 import keras
 
 from npa_ann.gates import GRU_SIGNALS, LSTM_SIGNALS, RNN_SIGNALS
@@ -53,6 +55,36 @@ def list_layers(model):
             inner = list_layers(layer).items()
             layers.update({f"{layer.name}.{path}": member for path, member in inner})
     return layers
+
+
+def count_uses(model):
+    """Count how often a model uses each of its layers; the uses of a shared layer would mix.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built sequential or functional model.
+
+    Returns
+    -------
+    uses : collections.Counter
+        Path, as in `list_layers`, to the number of its calls.
+
+    Examples
+    --------
+    >>> start, dense = keras.Input((3,)), keras.layers.Dense(3, name="dense")
+    >>> count_uses(keras.Model(start, dense(dense(start))))["dense"]
+    2
+    """
+    uses = Counter()
+
+    def count(path, *_):
+        uses[path] += 1
+        return {}
+
+    check_openable(model)
+    _copy(model, count, prefix="")
+    return uses
 
 
 def layer_signals(layer):

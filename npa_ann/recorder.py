@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from npa.base import ContainerTransformer
 from npa.checks import check_bytes, check_number, check_option
 from npa_ann.opening import list_layers
-from npa_ann.reading import Reader, runs_by_frame
+from npa_ann.reading import Reader, copy_channels, runs_by_frame
 
 
 class ActivationRecorder(ContainerTransformer):
@@ -152,7 +152,7 @@ class ActivationRecorder(ContainerTransformer):
         data = np.empty(shape)
         start = 0
         for batch in self._record(X):
-            data[start : start + len(batch)] = batch
+            copy_channels(batch, range(shape[1]), data[start : start + len(batch)])
             start += len(batch)
         info = mne.create_info(self.ch_names_, self.sfreq_, "eeg")
         return mne.EpochsArray(data, info, proj=False, verbose=False)
@@ -168,7 +168,8 @@ class ActivationRecorder(ContainerTransformer):
         Returns
         -------
         batches : iterator of array, shape (n_batch, n_channels, n_times)
-            Activations in float32, channels as in ``ch_names_``.
+            Activations in float32, channels as in ``ch_names_``. Gates lie in memory step after
+            step; ``np.ascontiguousarray`` puts the samples of a channel side by side.
         """
         self._check(X)
         return self._record(X)

@@ -4,6 +4,7 @@ import numpy as np
 
 from npa.containers import channel_groups
 from npa.spectral.density import psd
+from npa_ann.reading import copy_channels
 
 
 def stream_spectra(recorder, X, reduce=None, *, by="/", method="periodogram", **psd_kwargs):
@@ -68,7 +69,9 @@ def stream_spectra(recorder, X, reduce=None, *, by="/", method="periodogram", **
     kept, start = {}, 0
     for batch in batches:
         for name, members in groups.items():
-            freqs, power = psd(batch[:, members], recorder.sfreq_, method=method, **psd_kwargs)
+            series = np.empty((len(batch), len(members), batch.shape[2]), batch.dtype)
+            copy_channels(batch, members, series)
+            freqs, power = psd(series, recorder.sfreq_, method=method, **psd_kwargs)
             values = power.sum(axis=1) if reduce is None else np.asarray(reduce(freqs, power))
             if name not in kept:
                 kept[name] = np.empty((len(X), *values.shape[1:]), values.dtype)

@@ -68,6 +68,14 @@ def test_layers_are_listed(lstm_file, tmp_path, capsys):
     assert "32 x 32 x 16" in capsys.readouterr().out
 
 
+def test_layers_used_twice_are_not_listed(tmp_path, capsys):
+    start, shared = keras.Input((3,)), layers.Dense(3, name="shared")
+    end = layers.Dense(2, name="end")(shared(shared(start)))
+    keras.Model(start, end).save(tmp_path / "twice.keras")
+    assert run("layers", tmp_path / "twice.keras") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["layer", "end"]
+
+
 def test_our_own_layers_load(tmp_path):
     model = keras.Sequential([keras.Input((20, 1)), ResonantRNN([10.0, 20.0], name="rings")])
     model.save(tmp_path / "rings.keras")
