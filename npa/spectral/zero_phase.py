@@ -9,6 +9,9 @@ from npa.spectral.density import check_signals
 
 _EXACT_SECONDS, _EXACT_TAPS = 24.0, 4096  # at 16 s the kink at 1 Hz is off by more than 0.002
 
+# Blocks of four times the taps, four at once, took a third of the time of whole rows of 10 min.
+_BLOCK_TAPS, _MIN_BLOCK, _BLOCKS_AT_ONCE = 4, 2**15, 4
+
 
 def zero_phase_fir(gain, sfreq, n_taps=None):
     """Design the symmetric FIR filter whose gain is a given function of frequency.
@@ -82,7 +85,7 @@ def apply_zero_phase(x, taps, out=None):
     Returns
     -------
     filtered : array, shape (..., n_times)
-        The filtered signals, in float64. NaN spreads over its own row.
+        The filtered signals, in float64. NaN or infinity makes its own row NaN.
 
     Raises
     ------
@@ -93,8 +96,10 @@ def apply_zero_phase(x, taps, out=None):
     -----
     Beyond its ends a record is its own mirror image, as often as the taps reach, so the filter
     is the same one for every length. (Point reflection hinges on the very last sample: in 1/f
-    noise of exponent 0.7 to 1.5 its edge errors were mostly 2 to 5 times larger.) Every row
-    has its own FFT: a channel comes out the same, to the last bit, alone and among others.
+    noise of exponent 0.7 to 1.5 its edge errors were mostly 2 to 5 times larger.) A long row is
+    filtered in overlapping blocks that fit into a processor's cache; what each block keeps is
+    the same as if the row were transformed whole. No row shares a transform with another: a
+    channel comes out the same, to the last bit, alone and among others.
 
     Examples
     --------
@@ -106,18 +111,25 @@ def apply_zero_phase(x, taps, out=None):
     x = check_signals(x, min_times=1)
     out = _check_out(out, x.shape)
     half, n_times = len(taps) // 2, x.shape[-1]
-    length = n_times + 2 * half
-    n_fft = fft.next_fast_len(length, real=True)
+    whole, short = n_times + 2 * half, max(_BLOCK_TAPS * len(taps), _MIN_BLOCK)
+    n_fft = fft.next_fast_len(min(whole, short), real=True)
     gain = fft.rfft(np.roll(np.pad(taps, (0, n_fft - len(taps))), -half)).real
-    # The same buffers serve all rows: fresh memory would cost as much as a transform.
-    padded, spectrum = np.empty(n_fft), np.empty(n_fft // 2 + 1, complex)
+    kept = n_fft - 2 * half
+    n_blocks = -(-n_times // kept)
+    padded, filtered = np.zeros(n_blocks * kept + 2 * half), np.empty((n_blocks, kept))
+    blocks = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::kept]
     for index in np.ndindex(x.shape[:-1]):
-        padded[:length] = np.pad(x[index], half, mode="reflect")
-        padded[length:] = 0.0
-        np.fft.rfft(padded, out=spectrum)
-        spectrum *= gain
-        np.fft.irfft(spectrum, n_fft, out=padded)
-        out[index] = padded[half : half + n_times]
+        if not np.isfinite(x[index]).all():
+            out[index] = np.nan
+            continue
+        padded[:whole] = np.pad(x[index], half, mode="reflect")
+        for first in range(0, n_blocks, _BLOCKS_AT_ONCE):
+            some = slice(first, first + _BLOCKS_AT_ONCE)
+            spectrum = fft.rfft(blocks[some])
+            spectrum *= gain
+            inverse = fft.irfft(spectrum, n_fft, overwrite_x=True)
+            filtered[some] = inverse[:, half : half + kept]
+        out[index] = filtered.reshape(-1)[:n_times]
     return out
 
 
