@@ -5,9 +5,9 @@ fitted to it and writes its output with ``transform_to``; then the same after ``
 as a pipeline. The peer is real time. Run ``python -m benchmarks.streaming [--quick]``.
 """
 
-import resource
 import shutil
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -74,22 +74,16 @@ def record(fname, minutes):
         raw.save(fname, verbose="error")
 
 
-def processor_seconds():
-    """Return the processor time of this process so far in s."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def disk_to_disk(folder, steps, minutes):
     """Fit to the recording on disk, and write the output."""
     raw = mne.io.read_raw_fif(Path(folder) / f"{minutes}_raw.fif", verbose="error")
     pipeline = make_pipeline(*(step() for step in STEPS[steps]))
-    before = processor_seconds()
+    before = time.process_time()
     fit, _ = clock(partial(fit_in_blocks, pipeline, raw))
-    between = processor_seconds()
+    between = time.process_time()
     fname = Path(folder) / "out_raw.fif"
     transform, _ = clock(partial(transform_to, pipeline, raw, fname, overwrite=True))
-    after = processor_seconds()
+    after = time.process_time()
     return {
         "seconds": fit + transform,
         "fit_s": fit,

@@ -1,5 +1,7 @@
 """Recordings in, folders of results out; nothing is ever left half-written."""
 
+import json
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
@@ -151,6 +153,57 @@ def staged(folder, *, overwrite=False, only=None):
         for parent in made:
             with suppress(OSError):  # it holds the results
                 parent.rmdir()
+
+
+@contextmanager
+def staged_file(path):
+    """Write one file aside, and move it into place when it is whole.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file shall lie in the end; an older one is replaced.
+
+    Yields
+    ------
+    aside : pathlib.Path
+        The file to write, beside ``path`` and of the same ending. If the block raises or is
+        interrupted it is removed again, and ``path`` is as it was.
+
+    Examples
+    --------
+    >>> with staged_file("answer.txt") as aside:
+    ...     _ = aside.write_text("42")
+    >>> Path("answer.txt").read_text()
+    '42'
+    """
+    path = Path(path)
+    aside = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write a JSON file that is whole or not there.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; an older one is replaced.
+    content : dict
+        What it shall hold.
+
+    Examples
+    --------
+    >>> write_json("answer.json", {"answer": 42})
+    >>> json.loads(Path("answer.json").read_text("utf-8"))
+    {'answer': 42}
+    """
+    with staged_file(path) as aside:
+        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def refuse_existing(folder, names=None):

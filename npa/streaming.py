@@ -3,6 +3,7 @@
 import errno
 import shutil
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +63,13 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
     -----
     A block is read together with what its output depends on (half the taps of an FIR filter on
     either side, whole windows of the line's fit), and only the inner part is kept (overlap-save).
-    So the samples are those of ``pipeline.transform(raw)`` but for rounding: that of the sums, some
-    1e-15, and that of single precision, 6e-8 of each sample. Blocks never reach across ``EDGE`` or
-    ``BAD_ACQ_SKIP``. The files are written aside, and moved when they are whole.
+    Blocks never reach across ``EDGE`` or ``BAD_ACQ_SKIP``. The files are written aside, and moved
+    when they are whole; then those go in which a replaced recording was continued.
+
+    The samples are those of ``pipeline.transform(raw)`` but for rounding. Sums in another order
+    make 1.6e-14 of a channel's RMS at most, measured on 132 channels with blinks. The file holds
+    single precision, as MNE writes FIF, which makes 6e-8 of each sample: 9.8e-7 of the RMS at most
+    in the same recording, at its largest samples. A small signal on a large offset loses digits so.
 
     Examples
     --------
@@ -75,7 +80,7 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
     >>> out.preload, len(out.times) == len(raw.times)
     (False, True)
     """
-    fname = _check_target(raw, fname)
+    fname, old_parts = _check_target(raw, fname)
     steps = _steps(pipeline)
     if not steps:
         raise ValueError("pipeline must hold at least one step, got none.")
@@ -91,9 +96,13 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
             if error.errno != errno.ENOSPC:
                 raise
             raise _no_room(fname, "it ran full while writing") from error
-        if overwrite and len(list(aside.iterdir())) > 1:
+        new = [path.name for path in aside.iterdir()]
+        if overwrite and len(new) > 1:
             # Moving several files is no single step: without the first the others are not read.
             fname.unlink(missing_ok=True)
+    for part in old_parts:
+        if part.name not in new:
+            part.unlink(missing_ok=True)
     return mne.io.read_raw_fif(fname, verbose="ERROR")
 
 
@@ -117,8 +126,10 @@ def fit_in_blocks(pipeline, raw, *, max_memory="1GB"):
 
     Raises
     ------
-    TypeError, ValueError
-        As `transform_to`, or the estimators' ``fit``.
+    TypeError
+        If ``raw`` is no Raw, or a step before the last does not turn signals into signals.
+    ValueError
+        If ``max_memory`` is too small for one block, or from the estimators' ``fit``.
 
     Notes
     -----
@@ -137,6 +148,8 @@ def fit_in_blocks(pipeline, raw, *, max_memory="1GB"):
     """
     source = _check_raw(raw)
     steps = _steps(pipeline)
+    for step in steps[:-1]:
+        _check_streams(step)
     for number, step in enumerate(steps):
         step.fit(source)
         if number + 1 < len(steps):
@@ -200,7 +213,8 @@ class _Blocks:
     def __init__(self, raw, steps, max_memory):
         self.raw, self.links = raw, []
         for step in steps:
-            _check_step(step)
+            _check_streams(step)
+            check_is_fitted(step)
             signals = step._read(raw, reset=False, lazy=True)
             index = [raw.ch_names.index(name) for name in signals.ch_names]
             self.links.append(_Link(step, np.array(index), ~signals.bad))
@@ -294,14 +308,13 @@ def _steps(pipeline):
     return [inner for step in steps for inner in _steps(step)]
 
 
-def _check_step(step):
-    """Raise where a step is not fitted, or makes anything but signals of signals."""
+def _check_streams(step):
+    """Raise where a step makes anything but signals of signals."""
     if not hasattr(step, "_filter"):
         raise TypeError(
             f"{type(step).__name__} cannot be streamed: only steps that turn signals into signals "
             "can, BlinkICARemover, LineNoiseRemover and NeuralPowerAmplifier."
         )
-    check_is_fitted(step)
 
 
 def _check_raw(raw):
@@ -315,14 +328,23 @@ def _check_raw(raw):
 
 
 def _check_target(raw, fname):
-    """Return the path of a FIF file that is not the recording itself."""
+    """Return the path of a FIF file, and those where it goes on now; none is the recording's."""
     fname = Path(fname).expanduser().absolute()
     if fname.suffix != ".fif":
         raise ValueError(f"fname must end in '.fif', got {fname.name!r}.")
     sources = [] if _check_raw(raw).preload else [name for name in raw.filenames if name]
-    if fname.resolve() in [Path(name).resolve() for name in sources]:
+    parts = _parts(fname)
+    if {path.resolve() for path in (fname, *parts)} & {Path(name).resolve() for name in sources}:
         raise ValueError(f"fname must not be the file that raw is read from, got {str(fname)!r}.")
-    return fname
+    return fname, parts
+
+
+def _parts(fname):
+    """List the files in which a recording on disk is continued; none where it cannot be read."""
+    with suppress(Exception):
+        raw = mne.io.read_raw_fif(fname, on_split_missing="ignore", verbose="ERROR")
+        return [fname.with_name(Path(part).name) for part in raw.filenames[1:]]
+    return []
 
 
 def _check_room(fname, needed):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import time
 from pathlib import Path
@@ -47,6 +46,8 @@ class Fate(TransformerMixin, BaseEstimator):
         if fate == "kill" or (fate == "kill once" and not tries):
             os.kill(os.getpid(), signal.SIGKILL)
         if fate == "memory":
+            import resource  # POSIX has it
+
             _, hard = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, hard))
             np.ones(2**31)  # 16 GiB

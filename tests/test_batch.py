@@ -2,12 +2,14 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mne
 import numpy as np
@@ -20,9 +22,10 @@ from sklearn.preprocessing import FunctionTransformer
 import npa.batch
 from npa import FOOOFFitter, NeuralPowerAmplifier, PSDExponent
 from npa.batch import memory
-from npa.batch.processing import run_steps
-from npa.batch.recordings import sweep
+from npa.batch.processing import process, run_steps
+from npa.batch.recordings import as_recordings, sweep
 from npa.batch.settings import describe, differences
+from npa.batch.summary import summarise, write_summary
 from npa.cli import main
 from npa.datasets import simulate_recording
 from npa.files import load_recording
@@ -138,6 +141,30 @@ def test_a_second_run_does_only_what_is_left(files, tmp_path):
     assert tries == ["late_raw", "p0_raw", "p1_raw", "p1_raw"]
 
 
+def test_results_that_vanish_have_failed(files, tmp_path):
+    recordings = as_recordings(files[:2], tmp_path)
+    summary = summarise(recordings, {})
+    assert list(summary["status"]) == ["failed"] * 2
+    assert "its results are not there" in summary["error"][0]
+    settings = {"Pipeline": describe(SLOPES), "Outputs": ["table"]}
+    assert process(recordings[1], SLOPES, settings) is None
+    summary = summarise(recordings, {})
+    assert list(summary["status"]) == ["failed", "done"]
+    write_summary(tmp_path, summary, recordings, {}, settings)
+    assert list(pd.read_csv(tmp_path / "failed.csv")["recording"]) == ["p0_raw"]
+    assert "1 of 2 recordings" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_pages_of_any_name_are_found(files, tmp_path):
+    name = "100% 'a' #1 & b_raw"
+    source = Path(shutil.copy(files[0], tmp_path / f"{name}.fif"))
+    npa.batch.run(SLOPES, [source], tmp_path / "out", outputs="report")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    address = re.search(r"<a href='([^']*)'>100%", page)[1]
+    assert urlsplit(address).path == address  # no query, no fragment
+    assert (tmp_path / "out" / unquote(address)).exists()
+
+
 def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
     out = tmp_path / "out"
     mine = Path(shutil.copy(files[0], tmp_path / "mine_raw.fif"))
@@ -150,9 +177,31 @@ def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
     assert (out / "mine_raw" / "table.csv").read_text() == before
     npa.batch.run(PSDExponent(2, 30), [mine], out, overwrite=True, **QUICK)
     assert (out / "mine_raw" / "table.csv").read_text() != before
+    (tmp_path / "mine_raw.fif~").write_text("of an editor")
+    (tmp_path / "mine_raw.txt").write_text("a note")
+    npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
     shutil.copy(files[1], mine)
     with pytest.raises(FileExistsError, match=r"mine_raw\.fif has changed since"):
         npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+
+
+def test_of_several_files_the_changed_one_is_named(tmp_path):
+    endings = ["vhdr", "vmrk", "eeg", "vhdr~", "bak", "txt", "set"]
+    one, marks, *_ = files = [tmp_path / f"one.{ending}" for ending in endings]
+    for file in [*files, tmp_path / "one.two.vmrk"]:
+        file.write_text("as it was")
+    (recording,) = as_recordings([one], tmp_path / "out")
+    record = {"Input": recording.fingerprint()}
+    assert list(record["Input"]) == ["one.eeg", "one.vhdr", "one.vmrk"]
+    assert recording.changes(record) == []
+    for file in files:
+        if file not in (one, tmp_path / "one.eeg"):
+            file.write_text("otherwise now")
+    assert recording.changes(record) == [f"{marks} has changed since"]
+    marks.rename(tmp_path / "two.vmrk")
+    assert recording.changes(record) == [f"{marks} is gone since"]
+    (tmp_path / "one.dat").touch()
+    assert recording.changes(record)[0] == f"{tmp_path / 'one.dat'} is new since"
 
 
 def test_files_of_others_are_refused(files, tmp_path):
@@ -236,16 +285,6 @@ def test_fewer_workers_where_memory_is_short(files, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 0.5 * need)
     with pytest.warns(RuntimeWarning, match="npa.batch.transform_to works in blocks"):
         npa.batch.run(SLOPES, files, tmp_path / "out2", **QUICK)
-
-
-def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
-    (tmp_path / "memory.max").write_text("1000000")
-    (tmp_path / "memory.current").write_text("400000")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
-    monkeypatch.setattr(memory, "_GROUP", tmp_path)
-    assert memory.available_memory() == 700_000  # bytes; cached files can be dropped
-    (tmp_path / "memory.max").write_text("max")
-    assert memory.available_memory() > 700_000
 
 
 def test_a_full_disk_stops_the_batch_and_loses_nothing(files, tmp_path):
@@ -372,6 +411,15 @@ def test_a_function_that_was_changed_is_another_setting():
     twice, again, thrice = map(FunctionTransformer, functions)
     assert not list(differences(describe(twice), describe(again)))
     assert list(differences(describe(twice), describe(thrice)))
+    kept = [describe(lambda x, k=k: x * k) for k in (2, 2, 3)]
+    assert kept[0] == kept[1] != kept[2]
+    closed = [describe(times(k)) for k in (2, 2, 3)]
+    assert closed[0] == closed[1] != closed[2]
+
+
+def times(k):
+    """Return a function that multiplies."""
+    return lambda x: x * k
 
 
 def test_what_a_step_changes_in_place_is_a_result():

@@ -40,20 +40,21 @@ def root(tmp_path_factory):
     return root
 
 
-def write_recording(folder, start, task):
+def write_recording(folder, start, task, n_times=1000):
     """Write what BIDS asks of one recording, in EEGLAB's format."""
     from scipy.io import savemat
 
     folder.mkdir(parents=True, exist_ok=True)
-    data = np.random.default_rng(len(start + task)).normal(scale=10, size=(4, 1000)).cumsum(axis=1)
+    rng = np.random.default_rng(len(start + task))
+    data = rng.normal(scale=10, size=(4, n_times)).cumsum(axis=1)
     eeg = {
         "data": data,
         "srate": SFREQ,
         "nbchan": 4.0,
-        "pnts": 1000.0,
+        "pnts": float(n_times),
         "trials": 1.0,
         "xmin": 0.0,
-        "xmax": 9.99,
+        "xmax": (n_times - 1) / SFREQ,
         "chanlocs": np.array([(name,) for name in CHANNELS], dtype=[("labels", object)]),
         "event": [],
         "urevent": [],
@@ -139,6 +140,35 @@ def test_derivative_says_what_made_it(root, tmp_path):
     assert set(loose) - set(ignored) == {"dataset_description.json", ".bidsignore"}
 
 
+def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(npa.batch.derivatives, "_SPLIT", 1_100_000)  # of which MNE leaves 1 MB free
+    copy, out = tmp_path / "copy", tmp_path / "out"
+    write_recording(copy / "sub-01" / "eeg", "sub-01_task-rest", "rest", n_times=20_000)
+    found = npa.batch.bids_recordings(copy, "rest")
+    line = LineNoiseRemover(20.0)
+    npa.batch.run(line, found, out, outputs="signal")
+    names = sorted(path.name for path in out.rglob("*.fif"))
+    assert len(names) > 2
+    for number, name in enumerate(names, 1):
+        path = mne_bids.get_bids_path_from_fname(name)
+        assert (path.split, path.description) == (f"{number:02}", "npa")
+        assert path.basename == name  # its entities stand in the order of BIDS
+    signal = mne_bids.BIDSPath(
+        root=out, subject="01", task="rest", description="npa", datatype="eeg", suffix="eeg"
+    )
+    raw = mne_bids.read_raw_bids(signal)
+    assert [os.path.basename(name) for name in raw.filenames] == names
+    assert raw.info["bads"] == ["Cz"]
+    assert raw.info["line_freq"] == 50
+    expected = line.fit_transform(mne_bids.read_raw_bids(found[0]).load_data()).get_data()
+    np.testing.assert_allclose(raw.get_data(), expected, rtol=1e-6)  # float32
+    # A shorter signal in their place leaves none of them, even where their record is lost.
+    next(out.rglob("*_desc-npa_eeg.json")).unlink()
+    monkeypatch.setattr(npa.batch.derivatives, "_SPLIT", "2GB")
+    npa.batch.run(line, found, out, outputs="signal", overwrite=True)
+    assert [path.name for path in out.rglob("*.fif")] == ["sub-01_task-rest_desc-npa_eeg.fif"]
+
+
 def test_bad_channels_marked_later_are_noticed(root, tmp_path):
     copy = tmp_path / "copy"
     write_recording(copy / "sub-01" / "eeg", "sub-01_task-rest", "rest")
@@ -158,6 +188,8 @@ def test_mixed_recordings_are_refused(root, tmp_path):
     paths = npa.batch.bids_recordings(root, "rest")
     with pytest.raises(TypeError, match="must all be paths, or all BIDSPath"):
         npa.batch.run(PIPELINE, [*paths, "recording.edf"], tmp_path / "out")
+    with pytest.raises(TypeError, match="must all be paths, or all BIDSPath"):
+        npa.batch.run(PIPELINE, ["recording.edf", *paths], tmp_path / "out")
 
 
 def test_command_line(root, tmp_path, capsys):

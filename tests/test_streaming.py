@@ -195,6 +195,14 @@ def test_pipelines_are_fitted_from_disk(raw, on_disk):
     assert pipeline[-1].spectrum_.exponent == pytest.approx(expected[-1].spectrum_.exponent)
 
 
+def test_steps_are_checked_before_any_is_fitted(raw):
+    line, blinks = LineNoiseRemover(), BlinkICARemover()
+    with pytest.raises(TypeError, match="FOOOFFitter cannot be streamed"):
+        fit_in_blocks(make_pipeline(line, FOOOFFitter(), blinks), raw)
+    with pytest.raises(NotFittedError):
+        line.transform(raw)
+
+
 def test_nan_in_bad_channels_does_as_in_memory(raw, tmp_path):
     data = raw.get_data()
     data[3, 5000] = np.nan
@@ -228,6 +236,34 @@ def test_large_recordings_are_split_and_read_as_one(raw, tmp_path, monkeypatch):
     assert not fname.exists()
     out = transform_to(step, raw, fname, overwrite=True)
     assert (errors(out.crop(0, 100), step.transform(raw).crop(0, 100)) < OF_RMS).all()
+
+
+def test_parts_of_a_replaced_recording_go(raw, tmp_path, monkeypatch):
+    step = clone(STEPS["line"]).fit(raw)
+    fname = tmp_path / "a_raw.fif"
+    monkeypatch.setattr(npa.streaming, "_SPLIT", 1_200_000)
+    transform_to(step, raw, fname)
+    (tmp_path / "a_raw-3.fif").write_text("of nobody")
+    parts = ["a_raw-1.fif", "a_raw-2.fif", "a_raw-3.fif", "a_raw.fif"]
+    assert sorted(os.listdir(tmp_path)) == parts
+    last = mne.io.read_raw_fif(tmp_path / "a_raw-2.fif", verbose="ERROR")
+    with pytest.raises(ValueError, match="must not be the file that raw is read from"):
+        transform_to(step, last, fname, overwrite=True)
+    short = raw.copy().crop(0, 80)
+    monkeypatch.setattr(npa.streaming._Blocks, "_through", stop)
+    with pytest.raises(KeyboardInterrupt):
+        transform_to(step, short, fname, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == parts
+    monkeypatch.undo()
+    transform_to(step, short, fname, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["a_raw-3.fif", "a_raw.fif"]
+    fname.write_text("cut off")
+    assert len(transform_to(step, short, fname, overwrite=True).times) == len(short.times)
+
+
+def stop(*_):
+    """Interrupt."""
+    raise KeyboardInterrupt
 
 
 def test_existing_files_stay(raw, on_disk, tmp_path):

@@ -1,7 +1,9 @@
 """Recordings out of a BIDS data set, and their results as a derivative of it."""
 
 import json
+import mmap
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from npa.files import add_positions, staged
 
 # What the EEG part of BIDS allows; the header where a format has several files.
 _ENDINGS = [".bdf", ".edf", ".set", ".vhdr"]
+_SPLIT = "2GB"  # a FIF file holds no more
+# MNE puts the number of a part behind the description, BIDS before it.
+_PART, _PART_IN_BIDS = re.compile(rb"_desc-npa(_split-\d\d)_eeg\.fif"), rb"\1_desc-npa_eeg.fif"
 _TYPES = {"stim": "TRIG", "eeg": "EEG", "eog": "EOG", "ecg": "ECG", "emg": "EMG"}
 
 
@@ -53,7 +58,8 @@ def bids_recordings(root, task=None):
     found = [path for path in found if not nested & {*path.fpath.relative_to(root).parts}]
     if not found:
         tasks = ", ".join(mne_bids.get_entity_vals(root, "task")) or "none"
-        raise ValueError(f"{root} holds no EEG recording of task {task!r}; its tasks are: {tasks}.")
+        wanted = "" if task is None else f" of task {task!r}"
+        raise ValueError(f"{root} holds no EEG recording{wanted}; its tasks are: {tasks}.")
     return sorted(found, key=lambda path: path.fpath)
 
 
@@ -88,6 +94,11 @@ class BIDSRecording(Recording):
             "record": f"{start}_eeg.json",
         }
 
+    @property
+    def parts(self):
+        """Pattern of the names of the files of a signal that does not fit into one."""
+        return f"{self.name}_split-*_desc-npa_eeg.fif"
+
     def load(self):
         """Return the recording with the bad channels, types and events that BIDS says."""
         try:
@@ -103,7 +114,10 @@ class BIDSRecording(Recording):
 
     def save_signal(self, raw, aside):
         """Write the signal, and the table of its channels, into the folder ``aside``."""
-        raw.save(aside / self.files["signal"], split_naming="bids", verbose=False)
+        fname = aside / self.files["signal"]
+        raw.save(fname, split_naming="bids", split_size=_SPLIT, verbose=False)
+        for part in aside.glob("*_split-*.fif"):
+            _rename_part(part)
         bad = set(raw.info["bads"])
         rows = [
             f"{name}\t{_TYPES.get(kind, 'MISC')}\tV\t{'bad' if name in bad else 'good'}"
@@ -132,10 +146,10 @@ class BIDSRecording(Recording):
         inside = self.path.relative_to(self.source.root).as_posix()
         return {"TaskName": self.source.task, **known, "Sources": [f"bids:raw:{inside}"]}
 
-    @staticmethod
-    def _key(path):
-        """Return what the files of one recording share: their entities."""
-        return stem(path).rpartition("_")[0]
+    def _belongs(self, path):
+        """Tell whether a file is part of it; its sidecars and tables are."""
+        beside = path.suffix in {".json", ".tsv"} and _entities(path) == self.name
+        return beside or super()._belongs(path)
 
 
 def as_derivatives(sources, out_dir):
@@ -172,7 +186,7 @@ def as_derivatives(sources, out_dir):
     recordings = []
     for source in sources:
         place = Path(source.directory).relative_to(source.root)
-        name = BIDSRecording._key(Path(source.fpath))
+        name = _entities(Path(source.fpath))
         recordings.append(BIDSRecording(name, source, Path(out_dir) / place))
     check_names(recordings)
     return recordings
@@ -215,6 +229,19 @@ def describe_derivative(root, out_dir, others):
         fname.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
         lines = [*others, "*_features.tsv", "*_report.html"]
         (aside / ".bidsignore").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _entities(path):
+    """Return what the names of all files of one recording begin with."""
+    return stem(path).rpartition("_")[0]
+
+
+def _rename_part(part):
+    """Give a part of a signal its name in BIDS, and the next one in it: as many other bytes."""
+    with part.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        for named in list(_PART.finditer(content)):
+            content[slice(*named.span())] = named.expand(_PART_IN_BIDS)
+    part.rename(part.with_name(_PART.sub(_PART_IN_BIDS, part.name.encode()).decode()))
 
 
 def _mne_bids():

@@ -12,7 +12,11 @@ from mne.utils import warn
 _COPIES = 6
 _WORKER = 375e6  # bytes
 _PER_SAMPLE = 8  # bytes
-_GROUP = Path("/sys/fs/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")  # where Linux shows its control groups
+_OWN = Path("/proc/self/cgroup")  # and those of this process
+# Where a group tells its limit, what it holds, and what of that can be dropped: version 2, and 1.
+_V2 = ("memory.max", "memory.current", "inactive_file ")
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
 
 
 def available_memory():
@@ -21,8 +25,9 @@ def available_memory():
     Returns
     -------
     free : float
-        In bytes: what the system says is available, or what is left of the limit of a container
-        (Linux control groups, version 2) where that is less. Infinite where nothing tells.
+        In bytes: what the system says is available, or what is left of the limit of the process's
+        container or batch job (Linux control groups, its own and those above) where that is less.
+        Infinite where nothing tells.
 
     Examples
     --------
@@ -36,12 +41,13 @@ def available_memory():
         lines = Path("/proc/meminfo").read_text().splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
         free = 1024.0 * int(line.split()[1])
-    with suppress(OSError, ValueError, StopIteration):
-        limit = float((_GROUP / "memory.max").read_text())
-        used = float((_GROUP / "memory.current").read_text())
-        lines = (_GROUP / "memory.stat").read_text().splitlines()
-        cached = next(float(line.split()[1]) for line in lines if line.startswith("inactive_file"))
-        free = min(free, limit - used + cached)
+    for folder, names in _groups():
+        # A group without a limit says "max", and one that lies outside of a container is not there.
+        with suppress(OSError, ValueError, StopIteration):
+            limit, used = (float((folder / name).read_text()) for name in names[:2])
+            lines = (folder / "memory.stat").read_text().splitlines()
+            cached = next(float(line.split()[1]) for line in lines if line.startswith(names[2]))
+            free = min(free, limit - used + cached)
     return free
 
 
@@ -104,7 +110,8 @@ def jobs_that_fit(recordings, n_jobs):
     1
     """
     need, free = memory_needed(recordings), available_memory()
-    fitting = max(1, int(min(free // need, n_jobs)))
+    # Not the smaller of both numbers: infinite memory divided by any is none.
+    fitting = n_jobs if free >= n_jobs * need else max(1, int(free // need))
     if need > free:
         warn(
             f"The largest recording may need {need / 1e9:.1f} GB of memory, and "
@@ -116,3 +123,21 @@ def jobs_that_fit(recordings, n_jobs):
             f"{need / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free."
         )
     return fitting
+
+
+def _groups():
+    """List the folders of the process's control groups, and of those above, with their names."""
+    lines = []
+    with suppress(OSError):
+        lines = _OWN.read_text().splitlines()
+    found = []
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if not controllers:
+            top, names = _GROUPS, _V2
+        elif "memory" in controllers.split(","):
+            top, names = _GROUPS / "memory", _V1
+        else:
+            continue
+        own = top / path.lstrip("/")
+        found += [(each, names) for each in (own, *own.parents) if each.is_relative_to(top)]
+    return found

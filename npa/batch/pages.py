@@ -2,6 +2,8 @@
 
 import html
 import json
+from pathlib import Path
+from urllib.parse import quote
 
 import mne
 import numpy as np
@@ -75,7 +77,7 @@ def write_overview(fname, summary, failed, settings, versions, pages):
     versions : dict
         Of what computed.
     pages : dict
-        Name of a recording to the address of its own page, where it has one.
+        Name of a recording to the path of its own page from this one, where it has one.
 
     Examples
     --------
@@ -136,4 +138,4 @@ def _steps(described):
 def _link(name, page):
     """Return a name that leads to its page, where there is one."""
     shown = html.escape(name)
-    return f"<a href='{html.escape(page)}'>{shown}</a>" if page else shown
+    return f"<a href='{quote(Path(page).as_posix())}'>{shown}</a>" if page else shown

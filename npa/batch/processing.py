@@ -13,10 +13,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from npa.batch.pages import write_page
-from npa.batch.recordings import write_json
 from npa.batch.settings import versions
 from npa.containers import is_mne
-from npa.files import staged
+from npa.files import write_json
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _TRIES = 2  # that may end without a word; a cluster would go on until no worker is left
@@ -127,8 +126,8 @@ def process(recording, pipeline, settings):
             n_before = len(recording.marks())
             if n_before >= _TRIES:
                 return killed(recording, f"{n_before} attempts left no trace of their end.")
-            with recording.marked(), _alone_and_quiet() as noted:
-                _write(recording, pipeline, settings, noted)
+            with recording.marked() as mark, _alone_and_quiet() as noted:
+                _write(recording, pipeline, settings, mark, noted)
     except Exception as error:
         # Written by another worker meanwhile, one that was believed to be lost.
         if recording.is_done(settings):
@@ -215,8 +214,8 @@ def killed(recording, why):
     return Failure(recording.name, f"MemoryError: {what}", str(why))
 
 
-def _write(recording, pipeline, settings, noted):
-    """Write the results of one recording, its record last."""
+def _write(recording, pipeline, settings, mark, noted):
+    """Write the results of one recording into its mark, then move them to their place."""
     fingerprint = recording.fingerprint()
     outcome = run_steps(clone(pipeline), recording.load())
     wanted = settings["Outputs"]
@@ -231,17 +230,18 @@ def _write(recording, pipeline, settings, noted):
         "Medians": outcome.medians(),
         "Warnings": sorted({str(each.message) for each in noted}),
     }
-    recording.forget()
-    with staged(recording.folder, overwrite=True) as aside:
-        if "signal" in wanted and outcome.signal is not None:
-            recording.save_signal(outcome.signal, aside)
-        if "table" in wanted and outcome.table is not None:
-            recording.save_table(outcome.table, aside)
-        if "report" in wanted:
-            write_page(aside / recording.files["report"], outcome, details)
-        sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
+    if "signal" in wanted and outcome.signal is not None:
+        recording.save_signal(outcome.signal, mark)
+    if "table" in wanted and outcome.table is not None:
+        recording.save_table(outcome.table, mark)
+    if "report" in wanted:
+        write_page(mark / recording.files["report"], outcome, details)
+    sizes = {path.name: path.stat().st_size for path in sorted(mark.iterdir())}
     record = {**details, "Input": fingerprint, "Files": sizes}
-    write_json(recording.folder / recording.files["record"], record)
+    write_json(mark / recording.files["record"], record)
+    # Another worker may have been faster, where this one was believed to be lost.
+    if not recording.is_done(settings):
+        recording.accept(mark)
 
 
 @contextmanager

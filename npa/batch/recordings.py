@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npa.batch.settings import differences
-from npa.files import load_recording, staged
+from npa.files import load_recording
+
+# Endings of the files that are one recording, where a format has several of one stem.
+_TOGETHER = (
+    {".vhdr", ".vmrk", ".eeg", ".dat"},  # BrainVision
+    {".ahdr", ".amrk", ".eeg"},
+    {".set", ".fdt"},  # EEGLAB
+    {".dat", ".dap", ".rs3", ".cef", ".cdt", ".cdt.dpa", ".cdt.dpo", ".cdt.cef"},  # Curry
+    {".eeg", ".pnt", ".log", ".21e"},  # Nihon Kohden
+    {".data", ".head"},  # Nicolet
+    {".lay", ".dat"},  # Persyst
+    {".cnt", ".evt", ".trg"},  # ANT
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,11 @@ class Recording:
             "record": "record.json",
         }
 
+    @property
+    def parts(self):
+        """Pattern of the names of further files of a signal that does not fit into one."""
+        return "signal_raw-*.fif"
+
     def load(self):
         """Return the recording, an `mne.io.Raw` in memory."""
         return load_recording(self.path)
@@ -77,20 +94,21 @@ class Recording:
             Name to ``[bytes, nanoseconds since 1970]``; empty where it cannot be read.
         """
         with suppress(OSError):
-            key, parent = self._key(self.path), self.path.parent
+            parent = self.path.parent
             return {
-                str(path.relative_to(parent)): [path.stat().st_size, path.stat().st_mtime_ns]
-                for kin in sorted(parent.glob(f"{glob.escape(key)}*"))
-                if kin == self.path or (self._key(kin) == key and kin.is_file())
+                path.relative_to(parent).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
+                for kin in sorted(parent.glob(f"{glob.escape(self.name)}*"))
+                if self._belongs(kin)
                 for path in ([kin] if kin.is_file() else sorted(kin.rglob("*")))
                 if path.is_file()
             }
         return {}
 
-    @staticmethod
-    def _key(path):
-        """Return what the files of one recording share: their stem, in formats of several."""
-        return stem(path)
+    def _belongs(self, path):
+        """Tell whether a file is part of it, in formats of several: a backup of it is none."""
+        start = stem(self.path)
+        endings = {each.name.removeprefix(start).lower() for each in (self.path, path)}
+        return path == self.path or any(endings <= together for together in _TOGETHER)
 
     def record(self):
         """Return what was written last when it was done, a dict; None where it was not."""
@@ -110,8 +128,21 @@ class Recording:
         return (
             record is not None
             and not any(differences(record["Settings"], settings))
-            and (self.fingerprint() or record["Input"]) == record["Input"]
+            and not self.changes(record)
         )
+
+    def changes(self, record):
+        """Return how its files differ from those that a record was made of, a list of words."""
+        before, now = record["Input"], self.fingerprint() or record["Input"]
+        became = {name: "has changed" for name in before.keys() & now.keys()}
+        became |= {name: "is new" for name in now.keys() - before.keys()}
+        became |= {name: "is gone" for name in before.keys() - now.keys()}
+        parent = self.path.parent
+        return [
+            f"{parent / name} {what} since"
+            for name, what in sorted(became.items())
+            if before.get(name) != now.get(name)
+        ]
 
     def marks(self):
         """Return the marks of attempts at it that have not ended: of the living and the dead."""
@@ -120,14 +151,27 @@ class Recording:
 
     @contextmanager
     def marked(self):
-        """Leave a mark while it is in work; a killed worker leaves it for good."""
+        """Yield a folder to write results to; a killed worker leaves it, the mark of its attempt.
+
+        A worker that outlives its run finds that the next run has swept it: it can write no more.
+        """
         start, end = self._mark
         self.folder.mkdir(parents=True, exist_ok=True)
-        mark = tempfile.mkdtemp(prefix=start, suffix=end, dir=self.folder)
+        mark = Path(tempfile.mkdtemp(prefix=start, suffix=end, dir=self.folder))
         try:
-            yield
+            yield mark
         finally:
             shutil.rmtree(mark, ignore_errors=True)
+
+    def accept(self, mark):
+        """Move the results out of a mark to their place, the record last."""
+        if not mark.is_dir():
+            raise FileNotFoundError(f"{mark} was swept: another run works on {self.name}.")
+        self.forget()
+        record = self.files["record"]
+        others = sorted(path.name for path in mark.iterdir() if path.name != record)
+        for name in (*others, record):
+            (mark / name).replace(self.folder / name)
 
     @property
     def _mark(self):
@@ -136,10 +180,11 @@ class Recording:
 
     def forget(self):
         """Remove its results, the record first, so that a kill leaves nothing that looks done."""
-        record = self.record() or {"Files": {}}
         (self.folder / self.files["record"]).unlink(missing_ok=True)
-        for name in {*record["Files"], *self.files.values()}:
+        for name in self.files.values():
             (self.folder / name).unlink(missing_ok=True)
+        for part in self.folder.glob(self.parts):
+            part.unlink()
 
     def tidy(self):
         """Remove what a killed worker left half-written, and a folder that holds nothing."""
@@ -222,40 +267,28 @@ def check_names(recordings):
 
 
 def sweep(folder):
-    """Remove what `npa.files.staged` left behind where it was killed.
+    """Remove what `npa.files.staged` and `Recording.marked` left behind where they were killed.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder that was to be written.
 
+    Notes
+    -----
+    Each is renamed first, which is one step: a worker that is still alive, and writes there, then
+    fails as a whole.
+
     Examples
     --------
     >>> sweep(Path("out"))
     """
     for left in folder.glob(f".{glob.escape(folder.name)}-*.partial"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def write_json(path, content):
-    """Write a JSON file that is whole or not there.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; an older one is replaced.
-    content : dict
-        What it shall hold.
-
-    Examples
-    --------
-    >>> write_json(Path("answer.json"), {"answer": 42})
-    >>> json.loads(Path("answer.json").read_text("utf-8"))
-    {'answer': 42}
-    """
-    with staged(path.parent, overwrite=True) as aside:
-        text = json.dumps(content, indent=2, ensure_ascii=False)
-        (aside / path.name).write_text(text + "\n", encoding="utf-8")
+        swept = left.with_suffix(".swept.partial")
+        with suppress(OSError):
+            left.rename(swept)
+        for each in (left, swept):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def stem(path):

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from npa.batch.derivatives import as_derivatives, describe_derivative
 from npa.batch.memory import jobs_that_fit
 from npa.batch.pipeline_file import read_pipeline
-from npa.batch.recordings import as_recordings, sweep, write_json
+from npa.batch.recordings import as_recordings, sweep
 from npa.batch.settings import describe, differences, versions
 from npa.batch.summary import SUMMARY_FILES, summarise, write_summary
 from npa.batch.workers import is_local, process_all
 from npa.checks import check_option
-from npa.files import refuse_existing
+from npa.files import refuse_existing, staged, write_json
 
 _OUTPUTS = ("signal", "table", "report")
 _MARK = "batch.json"
@@ -71,7 +71,8 @@ def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=
     -----
     A recording that fails does not stop the others: its traceback is in ``failed.csv``. Results
     appear when they are whole, their record last; a run that was killed is resumed by the same
-    call. Only one run may write to a folder at a time.
+    call, and what workers that outlive it still compute is thrown away. Only one run may write to
+    a folder at a time.
 
     Within ``joblib.parallel_config("dask")`` the same call runs on a Dask cluster (``pip install
     'npa[cluster]'``), whose workers must see the recordings and ``out_dir`` under the same paths;
@@ -117,22 +118,23 @@ def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=
     bids = any(hasattr(source, "entities") for source in sources)
     if not bids:
         sources = [_absolute(source) for source in sources]
+    recordings = (as_derivatives if bids else as_recordings)(sources, out_dir)
     if bids and out_dir.resolve() == Path(sources[0].root).resolve():
         raise ValueError(
             f"out_dir must not be the data set itself, got {str(out_dir)!r}; results belong into "
             "a folder of its derivatives."
         )
-    recordings = (as_derivatives if bids else as_recordings)(sources, out_dir)
     _claim(out_dir, recordings, settings, overwrite)
     if bids:
         describe_derivative(sources[0].root, out_dir, [_MARK, *SUMMARY_FILES])
     failures = _work(recordings, pipeline, settings, n_jobs)
     summary = summarise(recordings, failures)
     write_summary(out_dir, summary, recordings, failures, settings)
-    if failures:
+    failed = list(summary.loc[summary["status"] == "failed", "recording"])
+    if failed:
         warn(
-            f"{len(failures)} of {len(recordings)} recordings failed; "
-            f"see {out_dir / 'failed.csv'}: {', '.join(failures)}."
+            f"{len(failed)} of {len(recordings)} recordings failed; "
+            f"see {out_dir / 'failed.csv'}: {', '.join(failed)}."
         )
     return summary
 
@@ -158,7 +160,8 @@ def _claim(out_dir, recordings, settings, overwrite):
         else:
             _refuse_other(recording, settings)
     out_dir.mkdir(parents=True, exist_ok=True)
-    write_json(out_dir / _MARK, {"Settings": settings, "Versions": versions()})
+    with staged(out_dir, overwrite=True) as aside:
+        write_json(aside / _MARK, {"Settings": settings, "Versions": versions()})
 
 
 def _refuse_other(recording, settings):
@@ -166,10 +169,7 @@ def _refuse_other(recording, settings):
     record = recording.record()
     if record is None:
         return
-    changed = list(differences(record["Settings"], settings))
-    now = recording.fingerprint()
-    if now and record["Input"] != now:
-        changed.append(f"{recording.path} has changed since")
+    changed = [*differences(record["Settings"], settings), *recording.changes(record)]
     if changed:
         raise FileExistsError(
             f"{recording.folder} holds other results: {'; '.join(changed)}. Choose another folder, "
@@ -204,4 +204,4 @@ def _work(recordings, pipeline, settings, n_jobs):
         progress.close()
         for recording in todo:
             recording.tidy()
-    return {each.name: failures[each.name] for each in recordings if each.name in failures}
+    return failures

@@ -43,8 +43,7 @@ def describe(value):
     if isinstance(value, np.generic):
         return describe(value.item())
     if callable(value) and hasattr(value, "__qualname__"):
-        code = getattr(value, "__code__", None)
-        return f"{_name(value)} {joblib.hash(_body(code))}" if code else _name(value)
+        return f"{_name(value)} {_contents(value)}".strip()
     return f"{_name(type(value))} {joblib.hash(value)}"
 
 
@@ -95,6 +94,16 @@ def versions():
 
     found = {name: version(name) for name in _PACKAGES}
     return {"npa": npa.__version__, "python": platform.python_version(), **found}
+
+
+def _contents(function):
+    """Return a hash of what a Python function does and keeps; nothing for what is compiled."""
+    if not hasattr(function, "__code__"):
+        return ""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    kept = [function.__defaults__, function.__kwdefaults__]
+    kept += [each for each in cells if not callable(each)]  # it may be the function itself
+    return joblib.hash([_body(function.__code__), describe(kept)])
 
 
 def _body(code):

@@ -9,6 +9,7 @@ from npa.batch.settings import versions
 from npa.files import staged
 
 SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
+_LOST = "FileNotFoundError: its results are not there, or were changed by others."
 
 
 def summarise(recordings, failures):
@@ -38,19 +39,19 @@ def summarise(recordings, failures):
 
     parts = []
     for recording in recordings:
-        record = recording.record() or {}
-        failure = failures.get(recording.name)
+        record, failure = recording.record() or {}, failures.get(recording.name)
+        failed = not record or failure is not None
         about = {
             "recording": recording.name,
             "source": str(recording.path),
-            "status": "failed" if failure else "done",
+            "status": "failed" if failed else "done",
             "sfreq": record.get("SamplingFrequency", np.nan),
             "channels": record.get("Channels", np.nan),
             "duration": record.get("RecordingDuration", np.nan),
             "warnings": " ".join(record.get("Warnings", [])),
-            "error": failure.error if failure else "",
+            "error": (failure.error if failure else _LOST) if failed else "",
         }
-        table = recording.load_table() if record else None
+        table = None if failed else recording.load_table()
         table = pd.DataFrame(index=[0]) if table is None else table
         parts.append(pd.concat([pd.DataFrame(about, index=table.index), table], axis=1))
     return pd.concat(parts, ignore_index=True)
@@ -78,16 +79,9 @@ def write_summary(out_dir, summary, recordings, failures, settings):
     >>> list(inspect.signature(write_summary).parameters)[:2]
     ['out_dir', 'summary']
     """
-    import pandas as pd
-
-    failed = pd.DataFrame(
-        [
-            (each.name, str(each.path), failures[each.name].error, failures[each.name].traceback)
-            for each in recordings
-            if each.name in failures
-        ],
-        columns=["recording", "source", "error", "traceback"],
-    )
+    failed = summary.loc[summary["status"] == "failed", ["recording", "source", "error"]]
+    traces = {name: failure.traceback for name, failure in failures.items()}
+    failed = failed.assign(traceback=[traces.get(name, "") for name in failed["recording"]])
     pages = {each.name: each.folder / each.files["report"] for each in recordings}
     pages = {name: os.path.relpath(page, out_dir) for name, page in pages.items() if page.exists()}
     with staged(out_dir, overwrite=True) as aside:

@@ -158,7 +158,7 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
     windowed = method == "welch" or options.get("n_per_seg") is not None
     if windowed:
         overlap = _overlap(options.get("n_overlap"), window) if method == "welch" else 0
-        at_once = np.inf if options.get("average") == "median" else at_once
+        at_once = x.shape[-1] if options.get("average") == "median" else at_once
         blocks = _window_blocks(runs, window, window - overlap, at_once)
     else:
         blocks = _piece_blocks(runs, round(_LONGEST_SECONDS * sfreq), at_once)
