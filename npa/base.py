@@ -1,5 +1,7 @@
 """The two shapes of an estimator: signals to signals, and signals to a table."""
 
+from itertools import compress
+
 import numpy as np
 from mne.utils import warn
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -85,8 +87,8 @@ class _SignalReader(BaseEstimator):
         """Say once which channels are left out because nothing happens in them."""
         flat = signals.flat.all(axis=0) & ~signals.bad
         if flat.any():
-            names = [name for name, is_flat in zip(signals.ch_names, flat, strict=True) if is_flat]
-            warn(f"{type(self).__name__} leaves out flat channel(s): {', '.join(names)}.")
+            names = ", ".join(compress(signals.ch_names, flat))
+            warn(f"{type(self).__name__} leaves out flat channel(s): {names}.")
 
     def __sklearn_tags__(self):
         """Tell scikit-learn that 3-D arrays are welcome."""
@@ -196,7 +198,9 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
 
         Notes
         -----
-        The samples are those of ``transform``, rounded to single precision.
+        The samples are those of ``transform``, rounded to single precision: each to 6e-8 of its own
+        size, so samples that are large beside the channel's RMS (an offset, an artefact) to more of
+        that RMS. See `npa.streaming.transform_to`.
         """
         return transform_to(self, raw, fname, overwrite=overwrite, max_memory=max_memory)
 

@@ -43,25 +43,41 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"npa {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    for add in (_add_main_job, _add_amplify, _add_batch, _add_exponent, _add_tag, _add_fetch):
+        add(commands)
+    return parser
 
+
+def _add_main_job(commands):
+    """Describe ``demo`` and ``report``."""
     demo = commands.add_parser("demo", help="the main job, on a simulated recording or yours")
     demo.add_argument("--data", metavar="FILE", help="any recording that MNE reads")
     demo.add_argument("--out", metavar="DIR", default="npa-demo", help="where the results go")
-    demo.set_defaults(job=_main_job)
-
     report = commands.add_parser("report", help="the main job on a recording, with its report")
     report.add_argument("data", metavar="FILE", help="any recording that MNE reads")
     _add_out(report)
-    report.set_defaults(job=_main_job)
     for command in (demo, report):
         command.add_argument(
             "--eog", metavar="NAME", action="append", help="an EOG channel; may be repeated"
         )
+        _add_overwrite(command)
+        _add_line(command)
+        command.set_defaults(job=_main_job)
+
+
+def _add_amplify(commands):
+    """Describe ``amplify``."""
     amplify = commands.add_parser("amplify", help="filter the 1/f background out of recordings")
     amplify.add_argument("files", metavar="FILE", nargs="+", help="recordings that MNE reads")
     amplify.add_argument("--response", choices=("logarithmic", "whitening"), default="logarithmic")
     _add_out(amplify)
+    _add_overwrite(amplify)
+    _add_line(amplify)
     amplify.set_defaults(job=_amplify)
+
+
+def _add_batch(commands):
+    """Describe ``batch``."""
     batch = commands.add_parser("batch", help="a pipeline on many recordings; resumes when killed")
     batch.add_argument("pipeline", metavar="PIPELINE.yaml", help="estimators and their parameters")
     batch.add_argument("files", metavar="FILE", nargs="*", help="recordings that MNE reads")
@@ -75,17 +91,23 @@ def _parser():
     )
     batch.add_argument("--jobs", metavar="N", type=int, default=1, help="recordings at once")
     batch.add_argument("--outputs", nargs="+", choices=("signal", "table", "report"))
+    _add_overwrite(batch)
     batch.set_defaults(job=_batch)
-    for command in (demo, report, amplify, batch):
-        command.add_argument("--overwrite", action="store_true", help="replace earlier results")
 
+
+def _add_exponent(commands):
+    """Describe ``exponent``."""
     exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
     exponent.add_argument("file", metavar="FILE", help="any recording that MNE reads")
     exponent.add_argument("--fmin", metavar="HZ", type=float, default=2.0, help="default 2")
     exponent.add_argument("--fmax", metavar="HZ", type=float, default=40.0, help="default 40")
     exponent.add_argument("--robust", action="store_true", help="Theil-Sen: lets peaks pass")
+    _add_line(exponent)
     exponent.set_defaults(job=_exponent)
 
+
+def _add_tag(commands):
+    """Describe ``tag``."""
     tag = commands.add_parser("tag", help="responses to frequency tags, as CSV")
     tag.add_argument("file", metavar="FILE", help="any recording that MNE reads")
     tag.add_argument("--freqs", metavar="HZ", type=float, nargs="+", required=True)
@@ -95,24 +117,35 @@ def _parser():
     tag.add_argument("--tmin", metavar="S", type=float, default=0.0, help="start of trials")
     tag.add_argument("--tmax", metavar="S", type=float, default=2.0, help="end of trials")
     tag.add_argument("--power", action="store_true", help="SNR of power, not of amplitude")
+    _add_line(tag)
     tag.set_defaults(job=_tag)
-    for command in (demo, report, amplify, exponent, tag):
-        command.add_argument(
-            "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
-        )
 
+
+def _add_fetch(commands):
+    """Describe ``fetch``."""
     fetch = commands.add_parser("fetch", help="get a public data set")
     fetch.add_argument("name", metavar="NAME", nargs="?", help="see --list")
     fetch.add_argument("--list", action="store_true", help="say which data sets there are")
     fetch.add_argument("--subject", type=int, help="of eegbci")
     fetch.add_argument("--runs", type=int, nargs="+", help="of eegbci")
     fetch.set_defaults(job=_fetch)
-    return parser
 
 
 def _add_out(command):
     """Add the folder of results."""
     command.add_argument("-o", "--out", metavar="DIR", required=True, help="where results go")
+
+
+def _add_overwrite(command):
+    """Add the leave to replace."""
+    command.add_argument("--overwrite", action="store_true", help="replace earlier results")
+
+
+def _add_line(command):
+    """Add the frequency of line noise."""
+    command.add_argument(
+        "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
+    )
 
 
 def _main_job(args):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import mne
 import numpy as np
@@ -117,7 +117,7 @@ class RawSamples:
         data = self.raw.get_data(picks=self.index, start=start, stop=stop, verbose=False)
         good = data if self.good.all() else data[self.good]
         names = [self.raw.ch_names[number] for number in self.index]
-        check_finite("X", good, _take(names, self.good))
+        check_finite("X", good, list(compress(names, self.good)))
         return data[np.newaxis]
 
     def __array__(self, dtype=None, copy=None):
@@ -214,7 +214,7 @@ def read_signals(X, *, picks=None, sfreq=None, lazy=False):
     good = ~signals.bad
     # Indexing copies, so that all data are passed as they are where no channel is bad.
     data = signals.data if good.all() else signals.data[:, good]
-    check_finite("X", data, _take(signals.ch_names, good))
+    check_finite("X", data, list(compress(signals.ch_names, good)))
     return signals
 
 
@@ -410,8 +410,3 @@ def _stretches(raw, prefixes):
         left_out[start:stop] = True
         cuts.update((int(start), int(stop)))
     return tuple((start, stop) for start, stop in pairwise(sorted(cuts)) if not left_out[start])
-
-
-def _take(names, keep):
-    """Return the names where ``keep`` is true."""
-    return [name for name, kept in zip(names, keep, strict=True) if kept]

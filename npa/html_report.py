@@ -5,7 +5,6 @@ import numpy as np
 
 from npa.containers import read_signals
 from npa.html_parts import frame_html, rows_html
-from npa.main_job import mean_power
 
 _ALPHA = (7.0, 14.0)  # Hz
 
@@ -34,20 +33,16 @@ def write_html_report(job, fname, source):
     """
     import matplotlib.pyplot as plt
 
-    from npa.viz import draw_power
-
     report = mne.Report(title="Blinks out, 1/f out, oscillations kept", verbose=False)
-    figures = []
 
     def add_figure(figure, title, caption):
-        figures.append(figure)
         report.add_figure(figure, title=title, caption=caption, image_format="png")
+        plt.close(figure)
 
     report.add_html(_summary(job, source), title="What was done")
-    _add_blinks(report, add_figure, job.blinks)
-    spectrum = job.spectrum
+    _add_blinks(report, add_figure, job)
     add_figure(
-        spectrum.plot(),
+        job.figures["spectrum"],
         "Background and peaks",
         "Mean power of the usable channels before amplifying, with FOOOF's model. The background "
         "falls as 1/f to the power of chi; peaks are what stands above it.",
@@ -60,14 +55,12 @@ def write_html_report(job, fname, source):
     _add_maps(add_figure, job)
     _add_filters(report, add_figure, job)
     add_figure(
-        draw_power(*mean_power(job)),
+        job.figures["psd"],
         "Power before and after",
         "Mean power of the usable channels before, between and after the steps. The amplifier "
         "turns the background down where it is strong, at low frequencies, but not flat.",
     )
     report.save(fname, overwrite=True, open_browser=False, verbose=False)
-    for figure in figures:
-        plt.close(figure)
 
 
 def _summary(job, source):
@@ -122,10 +115,11 @@ def blink_sentence(blinks):
     )
 
 
-def _add_blinks(report, add_figure, blinks):
+def _add_blinks(report, add_figure, job):
     """Add the blink component, and how well each component explained the EOG."""
+    blinks = job.blinks
     add_figure(
-        blinks.plot(),
+        job.figures["blinks"],
         "Blinks",
         "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
         "largest, before and after."
@@ -198,7 +192,7 @@ def _add_filters(report, add_figure, job):
         "peaks are those that the filter raises.",
     )
     add_figure(
-        filters.plot(),
+        job.figures["filters"],
         "Filters",
         "Gain of the amplifier by frequency: for the background, for the peaks, and both.",
     )

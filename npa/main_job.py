@@ -1,6 +1,7 @@
 """The main job: blinks out, 1/f background out, oscillations kept."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import mne
 import numpy as np
@@ -49,6 +50,23 @@ class MainJob:
     def spectrum(self):
         """The mean spectrum and its model, an `npa.reports.SpectrumReport`."""
         return self.steps["measure"].spectrum_
+
+    @cached_property
+    def figures(self):
+        """Figures of ``"blinks"``, ``"spectrum"`` and ``"filters"``, and of power, ``"psd"``."""
+        import matplotlib.pyplot as plt
+
+        from npa.viz import draw_power
+
+        figures = {
+            "blinks": self.blinks.plot(),
+            "spectrum": self.spectrum.plot(),
+            "filters": self.filters.plot(),
+            "psd": draw_power(*mean_power(self)),
+        }
+        for figure in figures.values():
+            plt.close(figure)  # pyplot need not keep what the job keeps
+        return figures
 
 
 def run_main_job(raw, *, eog=None, line=None, progress=iter):
@@ -125,21 +143,10 @@ def save_main_job(job, folder):
     >>> list(inspect.signature(save_main_job).parameters)
     ['job', 'folder']
     """
-    import matplotlib.pyplot as plt
-
-    from npa.viz import draw_power
-
     job.amplified.save(folder / "clean_raw.fif", verbose=False)
     job.table.to_csv(folder / "spectrum.csv", float_format="%.6g")
-    figures = {
-        "blinks": job.blinks.plot(),
-        "spectrum": job.spectrum.plot(),
-        "filters": job.filters.plot(),
-        "psd": draw_power(*mean_power(job)),
-    }
-    for name, figure in figures.items():
+    for name, figure in job.figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
-        plt.close(figure)
 
 
 def mean_power(job, fmax=70.0):

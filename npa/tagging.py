@@ -1,6 +1,7 @@
 """Responses to frequency tags, as a scikit-learn transformer."""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from mne.utils import logger, warn
@@ -249,7 +250,7 @@ class FrequencyTagger(FeatureTransformer):
             )
         sides = np.split(self._neighbors(spectra) >= 0, 2, axis=1)
         alone = ~(sides[0].any(axis=1) & sides[1].any(axis=1))
-        lonely = [t for t, is_alone in zip(spectra.terms, alone, strict=True) if is_alone]
+        lonely = list(compress(spectra.terms, alone))
         names = ", ".join(f"{term.name} ({term.frequency:g} Hz)" for term in lonely)
         n_freqs = spectra.amplitude.shape[-1]
         too_wide = 2 * (self.n_neighbors + self.n_skip) >= n_freqs

@@ -1,11 +1,12 @@
 """Weights of networks as plain arrays on disk."""
 
-import os
 import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from npa.files import staged_file
 
 
 def save_weights(model, path):
@@ -46,12 +47,8 @@ def save_weights(model, path):
         name: np.asarray(keras.ops.convert_to_numpy(weight), np.float32)
         for name, weight in weights.items()
     }
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}.npz")
-    try:
-        np.savez_compressed(temporary, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with staged_file(path) as aside:
+        np.savez_compressed(aside, **arrays)
     return path
 
 

@@ -24,6 +24,16 @@ def data_dir():
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory):
+    """Two hundred made-up reviews as a network reads them."""
+    from made_up_reviews import CORPUS, write_reviews
+
+    from npa_ann.studies.reviews import load_reviews
+
+    return load_reviews(write_reviews(tmp_path_factory.mktemp("corpus")), **CORPUS)
+
+
 @pytest.fixture(autouse=True)
 def _quiet_mne():
     """Keep MNE's progress messages out of the test log."""

@@ -1,10 +1,10 @@
 """The IMDb reader on a tiny archive in the published layout, whole and spoilt."""
 
-import io
 import tarfile
 
 import numpy as np
 import pytest
+from written_tar import write_tar
 
 from npa_ann.corpora import (
     build_vocabulary,
@@ -30,16 +30,6 @@ EXTRAS = {
 }
 
 
-def write_archive(path, members, mode="w:gz"):
-    with tarfile.open(path, mode) as archive:
-        for name, text in members:
-            content = text if isinstance(text, bytes) else text.encode()
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path
-
-
 def write_folder(path, members):
     for name, text in members.items():
         file = path / name
@@ -50,11 +40,11 @@ def write_folder(path, members):
 
 @pytest.fixture
 def archive(tmp_path):
-    return write_archive(tmp_path / "aclImdb_v1.tar.gz", (REVIEWS | EXTRAS).items())
+    return write_tar(tmp_path / "aclImdb_v1.tar.gz", (REVIEWS | EXTRAS).items())
 
 
 def spoil(tmp_path, name, text):
-    return write_archive(tmp_path / "aclImdb_v1.tar.gz", [*REVIEWS.items(), (name, text)])
+    return write_tar(tmp_path / "aclImdb_v1.tar.gz", [*REVIEWS.items(), (name, text)])
 
 
 def test_reads_texts_and_labels_in_the_order_of_the_layout(archive):
@@ -78,7 +68,7 @@ def test_archive_folder_and_their_parents_give_the_same(archive, tmp_path, monke
 
 @pytest.mark.parametrize("mode", ["w", "w:bz2", "w:xz"])
 def test_reads_other_compressions_and_any_order(archive, tmp_path, mode):
-    other = write_archive(tmp_path / "other.tar", reversed(REVIEWS.items()), mode)
+    other = write_tar(tmp_path / "other.tar", reversed(REVIEWS.items()), mode)
     assert read_imdb(other)[0] == read_imdb(archive)[0]
 
 
@@ -138,11 +128,11 @@ def test_refuses_links_that_leave_the_folder(tmp_path):
 def test_refuses_damaged_archives(tmp_path):
     rng = np.random.default_rng(0)
     noise = "".join(rng.choice(list("abcdefgh "), size=20_000))
-    whole = write_archive(tmp_path / "whole.tar.gz", [*REVIEWS.items(), ("big.txt", noise)])
+    whole = write_tar(tmp_path / "whole.tar.gz", [*REVIEWS.items(), ("big.txt", noise)])
     content = whole.read_bytes()
     flipped = bytearray(content)
     flipped[len(content) // 2 : len(content) // 2 + 40] = b"\0" * 40
-    plain = write_archive(tmp_path / "plain.tar", REVIEWS.items(), "w").read_bytes()
+    plain = write_tar(tmp_path / "plain.tar", REVIEWS.items(), "w").read_bytes()
     header = plain[:2048] + b"junk" * 128 + plain[2560:]
     spoilt = [b"", b"no archive at all", bytes(flipped), header, plain[:1024], plain[:1500]]
     spoilt += [content[: int(share * len(content))] for share in (0.02, 0.5, 0.999)]
@@ -156,7 +146,7 @@ def test_refuses_damaged_archives(tmp_path):
 @pytest.mark.parametrize("label", ["pos", "neg"])
 def test_refuses_a_corpus_without_one_label(tmp_path, label):
     kept = {name: text for name, text in REVIEWS.items() if f"/{label}/" in name}
-    path = write_archive(tmp_path / "half.tar.gz", kept.items())
+    path = write_tar(tmp_path / "half.tar.gz", kept.items())
     with pytest.raises(ValueError, match=r"must hold positive and negative reviews .* 2 review"):
         read_imdb(path)
 

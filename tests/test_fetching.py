@@ -1,10 +1,8 @@
 """Fetching from a server on the loopback interface, without any network."""
 
 import hashlib
-import io
 import os
 import re
-import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pooch
 import pytest
 from loopback_server import WAIT, Server
+from written_tar import write_tar
 
 from npa.datasets import fetch, fetching, find_copies, list_datasets
 
@@ -19,17 +18,6 @@ ONE = bytes(range(256)) * 400
 TWO = b"second file"
 REVIEWS = {"corpus/pos/0_9.txt": b"Lovely.", "corpus/neg/0_2.txt": b"Dull."}
 INSTEAD = "simulate_recording() makes one"
-
-
-def tar_of(members):
-    """A gzipped tar archive of these names and contents."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def snapshot(folder):
@@ -92,9 +80,10 @@ def pair(publish):
 
 
 @pytest.fixture
-def reviews(publish):
+def reviews(publish, tmp_path_factory):
     """Publish a data set of one archive."""
-    publish("reviews", {"reviews.tar.gz": tar_of(REVIEWS)}, copies=[["corpus"]])
+    archive = write_tar(tmp_path_factory.mktemp("made") / "reviews.tar.gz", REVIEWS.items())
+    publish("reviews", {archive.name: archive.read_bytes()}, copies=[["corpus"]])
 
 
 # Downloads and the cache -------------------------------------------------------------------------

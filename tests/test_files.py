@@ -1,12 +1,13 @@
 """Recordings are read or refused; results are whole or not there."""
 
+import json
 import os
 
 import mne
 import numpy as np
 import pytest
 
-from npa.files import add_positions, load_recording, staged
+from npa.files import add_positions, load_recording, staged, staged_file, write_json
 
 
 def test_no_file_and_no_recording_are_named(tmp_path):
@@ -83,3 +84,38 @@ def test_staged_looks_again_before_it_moves(tmp_path):
         write_two()
     assert os.listdir(tmp_path) == ["two.txt"]
     assert (tmp_path / "two.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_staged_file_is_whole_or_as_it_was(tmp_path, error):
+    path = tmp_path / "one.txt"
+
+    def write_half():
+        with staged_file(path) as aside:
+            assert (aside.parent, aside.suffix) == (tmp_path, ".txt")
+            aside.write_text("ne")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert not os.listdir(tmp_path)
+    path.write_text("old")
+    with pytest.raises(error):
+        write_half()
+    assert os.listdir(tmp_path) == ["one.txt"]
+    assert path.read_text() == "old"
+    with staged_file(path) as aside:
+        aside.write_text("new")
+        assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["one.txt"]
+    assert path.read_text() == "new"
+
+
+def test_json_that_cannot_be_written_leaves_the_old(tmp_path):
+    path = tmp_path / "facts.json"
+    write_json(path, {"name": "Père", "score": 0.5})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Père", "score": 0.5}
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"score": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Père", "score": 0.5}
+    assert os.listdir(tmp_path) == ["facts.json"]

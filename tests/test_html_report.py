@@ -1,26 +1,22 @@
 """The page that someone who did not run the job can read."""
 
 import re
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from small_recording import CHANNELS, recording
 
-from npa.datasets import simulate_recording
+from npa import viz
 from npa.files import load_recording
 from npa.html_report import blink_sentence, tallest_peak, write_html_report
-from npa.main_job import run_main_job
+from npa.main_job import run_main_job, save_main_job
 from npa.parameterize import FOOOFFitter
-
-CHANNELS = ["Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2"]
+from npa.viz import draw_power
 
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
-
-
-def recording(**kwargs):
-    """Forty simulated seconds of eight electrodes."""
-    return simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, seed=0, **kwargs)[0]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +87,20 @@ def test_page_without_blinks_and_positions(quiet, tmp_path):
     assert re.search(r"Bad channels</th>\s*<td>C3<", text)
     for title in ("Blink components", ">Maps<", "as recorded"):
         assert title not in text, title
+
+
+def test_figures_are_drawn_once(job, tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(freqs, power):
+        drawn.append(list(power))
+        return draw_power(freqs, power)
+
+    monkeypatch.setattr(viz, "draw_power", draw)
+    again = replace(job)
+    save_main_job(again, tmp_path)
+    page(again, tmp_path)
+    assert drawn == [["as recorded", "without blinks", "amplified"]]
 
 
 def test_names_are_text_and_not_markup(job, tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from made_up_reviews import write_reviews
 
 from npa_ann.gates import lstm_gates
 from npa_ann.studies.listening import (
@@ -13,14 +12,7 @@ from npa_ann.studies.listening import (
     spectra_of_review,
     while_reading,
 )
-from npa_ann.studies.reviews import load_reviews
 from npa_ann.studies.slopes import summed_slope
-
-
-@pytest.fixture(scope="module")
-def reviews(tmp_path_factory):
-    folder = write_reviews(tmp_path_factory.mktemp("corpus"), np.random.default_rng(0))
-    return load_reviews(folder, vocabulary=13, length=60, width_step=30)
 
 
 @pytest.fixture(scope="module")

@@ -4,22 +4,14 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
+from small_recording import CHANNELS, SFREQ, recording
 
 from npa.blinks import BlinkICARemover
-from npa.datasets import simulate_recording
 from npa.main_job import mean_power, run_main_job, save_main_job
 from npa.parameterize import FOOOFFitter
 from npa.spectral import psd
 
-CHANNELS = ["Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2"]
-SFREQ = 128.0
-
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
-
-
-def recording(**kwargs):
-    """Forty simulated seconds of eight electrodes."""
-    return simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=SFREQ, seed=0, **kwargs)[0]
 
 
 @pytest.fixture(scope="module")

@@ -5,27 +5,24 @@ import struct
 
 import numpy as np
 import pytest
+from written_mnist import idx_of
 
 from npa_ann.corpora import read_mnist
 
 TRAIN = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
 TEST = 255 - TRAIN[:2]
 FILES = {
-    "train-images-idx3-ubyte": (0x0803, TRAIN),
-    "train-labels-idx1-ubyte": (0x0801, np.array([5, 0, 9], np.uint8)),
-    "t10k-images-idx3-ubyte": (0x0803, TEST),
-    "t10k-labels-idx1-ubyte": (0x0801, np.array([7, 2], np.uint8)),
+    "train-images-idx3-ubyte": TRAIN,
+    "train-labels-idx1-ubyte": np.array([5, 0, 9], np.uint8),
+    "t10k-images-idx3-ubyte": TEST,
+    "t10k-labels-idx1-ubyte": np.array([7, 2], np.uint8),
 }
-
-
-def pack(magic, values):
-    return struct.pack(f">{1 + values.ndim}I", magic, *values.shape) + values.tobytes()
 
 
 def write_corpus(folder, packed=False):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (magic, values) in FILES.items():
-        content = pack(magic, values)
+    for name, values in FILES.items():
+        content = idx_of(values)
         if packed:
             (folder / f"{name}.gz").write_bytes(gzip.compress(content))
         else:
@@ -51,7 +48,7 @@ def test_finds_the_folder_in_the_environment(tmp_path, monkeypatch):
 
 
 def test_truncated_files_are_named(tmp_path):
-    whole = pack(*FILES["train-images-idx3-ubyte"])
+    whole = idx_of(FILES["train-images-idx3-ubyte"])
     write_corpus(tmp_path)
     for end in (0, 3, 15, 16, len(whole) - 1):
         (tmp_path / "train-images-idx3-ubyte").write_bytes(whole[:end])
@@ -82,14 +79,14 @@ def test_wrong_magic_number_is_named(tmp_path, magic):
 
 def test_count_mismatch_is_named(tmp_path):
     write_corpus(tmp_path)
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(pack(0x0801, np.zeros(3, np.uint8)))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx_of(np.zeros(3, np.uint8)))
     with pytest.raises(ValueError, match=r"t10k-images.*t10k-labels.*2 images and 3 labels"):
         read_mnist(tmp_path)
 
 
 def test_impossible_labels_are_named(tmp_path):
     write_corpus(tmp_path)
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(pack(0x0801, np.array([1, 10], np.uint8)))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx_of(np.array([1, 10], np.uint8)))
     with pytest.raises(ValueError, match=r"t10k-labels.*0 to 9, got 10 for image 1"):
         read_mnist(tmp_path)
 

@@ -55,6 +55,7 @@ def test_recurrent_network_to_slopes(lstm, reviews):
     assert isinstance(table, pd.DataFrame)
     assert list(table) == [f"lstm/{gate}_slope" for gate in GATES]
     assert len(table) == len(reviews)
+    assert np.isfinite(table.to_numpy()).all()
     means = table.mean()
     assert means["lstm/h_slope"] < means["lstm/cc_slope"] - 0.3  # slope, cycles per token
 
@@ -69,7 +70,9 @@ def test_convolutional_network_to_tags():
     ).set_output(transform="pandas")
     table = pipeline.fit_transform(images)
     assert isinstance(table, pd.DataFrame)
+    assert len(table) == len(images)
     assert "relu_1/filter/003_snr_f1" in table
+    assert "relu_4/filter/012_snr_2f1" in table
     assert "relu_4/filter/012_snr_2f1-f2" in table
     assert np.nanmax(table.filter(like="_snr_f1")) > 100
 

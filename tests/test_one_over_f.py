@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up_reviews import write_reviews
+from made_up_reviews import CORPUS, SMALL, write_reviews
 
 from npa.datasets import simulate_recording
 from npa_ann.studies import listening, one_over_f
@@ -20,8 +20,6 @@ from npa_ann.studies.shipped import ship
 from npa_ann.studies.slopes import MEASURES, SIGNALS
 from npa_ann.studies.store import Store
 
-SMALL = {"batch_size": 16, "embedding": 4, "units": 5, "learning_rate": 0.02, "target": None}
-CORPUS = {"vocabulary": 13, "length": 60, "width_step": 30}
 ARGUMENTS = {
     "networks": 2,
     "epochs": 2,
@@ -34,7 +32,7 @@ ARGUMENTS = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_reviews(tmp_path_factory.mktemp("corpus"), np.random.default_rng(0))
+    return write_reviews(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +112,7 @@ def test_an_interrupted_run_goes_on(finished, data, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run(data, out=tmp_path, **arguments)
     assert not (tmp_path / "results.json").exists()
-    assert not list(tmp_path.rglob("*.part*"))
+    assert not list(tmp_path.rglob(".*"))
     stored = set((tmp_path / "measured").iterdir())
     assert stored
     again = run(data, out=tmp_path, **arguments)

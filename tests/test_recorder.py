@@ -11,7 +11,6 @@ from keras import layers
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from npa import FrequencyTagger, PSDExponent
 from npa_ann import ActivationRecorder, ContrastFlicker
 from npa_ann.gates import LSTM_SIGNALS
 from npa_ann.networks import plain_cnn, resnet, sentiment_lstm
@@ -356,28 +355,6 @@ def test_frames_carry_their_rate_and_names_pass(rng):
     assert pipeline.get_feature_names_out().tolist() == epochs.ch_names
 
 
-def test_estimators_read_networks(rng):
-    lstm, images = sentiment_lstm(), rng.uniform(size=(3, 32, 32, 3))
-    slopes = make_pipeline(
-        ActivationRecorder(lstm, layer="lstm", signals=("f", "i", "cc", "o", "c_out", "h")),
-        PSDExponent(aggregate="sum", by="/"),
-    ).set_output(transform="pandas")
-    table = slopes.fit_transform(rng.integers(2, 4002, (4, 500)))
-    assert table.columns.tolist() == [
-        f"lstm/{gate}_slope" for gate in ("f", "i", "cc", "o", "c_out", "h")
-    ]
-    assert np.isfinite(table.to_numpy()).all()
-
-    tagged = make_pipeline(
-        ContrastFlicker(frequencies=(6.0, 7.5), regions="halves", fps=120, duration=2.0),
-        ActivationRecorder(resnet(8), layer=["relu_1", "relu_4"]),
-        FrequencyTagger(frequencies=(6.0, 7.5)),
-    ).set_output(transform="pandas")
-    table = tagged.fit_transform(images)
-    assert len(table) == 3
-    assert "relu_4/filter/012_snr_2f1" in table.columns
-
-
 def halves_spectrum(activation, layer):
     """Amplitude spectrum (n_filters, n_bins) at 0.5 Hz of one image whose halves flicker."""
     model = resnet(8, activation=activation, normalization=False)
@@ -460,10 +437,18 @@ def test_bad_inputs(rng):
         cnn.transform(sequence)
 
 
-def test_a_token_outside_the_vocabulary_is_refused():
+@pytest.mark.parametrize("token", [22, -1, 1.5, np.nan])
+def test_what_is_no_token_is_refused(token):
     recorder = ActivationRecorder(sentiment_lstm(vocabulary=20), "embedding")
+    with pytest.raises(ValueError, match=f"whole numbers from 0 to 21, .* got {token}"):
+        recorder.fit(np.full((1, 5), token))
+
+
+def test_errors_of_the_backend_name_the_input():
+    tokens_later = [keras.Input((4,)), layers.Reshape((2, 2)), layers.Embedding(9, 3, name="late")]
+    recorder = ActivationRecorder(keras.Sequential(tokens_later), "late")
     with pytest.raises(ValueError, match="X cannot be run through the model: .*indices"):
-        recorder.fit(np.full((1, 5), 1000))
+        recorder.fit(np.full((1, 4), 1000))
 
 
 def test_a_changed_activation_is_noticed(rng):

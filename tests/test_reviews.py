@@ -7,12 +7,6 @@ from made_up_reviews import BLAME, NEUTRAL, PRAISE, write_reviews
 from npa_ann.studies.reviews import Reviews, draw_controls, load_reviews, randomize_phases
 
 
-@pytest.fixture(scope="module")
-def reviews(tmp_path_factory):
-    folder = write_reviews(tmp_path_factory.mktemp("corpus"), np.random.default_rng(0))
-    return load_reviews(folder, vocabulary=13, length=60, width_step=30)
-
-
 def test_corpus_is_split_and_numbered(reviews):
     assert reviews.tokens.shape == (200, 60)
     assert (len(reviews.train), len(reviews.test)) == (140, 60)
@@ -56,7 +50,7 @@ def test_controls_keep_words_or_their_frequencies(reviews):
 
 
 def test_prescribed_words_number_the_reviews(reviews, tmp_path):
-    folder = write_reviews(tmp_path, np.random.default_rng(0))
+    folder = write_reviews(tmp_path)
     again = load_reviews(folder, words=reviews.vocabulary[2:], length=60, width_step=30)
     assert again.fingerprint == reviews.fingerprint
     fewer = load_reviews(folder, words=["film"], length=60, width_step=30)

@@ -1,11 +1,11 @@
 """The study of rhythms end to end on 100 small digits, its parts, and the shipped networks."""
 
 import json
-import struct
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from written_mnist import idx_of
 
 from npa.datasets.packaged import packaged_data
 from npa_ann import cli
@@ -30,11 +30,8 @@ def write_digits(folder, n_train=80, n_test=20):
     pixels, labels = load_digits(return_X_y=True)
     pixels = (pixels.reshape(-1, 8, 8) * 15).astype(np.uint8)
     for stem, rows in {"train": slice(n_train), "t10k": slice(n_train, n_train + n_test)}.items():
-        head = struct.pack(">4I", 0x0803, len(pixels[rows]), 8, 8)
-        (folder / f"{stem}-images-idx3-ubyte").write_bytes(head + pixels[rows].tobytes())
-        head = struct.pack(">2I", 0x0801, len(labels[rows]))
-        content = head + labels[rows].astype(np.uint8).tobytes()
-        (folder / f"{stem}-labels-idx1-ubyte").write_bytes(content)
+        (folder / f"{stem}-images-idx3-ubyte").write_bytes(idx_of(pixels[rows]))
+        (folder / f"{stem}-labels-idx1-ubyte").write_bytes(idx_of(labels[rows].astype(np.uint8)))
     return folder
 
 

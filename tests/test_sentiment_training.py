@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up_reviews import write_reviews
+from made_up_reviews import SMALL
 
 from npa.datasets.packaged import packaged_data
 from npa_ann.networks import load_weights, sentiment_lstm
@@ -13,14 +13,6 @@ from npa_ann.studies import checkpoints
 from npa_ann.studies.reviews import Reviews, load_reviews
 from npa_ann.studies.sentiment_training import build_network, evaluate, predict, train
 from npa_ann.studies.shipped import open_network, read_card, ship
-
-SMALL = {"batch_size": 16, "embedding": 4, "units": 5, "learning_rate": 0.02, "target": None}
-
-
-@pytest.fixture(scope="module")
-def reviews(tmp_path_factory):
-    folder = write_reviews(tmp_path_factory.mktemp("corpus"), np.random.default_rng(0))
-    return load_reviews(folder, vocabulary=13, length=60, width_step=30)
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,15 @@
 """Archives become folders whole or not at all, and write nowhere else."""
 
-import io
 import re
 import tarfile
 
 import pytest
+from written_tar import write_tar
 
 from npa.datasets import unpacking
 from npa.datasets.unpacking import unpack
 
 REVIEWS = {"corpus/pos/0_9.txt": b"Lovely.", "corpus/neg/0_2.txt": b"Dull."}
-
-
-def pack(path, members, compression="gz"):
-    """Write a tar archive of these names and contents."""
-    with tarfile.open(path, f"w:{compression}") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
 
 
 def texts(folder):
@@ -31,13 +22,13 @@ def archive(tmp_path):
     """A small archive, alone in its folder."""
     path = tmp_path / "cache" / "reviews.tar.gz"
     path.parent.mkdir()
-    pack(path, REVIEWS)
+    write_tar(path, REVIEWS.items())
     return path
 
 
 @pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
 def test_unpacks(archive, compression):
-    pack(archive, {"./empty.txt": b"", **REVIEWS}, compression)
+    write_tar(archive, [("./empty.txt", b""), *REVIEWS.items()], f"w:{compression}")
     folder = unpack(archive, "a")
     assert texts(folder) == {"empty.txt": b"", **REVIEWS}
     assert sorted(path.name for path in archive.parent.iterdir()) == [archive.name, folder.name]
@@ -65,7 +56,7 @@ def test_damage_is_undone(archive, damage):
 
 def test_new_edition_is_unpacked_afresh(archive):
     unpack(archive, "a")
-    pack(archive, {"corpus/pos/2_9.txt": b"New."})
+    write_tar(archive, [("corpus/pos/2_9.txt", b"New.")])
     assert texts(unpack(archive, "b")) == {"corpus/pos/2_9.txt": b"New."}
 
 
@@ -86,7 +77,7 @@ def test_interruption_leaves_nothing(archive, monkeypatch):
     "name", ["../evil", "a/../../evil", "/evil", "C:\\evil", "a\\..\\..\\evil"]
 )
 def test_member_outside_its_folder_is_refused(archive, tmp_path, name):
-    pack(archive, {"fine.txt": b"", name: b"evil"})
+    write_tar(archive, [("fine.txt", b""), (name, b"evil")])
     with pytest.raises(ValueError, match=re.escape(repr(name))):
         unpack(archive, "a")
     assert list(archive.parent.iterdir()) == [archive]

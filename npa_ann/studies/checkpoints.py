@@ -1,7 +1,6 @@
 """The folder of one training: its record, the weights after every epoch, and how to resume."""
 
 import json
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from npa.files import write_json
 from npa_ann.weights import load_weights, save_weights
 
 
@@ -96,9 +96,7 @@ class Checkpoints:
             keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables
         ]
         np.savez(self._state(epoch), *remembered)
-        temporary = self.folder / "training.json.part"
-        temporary.write_text(json.dumps(self.record, indent=1) + "\n")
-        os.replace(temporary, self.folder / "training.json")
+        write_json(self.folder / "training.json", self.record)
         for old in set(self.folder.glob("optimizer_*.npz")) - {self._state(epoch)}:
             old.unlink()
 

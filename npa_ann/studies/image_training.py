@@ -1,6 +1,5 @@
 """Networks that name what an image shows: trained, resumed and scored."""
 
-import hashlib
 import json
 import time
 from functools import partial
@@ -12,6 +11,7 @@ from mne.utils import logger
 
 from npa.checks import check_number, check_option
 from npa_ann.networks import plain_cnn, resnet
+from npa_ann.studies.cards import copy_weights, save_card
 from npa_ann.studies.checkpoints import Checkpoints
 
 NETWORKS = {
@@ -262,7 +262,7 @@ def ship(training, folder):
     --------
     >>> card = ship("ssvep/resnet_32", "datasets/weights")  # doctest: +SKIP
     """
-    training, folder = Path(training), Path(folder)
+    training = Path(training)
     record = json.loads((training / "training.json").read_text())
     settings, last = record["settings"], record["epochs"][-1]
     if "test" not in last:
@@ -270,22 +270,18 @@ def ship(training, folder):
             f"training must have come to epoch {settings['epochs']}, got {str(training)!r} at "
             f"epoch {last['epoch']}."
         )
-    content = (training / f"epoch_{last['epoch']:02d}.npz").read_bytes()
     name = settings["network"]
-    (folder / f"{name}.npz").write_bytes(content)
     card = {
         "licence": "BSD-3-Clause for the weights; the images belong to their makers",
         "network": f"npa_ann.networks, {name}: from pixels in [0, 1] to ten classes",
         "corpus": "CIFAR-10 (Krizhevsky 2009), all 50,000 training images, flipped and shifted",
-        "file": f"{name}.npz",
-        "sha256": hashlib.sha256(content).hexdigest(),
+        **copy_weights(training / f"epoch_{last['epoch']:02d}.npz", folder, name),
         "settings": settings,
         "versions": record["versions"],
         "train": last["train"],
         "test": last["test"],
     }
-    (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    return save_card(folder, name, card)
 
 
 def _build(settings, side):

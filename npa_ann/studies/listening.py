@@ -100,12 +100,10 @@ def on_controls(weights, reviews, rows, rng):
     Examples
     --------
     >>> from npa_ann.networks import sentiment_lstm
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> rows, tokens = np.arange(4), np.random.default_rng(0).integers(2, 5, (4, 40))
-    >>> words = ("", "[UNK]", "a", "b", "c")
-    >>> reviews = Reviews(tokens, np.full(4, 40), rows % 2, rows, rows, words)
-    >>> weights = sentiment_lstm(3, 2, 3).get_weights()
-    >>> list(on_controls(weights, reviews, rows, np.random.default_rng(0)))
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> reviews = made_up_reviews(8, length=40)
+    >>> weights = sentiment_lstm(2, 2, 3).get_weights()
+    >>> list(on_controls(weights, reviews, reviews.test, np.random.default_rng(0)))
     ['reviews', 'shuffled', 'random', 'phases']
     """
     embedding, *layer = weights[:4]

@@ -2,11 +2,12 @@
 
 import html
 import json
-import os
 from dataclasses import dataclass
 
 import mne
 import numpy as np
+
+from npa.files import write_json
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,8 @@ def write_results(results, path):
     ...     write_results({"slope": [float("nan"), -1.0]}, Path(out, "results.json"))
     {'slope': [None, -1.0]}
     """
-    text = json.dumps(_plain(results), indent=1, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-    return json.loads(text)
+    write_json(path, _plain(results))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _plain(value):

@@ -83,16 +83,8 @@ def train_network(out, reviews, seed, cell="lstm", **training):
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> import numpy as np
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> reviews = Reviews(
-    ...     tokens=np.tile([[2, 2, 2], [3, 3, 3]], (20, 1)),
-    ...     n_words=np.full(40, 3),
-    ...     labels=np.tile([0, 1], 20),
-    ...     train=np.arange(30),
-    ...     test=np.arange(30, 40),
-    ...     vocabulary=("", "[UNK]", "dull", "fine"),
-    ... )
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> reviews = made_up_reviews()
     >>> with TemporaryDirectory() as out:
     ...     network = train_network(out, reviews, 1, epochs=1, embedding=2, units=2)
     >>> sorted(network.states)

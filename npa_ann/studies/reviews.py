@@ -137,6 +137,33 @@ def load_reviews(
     return Reviews(tokens, n_words, labels, train, test, tuple(words), width_step)
 
 
+def made_up_reviews(n_reviews=40, length=3):
+    """Make reviews up, for examples that need some.
+
+    Parameters
+    ----------
+    n_reviews : int
+        How many; the last quarter are test reviews.
+    length : int
+        Words of each, drawn from a vocabulary of two.
+
+    Returns
+    -------
+    reviews : Reviews
+        Every other review praises, whatever its words.
+
+    Examples
+    --------
+    >>> reviews = made_up_reviews(8)
+    >>> reviews.tokens.shape, reviews.test.tolist(), reviews.vocabulary
+    ((8, 3), [6, 7], ('', '[UNK]', 'dull', 'fine'))
+    """
+    tokens = np.random.default_rng(0).integers(2, 4, (n_reviews, length))
+    train, test = np.split(np.arange(n_reviews), [3 * n_reviews // 4])
+    words = (PAD, UNKNOWN, "dull", "fine")
+    return Reviews(tokens, np.full(n_reviews, length), np.arange(n_reviews) % 2, train, test, words)
+
+
 def draw_controls(reviews, rows, rng):
     """Make the inputs that share a review's words but not their order, or neither.
 

@@ -39,10 +39,8 @@ def build_network(reviews, cell="lstm", embedding=32, units=60):
 
     Examples
     --------
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> none = np.empty((0, 3), int)
-    >>> reviews = Reviews(none, none, none, none, none, ("", "[UNK]", "dull", "fine"))
-    >>> [layer.name for layer in build_network(reviews, "gru").layers]
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> [layer.name for layer in build_network(made_up_reviews(), "gru").layers]
     ['embedding', 'gru', 'output']
     """
     check_option("cell", cell, CELLS)
@@ -123,15 +121,8 @@ def train(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> reviews = Reviews(
-    ...     tokens=np.tile([[2, 2, 2], [3, 3, 3]], (20, 1)),
-    ...     n_words=np.full(40, 3),
-    ...     labels=np.tile([0, 1], 20),
-    ...     train=np.arange(30),
-    ...     test=np.arange(30, 40),
-    ...     vocabulary=("", "[UNK]", "dull", "fine"),
-    ... )
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> reviews = made_up_reviews()
     >>> with TemporaryDirectory() as out:
     ...     small = {"batch_size": 4, "embedding": 2, "units": 2}
     ...     record = train(0, reviews, out, epochs=2, target=None, **small)
@@ -205,15 +196,8 @@ def evaluate(model, reviews, rows, batch_size=256):
     --------
     A network whose weights are zero is undecided, at log 2 nats:
 
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> reviews = Reviews(
-    ...     tokens=np.tile([[2, 2, 2], [3, 3, 3]], (20, 1)),
-    ...     n_words=np.full(40, 3),
-    ...     labels=np.tile([0, 1], 20),
-    ...     train=np.arange(30),
-    ...     test=np.arange(30, 40),
-    ...     vocabulary=("", "[UNK]", "dull", "fine"),
-    ... )
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> reviews = made_up_reviews()
     >>> model = sentiment_lstm(vocabulary=2, embedding=2, units=2)
     >>> model.set_weights([np.zeros(weight.shape) for weight in model.weights])
     >>> scores = evaluate(model, reviews, reviews.test)
@@ -250,15 +234,8 @@ def predict(model, reviews, rows, batch_size=256):
 
     Examples
     --------
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> reviews = Reviews(
-    ...     tokens=np.tile([[2, 2, 2], [3, 3, 3]], (20, 1)),
-    ...     n_words=np.full(40, 3),
-    ...     labels=np.tile([0, 1], 20),
-    ...     train=np.arange(30),
-    ...     test=np.arange(30, 40),
-    ...     vocabulary=("", "[UNK]", "dull", "fine"),
-    ... )
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> reviews = made_up_reviews()
     >>> model = sentiment_lstm(vocabulary=2, embedding=2, units=2)
     >>> model.set_weights([np.zeros(weight.shape) for weight in model.weights])
     >>> predict(model, reviews, [31, 30])

@@ -1,10 +1,10 @@
 """Trained networks handed on: weights, word list and card in one folder, and back."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from npa_ann.networks import load_weights, sentiment_lstm
+from npa_ann.studies.cards import copy_weights, find_weights, load_card, save_card
 
 
 def ship(trainings, reviews, folder, name="sentiment_lstm"):
@@ -36,17 +36,9 @@ def ship(trainings, reviews, folder, name="sentiment_lstm"):
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> import numpy as np
-    >>> from npa_ann.studies.reviews import Reviews
+    >>> from npa_ann.studies.reviews import made_up_reviews
     >>> from npa_ann.studies.sentiment_training import train
-    >>> reviews = Reviews(
-    ...     tokens=np.tile([[2, 2, 2], [3, 3, 3]], (20, 1)),
-    ...     n_words=np.full(40, 3),
-    ...     labels=np.tile([0, 1], 20),
-    ...     train=np.arange(30),
-    ...     test=np.arange(30, 40),
-    ...     vocabulary=("", "[UNK]", "dull", "fine"),
-    ... )
+    >>> reviews = made_up_reviews()
     >>> with TemporaryDirectory() as out:
     ...     _ = train(7, reviews, out, epochs=1, batch_size=4, embedding=2, units=2)
     ...     card = ship([out], reviews, out)
@@ -60,13 +52,10 @@ def ship(trainings, reviews, folder, name="sentiment_lstm"):
         if record["settings"]["reviews"] != reviews.fingerprint:
             raise ValueError(f"The training in {str(training)!r} belongs to other reviews.")
         epoch = record["chosen"]["validation"]
-        content = (training / f"epoch_{epoch:02d}.npz").read_bytes()
         seed = record["settings"]["seed"]
-        (folder / f"{name}_{seed}.npz").write_bytes(content)
         networks.append(
             {
-                "file": f"{name}_{seed}.npz",
-                "sha256": hashlib.sha256(content).hexdigest(),
+                **copy_weights(training / f"epoch_{epoch:02d}.npz", folder, f"{name}_{seed}"),
                 "seed": seed,
                 "epochs_trained": record["epochs"][-1]["epoch"],
                 "chosen_by_validation": record["epochs"][epoch],
@@ -92,8 +81,7 @@ def ship(trainings, reviews, folder, name="sentiment_lstm"):
         "versions": record["versions"],
         "networks": networks,
     }
-    (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    return save_card(folder, name, card)
 
 
 def read_card(folder, name="sentiment_lstm"):
@@ -124,11 +112,11 @@ def read_card(folder, name="sentiment_lstm"):
     Traceback (most recent call last):
     FileNotFoundError: There are no trained networks 'sentiment_lstm' in 'nowhere'.
     """
-    folder = Path(folder)
-    if not (folder / f"{name}.json").exists():
+    card = load_card(folder, name)
+    if card is None:
         raise FileNotFoundError(f"There are no trained networks {name!r} in {str(folder)!r}.")
-    words = (folder / f"{name}_words.txt").read_text(encoding="utf-8").splitlines()
-    return json.loads((folder / f"{name}.json").read_text()), words
+    words = (Path(folder) / f"{name}_words.txt").read_text(encoding="utf-8").splitlines()
+    return card, words
 
 
 def open_network(folder, number=0, name="sentiment_lstm"):
@@ -161,7 +149,5 @@ def open_network(folder, number=0, name="sentiment_lstm"):
     """
     card, words = read_card(folder, name)
     network, settings = card["networks"][number], card["settings"]
-    path = Path(folder) / network["file"]
-    if hashlib.sha256(path.read_bytes()).hexdigest() != network["sha256"]:
-        raise ValueError(f"{path.name!r} is not the file that its card describes.")
-    return load_weights(sentiment_lstm(len(words), settings["embedding"], settings["units"]), path)
+    model = sentiment_lstm(len(words), settings["embedding"], settings["units"])
+    return load_weights(model, find_weights(folder, network))

@@ -1,11 +1,11 @@
 """Measurements kept under what they were measured on, so that an interrupted study can go on."""
 
 import hashlib
-import os
 
 import numpy as np
 
 from npa import __version__
+from npa.files import staged_file
 
 
 class Store:
@@ -40,9 +40,8 @@ class Store:
         if not path.exists():
             flat = {}
             _flatten(compute(), (), flat)
-            temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, **flat)
-            os.replace(temporary, path)
+            with staged_file(path) as aside:
+                np.savez(aside, **flat)
         with np.load(path, allow_pickle=False) as stored:
             return _unflatten({key: stored[key] for key in stored.files})
 

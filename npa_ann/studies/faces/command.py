@@ -1,8 +1,8 @@
 """The command ``npa-ann study faces``; Keras is loaded only when it runs."""
 
-import sys
 from functools import partial
-from pathlib import Path
+
+from npa_ann.studies.commands import run_study
 
 DATASETS = ("simulated", "n170", "visual", "ft10", "bids")
 EFFECTS = (0.0, 0.5, 1.0)
@@ -79,22 +79,19 @@ def add_parser(subparsers):
 
 def _job(args):
     """Run the study as the command line asks, and say where the results lie."""
-    import matplotlib as mpl
-    from tqdm import tqdm
-
     from npa_ann.studies.faces import run
     from npa_ann.studies.faces.conditions import CONDITIONS, MAIN
 
-    mpl.use("Agg")
-    words = ["npa-ann study faces --dataset", *args.dataset]
+    options = ["--dataset", *args.dataset]
     if "simulated" in args.dataset and tuple(args.effects) != EFFECTS:
-        words += ["--effects", *(f"{effect:g}" for effect in args.effects)]
+        options += ["--effects", *(f"{effect:g}" for effect in args.effects)]
     if args.decoders is not None:
-        words += ["--decoders", *args.decoders]
+        options += ["--decoders", *args.decoders]
     if args.conditions != "all":
-        words += ["--conditions", args.conditions]
-    words += [f"--permutations {args.permutations} --bootstraps {args.bootstraps}"]
-    run(
+        options += ["--conditions", args.conditions]
+    options += [f"--permutations {args.permutations} --bootstraps {args.bootstraps}"]
+    study = partial(
+        run,
         args.data,
         args.dataset,
         args.out,
@@ -105,11 +102,8 @@ def _job(args):
         effects=args.effects,
         conditions=CONDITIONS if args.conditions == "all" else MAIN,
         events=_parse_events(args.events),
-        progress=partial(tqdm, desc="npa-ann study faces", file=sys.stderr),
-        command=" ".join(words),
     )
-    sys.stdout.write((Path(args.out) / "results.md").read_text(encoding="utf-8"))
-    sys.stdout.write(f"\nResults in {Path(args.out).resolve()}\n")
+    run_study("faces", options, study, args.out)
 
 
 def _parse_events(words):

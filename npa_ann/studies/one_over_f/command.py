@@ -1,8 +1,8 @@
 """The command ``npa-ann study one-over-f``; Keras is loaded only when it runs."""
 
-import sys
 from functools import partial
-from pathlib import Path
+
+from npa_ann.studies.commands import run_study
 
 SEEDS = (1, 2, 3, 4, 5)
 PEERS = ("gru", "simple_rnn")
@@ -48,27 +48,19 @@ def add_parser(subparsers):
 
 def _job(args):
     """Run the study as the command line asks, and say where the results lie."""
-    import matplotlib as mpl
-    from tqdm import tqdm
-
     from npa_ann.studies.one_over_f import run
 
-    mpl.use("Agg")
-
-    words = ["npa-ann study one-over-f", f"--networks {args.networks}"]
-    words += ["--pretrained"] if args.pretrained else [f"--epochs {args.epochs}"]
+    options = [f"--networks {args.networks}"]
+    options += ["--pretrained"] if args.pretrained else [f"--epochs {args.epochs}"]
     if not args.pretrained and tuple(args.peers) != PEERS:
-        words.append(" ".join(["--peers", *args.peers]))
-    bar = partial(tqdm, desc="npa-ann study one-over-f", unit="network", file=sys.stderr)
-    run(
+        options.append(" ".join(["--peers", *args.peers]))
+    study = partial(
+        run,
         args.data,
         args.networks,
         args.out,
         args.pretrained,
         epochs=args.epochs,
         peers=args.peers,
-        progress=bar,
-        command=" ".join(words),
     )
-    sys.stdout.write((Path(args.out) / "results.md").read_text(encoding="utf-8"))
-    sys.stdout.write(f"\nResults in {Path(args.out).resolve()}\n")
+    run_study("one-over-f", options, study, args.out, unit="network")

@@ -33,11 +33,8 @@ def choose_rows(reviews, n_closer):
 
     Examples
     --------
-    >>> from npa_ann.studies.reviews import Reviews
-    >>> rows = np.arange(6)
-    >>> words = ("", "[UNK]", "a")
-    >>> reviews = Reviews(np.full((6, 3), 2), np.full(6, 3), rows % 2, rows[:2], rows[2:], words)
-    >>> [len(some) for some in choose_rows(reviews, 3).values()]
+    >>> from npa_ann.studies.reviews import made_up_reviews
+    >>> [len(some) for some in choose_rows(made_up_reviews(16), 3).values()]
     [4, 3]
     """
     long = reviews.long_rows()
@@ -75,11 +72,9 @@ def measure_network(network, reviews, rows, store):
     Examples
     --------
     >>> from npa_ann.studies.readers import ReadingNetwork
-    >>> from npa_ann.studies.reviews import Reviews
+    >>> from npa_ann.studies.reviews import made_up_reviews
     >>> from npa_ann.studies.sentiment_training import build_network
-    >>> rows, tokens = np.arange(6), np.random.default_rng(0).integers(2, 5, (6, 64))
-    >>> words = ("", "[UNK]", "a", "b", "c")
-    >>> reviews = Reviews(tokens, np.full(6, 64), rows % 2, rows, rows, words)
+    >>> reviews = made_up_reviews(24, length=64)
     >>> model = build_network(reviews, "lstm", 2, 3)
     >>> states = {"untrained": model.get_weights(), "trained": model.get_weights()}
     >>> network = ReadingNetwork("lstm", 1, model, states, scores={})
@@ -156,11 +151,9 @@ def measure_peer(network, reviews, rows, store):
     Examples
     --------
     >>> from npa_ann.studies.readers import ReadingNetwork
-    >>> from npa_ann.studies.reviews import Reviews
+    >>> from npa_ann.studies.reviews import made_up_reviews
     >>> from npa_ann.studies.sentiment_training import build_network
-    >>> rows, tokens = np.arange(6), np.random.default_rng(0).integers(2, 5, (6, 64))
-    >>> words = ("", "[UNK]", "a", "b", "c")
-    >>> reviews = Reviews(tokens, np.full(6, 64), rows % 2, rows, rows, words)
+    >>> reviews = made_up_reviews(24, length=64)
     >>> model = build_network(reviews, "gru", 2, 3)
     >>> states = {"untrained": model.get_weights(), "trained": model.get_weights()}
     >>> network = ReadingNetwork("gru", 1, model, states, scores={})

@@ -1,9 +1,8 @@
 """The command ``npa-ann study rhythms``; Keras is loaded only when it runs."""
 
-import sys
 from functools import partial
-from pathlib import Path
 
+from npa_ann.studies.commands import run_study
 from npa_ann.studies.rhythms.jobs import ABLATIONS, SPACINGS
 
 
@@ -53,26 +52,19 @@ def add_parser(subparsers):
 
 def _job(args):
     """Run the study as the command line asks, and say where the results lie."""
-    import matplotlib as mpl
-    from tqdm import tqdm
-
     from npa_ann.studies.rhythms import run
 
-    mpl.use("Agg")
-
-    words = ["npa-ann study rhythms", f"--seeds {args.seeds}"]
+    options = [f"--seeds {args.seeds}"]
     if tuple(args.rhythms) != (*SPACINGS, *ABLATIONS):
-        words.append(" ".join(["--rhythms", *args.rhythms]))
-    words += ["--pretrained"] * args.pretrained + ["--only-finished"] * args.only_finished
-    run(
+        options.append(" ".join(["--rhythms", *args.rhythms]))
+    options += ["--pretrained"] * args.pretrained + ["--only-finished"] * args.only_finished
+    study = partial(
+        run,
         args.data,
         args.seeds,
         args.out,
         args.pretrained,
         rhythms=args.rhythms,
         only_finished=args.only_finished,
-        progress=partial(tqdm, desc="npa-ann study rhythms", unit="network", file=sys.stderr),
-        command=" ".join(words),
     )
-    sys.stdout.write((Path(args.out) / "results.md").read_text(encoding="utf-8"))
-    sys.stdout.write(f"\nResults in {Path(args.out).resolve()}\n")
+    run_study("rhythms", options, study, args.out, unit="network")

@@ -1,11 +1,11 @@
 """Trained digit networks: out of their training folders, handed on, and back."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from npa_ann.networks import load_weights
+from npa_ann.studies.cards import copy_weights, find_weights, load_card, save_card
 from npa_ann.studies.rhythms.jobs import NETWORKS
 from npa_ann.studies.rhythms.training import build_network
 
@@ -180,15 +180,12 @@ def open_shipped(name, seed, folder):
     >>> print(open_shipped("rnn", 1, "nowhere"))
     None
     """
-    path = Path(folder) / f"{SHIPPED[name]}.json"
-    card = json.loads(path.read_text()) if path.exists() else {"networks": []}
+    card = load_card(folder, SHIPPED[name]) or {"networks": []}
     for entry in card["networks"]:
         if entry["seed"] == seed:
-            file = path.with_name(entry["file"])
-            if hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
-                raise ValueError(f"{file.name!r} is not the file that its card describes.")
+            weights = {"trained": find_weights(folder, entry)}
             settings = card["settings"] | {"seed": seed}
-            return DigitNetwork(name, seed, settings, entry["chosen"], {"trained": file})
+            return DigitNetwork(name, seed, settings, entry["chosen"], weights)
     return None
 
 
@@ -197,13 +194,8 @@ def _write_card(kind, name, records, folder):
     networks = []
     for place in records:
         network = open_training(place, name)
-        content = network.weights["trained"].read_bytes()
-        file = folder / f"{kind}_{network.seed}.npz"
-        file.write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        networks.append(
-            {"file": file.name, "sha256": digest, "seed": network.seed, "chosen": network.chosen}
-        )
+        entry = copy_weights(network.weights["trained"], folder, f"{kind}_{network.seed}")
+        networks.append({**entry, "seed": network.seed, "chosen": network.chosen})
     settings, versions = (records[place][key] for key in ("settings", "versions"))
     card = {
         "licence": "BSD-3-Clause",
@@ -213,5 +205,4 @@ def _write_card(kind, name, records, folder):
         "versions": versions,
         "networks": sorted(networks, key=lambda network: network["seed"]),
     }
-    (folder / f"{kind}.json").write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    return save_card(folder, kind, card)

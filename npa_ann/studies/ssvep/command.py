@@ -1,8 +1,8 @@
 """The command ``npa-ann study ssvep``; Keras is loaded only when it runs."""
 
-import sys
 from functools import partial
-from pathlib import Path
+
+from npa_ann.studies.commands import run_study
 
 NETWORKS = ("resnet_32", "resnet_20", "plain_cnn")
 
@@ -49,26 +49,19 @@ def add_parser(subparsers):
 
 def _job(args):
     """Run the study as the command line asks, and say where the results lie."""
-    import matplotlib as mpl
-    from tqdm import tqdm
-
     from npa_ann.studies.ssvep import run
 
-    mpl.use("Agg")
-
-    words = ["npa-ann study ssvep", f"--images {args.images}"]
-    words += ["--pretrained"] if args.pretrained else [f"--epochs {args.epochs}"]
+    options = [f"--images {args.images}"]
+    options += ["--pretrained"] if args.pretrained else [f"--epochs {args.epochs}"]
     if tuple(args.networks) != NETWORKS:
-        words.append(" ".join(["--networks", *args.networks]))
-    run(
+        options.append(" ".join(["--networks", *args.networks]))
+    study = partial(
+        run,
         args.data,
         args.images,
         args.out,
         args.pretrained,
         networks=args.networks,
         training={"epochs": args.epochs},
-        progress=partial(tqdm, desc="npa-ann study ssvep", file=sys.stderr),
-        command=" ".join(words),
     )
-    sys.stdout.write((Path(args.out) / "results.md").read_text(encoding="utf-8"))
-    sys.stdout.write(f"\nResults in {Path(args.out).resolve()}\n")
+    run_study("ssvep", options, study, args.out)
