@@ -157,7 +157,7 @@ def _draw_frequencies(found):
         ax.axhline(limit, ls=":", lw=0.8, color="k")
     ax.axvline(READ_FROM, lw=0.5, color="k")
     ax.set(xlabel="Designed frequency (Hz)", ylabel="Recorded less designed (%)")
-    ax.legend(frameon=False, loc="center right")
+    ax.legend(frameon=False, loc="upper right")
     return figure
 
 
