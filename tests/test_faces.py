@@ -1,6 +1,7 @@
 """The faces study: readers to report, and every piece that its numbers rest on."""
 
 import argparse
+import dataclasses
 import json
 
 import joblib
@@ -373,3 +374,11 @@ def test_real_visual_data_across_subjects(data_dir):
     lda = make_decoders(["LDA"], 64.0)["LDA"]
     found, *_ = cells.decode(trials, "LDA", lda, "groups", 0, 50, joblib.Memory(None))
     assert found["raw"]["pooled_auc"] >= 0.78
+
+
+def test_real_recordings_that_come_as_epochs_are_cut(data_dir):
+    source, *_ = sources.open_sources("visual", data_dir)
+    subject, runs = next(iter(source.found.recordings.items()))
+    one = dataclasses.replace(source.found, recordings={subject: runs})
+    parts = conditions.cut_source(dataclasses.replace(source, found=one), 64.0, joblib.Memory(None))
+    assert {len(part.trials["raw"]) for part in parts.values()} == {30}

@@ -253,7 +253,8 @@ def cut_source(source, sfreq, memory, progress=None):
 
 def _fingerprint(recording):
     """Identify a recording by what it holds."""
-    loaded = recording.copy().load_data(verbose="ERROR")
+    with mne.use_log_level("ERROR"):
+        loaded = recording.copy().load_data()
     marks = (
         loaded.events
         if isinstance(loaded, mne.BaseEpochs)
