@@ -10,6 +10,8 @@ import mne
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+import npa.batch
+
 SFREQ = 100.0
 N_TIMES = 1000
 
@@ -52,6 +54,12 @@ class Fate(TransformerMixin, BaseEstimator):
             resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, hard))
             np.ones(2**31)  # 16 GiB
         return raw.copy().apply_function(lambda x: 2 * x)
+
+
+def run_slowly(files, out, log):
+    """Run a batch whose workers take two seconds for a recording."""
+    step = Fate(log=str(log), seconds=2.0)
+    npa.batch.run(step, files, out, n_jobs=2, outputs=("signal", "table"))
 
 
 def make_recordings(folder, n=4, n_times=N_TIMES):

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from batch_steps import Fate, make_recordings
+from batch_steps import Fate, make_recordings, run_slowly
 from killed_batch import contents, differing
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -91,11 +91,6 @@ def test_a_file_that_appears_while_a_folder_is_swept(tmp_path, monkeypatch):
         with pytest.raises(FileNotFoundError):
             (mark / "late").touch()
     assert not os.listdir(recording.folder)
-
-
-def run_slowly(files, out, log):
-    """Run a batch whose workers take two seconds for a recording."""
-    npa.batch.run(Fate(log=str(log), seconds=2.0), files, out, n_jobs=2, **QUICK)
 
 
 def attempts(log):

@@ -43,7 +43,8 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
     embedding, *weights = recorder.model.get_weights()[:4]
     expected = activation_slopes(weights, tokens, embedding=embedding)["as the paper"]
     for name in SIGNALS:
-        np.testing.assert_allclose(found[f"lstm/{name}"], expected[name], rtol=1e-5)
+        # Single precision: sums of other batches round otherwise.
+        np.testing.assert_allclose(found[f"lstm/{name}"], expected[name], atol=5e-5)
 
 
 def test_every_cell_can_be_kept(recorded):
