@@ -12,6 +12,7 @@ from functools import partial
 from os import getpid, sysconf
 from pathlib import Path
 
+from joblib.externals.loky import get_reusable_executor
 from sklearn.pipeline import make_pipeline
 
 from benchmarks.timing import clock, grow, in_fresh_process, print_run, ratio_of
@@ -60,7 +61,11 @@ def batch(folder, files, n_jobs, number):
         partial(run_batch, pipeline, files, out, n_jobs=n_jobs, outputs=("signal", "table"))
     )
     assert (summary["status"] == "done").all()
-    return {"workers": n_jobs, "wall_s": wall, "cpu_s": cpu_seconds() - before}
+    took = {"workers": n_jobs, "wall_s": wall, "cpu_s": cpu_seconds() - before}
+    # A process started by another one waits for its children as it ends, and idle workers stay
+    # for minutes.
+    get_reusable_executor().shutdown()
+    return took
 
 
 def one_recording(folder, steps, seconds):
