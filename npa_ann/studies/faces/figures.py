@@ -1,13 +1,14 @@
 """The figures of the faces study."""
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import mne
 import numpy as np
+from matplotlib.figure import Figure
 
 from npa_ann.studies.faces.conditions import CONDITIONS
 from npa_ann.studies.faces.material import WINDOWS
 
-_COLORS = dict(zip(CONDITIONS, plt.get_cmap("tab10").colors, strict=False))
+_COLORS = dict(zip(CONDITIONS, mpl.colormaps["tab10"].colors, strict=False))
 
 
 def all_figures(results, material):
@@ -89,8 +90,8 @@ def draw_fits(material):
     >>> len(draw_fits({"made up": {"r2": r2}}).axes)
     2
     """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for ax, name in zip(axes, ("FOOOF", "filters"), strict=True):
+    figure, axes = _panels(1, 2, (9, 3.5))
+    for ax, name in zip(axes[0], ("FOOOF", "filters"), strict=True):
         lowest = 0.95
         for place, own in enumerate(material.values()):
             values = np.array(own["r2"][name], dtype=float)
@@ -126,7 +127,7 @@ def draw_accuracy(cells, title):
     ['LDA']
     """
     decoders = list(dict.fromkeys(name for own in cells.values() for name in own))
-    figure, ax = plt.subplots(figsize=(2.5 + 2.2 * len(decoders), 4), layout="constrained")
+    figure, ((ax,),) = _panels(1, 1, (2.5 + 2.2 * len(decoders), 4))
     width = 0.8 / max(len(cells), 1)
     for number, (condition, own) in enumerate(cells.items()):
         folds = [
@@ -174,14 +175,7 @@ def draw_training(curves, title):
     >>> figure.axes[0].get_title()
     'raw'
     """
-    figure, axes = plt.subplots(
-        1,
-        len(curves),
-        figsize=(1 + 2.2 * len(curves), 3),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, axes = _panels(1, len(curves), (1 + 2.2 * len(curves), 3), sharey=True)
     for ax, (condition, folds) in zip(axes[0], curves.items(), strict=True):
         color = _COLORS.get(condition, "tab:gray")
         for history in folds.values():
@@ -218,9 +212,7 @@ def draw_responses(own, title):
     """
     sites = own["sites"]
     n_panels = max(len(sites), 1)
-    figure, axes = plt.subplots(
-        1, n_panels, figsize=(1.5 + 4.2 * n_panels, 3.5), squeeze=False, layout="constrained"
-    )
+    figure, axes = _panels(1, n_panels, (1.5 + 4.2 * n_panels, 3.5))
     times = 1e3 * np.array(own["times"])
     for ax, (name, channels) in zip(axes[0], sites.items(), strict=False):
         for condition, curves in own["erp"].items():
@@ -260,13 +252,7 @@ def draw_maps(own, title):
     >>> draw_maps(material["simulated, effect 1"], "simulated")  # doctest: +SKIP
     """
     conditions = list(own["maps"])
-    figure, axes = plt.subplots(
-        len(WINDOWS),
-        len(conditions),
-        figsize=(0.5 + 1.7 * len(conditions), 4),
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, axes = _panels(len(WINDOWS), len(conditions), (0.5 + 1.7 * len(conditions), 4))
     names = [name for name in own["ch_names"] if name in own["positions"]]
     rows = [own["ch_names"].index(name) for name in names]
     info = mne.create_info(names, 100.0, "eeg")
@@ -286,3 +272,9 @@ def draw_maps(own, title):
                 ax.set_ylabel(window)
     figure.suptitle(title)
     return figure
+
+
+def _panels(n_rows, n_columns, size, **options):
+    """Make a figure that pyplot does not keep: there is one for every data set and decoder."""
+    figure = Figure(size, layout="constrained")
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
