@@ -72,3 +72,8 @@ def make_recordings(folder, n=4, n_times=N_TIMES):
         paths.append(folder / f"p{seed}_raw.fif")
         mne.io.RawArray(noise, info, verbose=False).save(paths[-1], verbose=False)
     return paths
+
+
+def attempts(log):
+    """Return every attempt at a recording: its name, and the process that made it."""
+    return [tuple(path.name.split("-")[:2]) for path in log.iterdir()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import joblib
 import pytest
-from batch_steps import Fate, make_recordings
+from batch_steps import Fate, attempts, make_recordings
 from killed_batch import contents, differing
 from sklearn.pipeline import make_pipeline
 
@@ -70,11 +70,6 @@ def wait_until(answer, seconds=300):
     while not answer():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
-
-
-def attempts(log):
-    """Return every attempt at a recording: its name, and the process that made it."""
-    return [tuple(path.name.split("-")[:2]) for path in log.iterdir()]
 
 
 def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(cluster, tmp_path):

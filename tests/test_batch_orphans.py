@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from batch_steps import Fate, make_recordings, run_slowly
+from batch_steps import Fate, attempts, make_recordings, run_slowly
 from killed_batch import contents, differing
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -91,11 +91,6 @@ def test_a_file_that_appears_while_a_folder_is_swept(tmp_path, monkeypatch):
         with pytest.raises(FileNotFoundError):
             (mark / "late").touch()
     assert not os.listdir(recording.folder)
-
-
-def attempts(log):
-    """Return the name of a recording and the process of every attempt."""
-    return [tuple(path.name.split("-")[:2]) for path in log.iterdir()]
 
 
 def alive(process_id):

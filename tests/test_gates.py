@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_networks import random_weights
 
 from npa_ann.gates import GRU_SIGNALS, LSTM_SIGNALS, RNN_SIGNALS, gru_gates, lstm_gates, rnn_gates
 
@@ -10,11 +11,6 @@ HAND = 1e-12  # largest difference from numbers worked out in double precision
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
-
-
-def random_weights(rng, features, units, blocks, dtype=np.float64):
-    shapes = (features, blocks * units), (units, blocks * units), (blocks * units,)
-    return [rng.normal(0, 0.5, shape).astype(dtype) for shape in shapes]
 
 
 def test_two_units_by_hand():

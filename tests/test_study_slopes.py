@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
+from small_networks import random_weights
 
 from npa.exponent import PSDExponent
 from npa_ann.gates import gru_gates, lstm_gates
@@ -24,11 +25,6 @@ from npa_ann.studies.slopes import (
     summarize_slopes,
     summed_slope,
 )
-
-
-def random_weights(rng, features=3, units=4, blocks=4):
-    shapes = (features, blocks * units), (units, blocks * units), (blocks * units,)
-    return [rng.normal(0, 0.5, shape) for shape in shapes]
 
 
 def line_by_hand(cells):
