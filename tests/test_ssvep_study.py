@@ -62,6 +62,9 @@ def test_results_are_whole(finished):
         stage = (int(layer.rpartition("_")[2]) - 2) // 2
         assert counts["of"] == (16, 16, 32, 64)[stage + 1]
         assert max(counts[name] for name in "abc") <= counts["of"]
+    deeper = results["important_at_depth_0.9"]
+    assert {name for name in results["important_filters"] if name.startswith("relu")} == set(deeper)
+    assert all(set(counts) == {"a", "c", "of"} for counts in deeper.values())
     assert list(results["pruning"]["global"]["tagging"]) == ["0.1", "0.5"]
     gap = results["pruning"]["layer"]["tagging minus"]["random"]["0.5"]
     assert gap["interval"][0] <= gap["difference"] <= gap["interval"][1]

@@ -31,7 +31,9 @@ def summarize(measured):
     Notes
     -----
     ``important_filters`` counts, for every layer, filters whose score over all images is above
-    1.5; ``important_for_one_image`` those above 1.0 for the first image.
+    1.5; ``important_for_one_image`` those above 1.0 for the first image; and
+    ``important_at_depth_0.9`` those above 1.5 over the images that flickered more deeply, by the
+    scores that need no noise.
 
     Examples
     --------
@@ -56,6 +58,9 @@ def summarize(measured):
         },
         "important_for_one_image": count_important(
             clean, noisy, THRESHOLDS["one image"], rows=slice(1)
+        ),
+        "important_at_depth_0.9": _without_noise(
+            count_important(*2 * [measured["settings"]["depth 0.9"]], THRESHOLDS["all images"])
         ),
         "between_scores": _between_scores(clean, noisy),
         "new_terms": new_terms(clean),
@@ -100,6 +105,14 @@ def count_important(clean, noisy, threshold, rows=slice(None)):
             "of": int((layers == layer).sum()),
         }
         for layer in dict.fromkeys(layers)
+    }
+
+
+def _without_noise(counts):
+    """Leave out the score that needs noise."""
+    return {
+        layer: {name: count for name, count in own.items() if name != "b"}
+        for layer, own in counts.items()
     }
 
 

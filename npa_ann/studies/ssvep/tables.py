@@ -60,19 +60,23 @@ def _important(results):
     for layer, counts in results["important_filters"].items():
         kind, _, number = layer.rpartition("_")
         one = results["important_for_one_image"][layer]
+        deep = results["important_at_depth_0.9"].get(layer, {})
         papers = PAPER["important_filters"].get(int(number)) if kind != "conv" else None
         rows.append(
             (
                 layer,
                 *(f"{counts[name]}" for name in "abc"),
                 *(f"{one[name]}" for name in "abc"),
+                *(str(deep.get(name, "")) for name in "ac"),
                 str(counts["of"]),
                 "" if papers is None else str(papers),
             )
         )
-    header = ("layer", "a", "b", "c", "a, one image", "b, one image", "c, one image", "of", "paper")
+    header = ("layer", *"abc", *(f"{name}, one image" for name in "abc"))
+    header = (*header, *(f"{name}, depth 0.9" for name in "ac"), "of", "paper")
     note = (
-        "Filters whose score is above 1.5 over all images, and above 1.0 for one image. "
+        "Filters whose score is above 1.5 over all images, above 1.0 for one image, and above 1.5 "
+        "at depth 0.9 (behind nonlinearities, over the images on which the flicker was varied). "
         + "; ".join(_SCORE_NAMES.values())
         + ". Without noise c divides by rounding where one tag is absent, and runs to thousands."
     )
