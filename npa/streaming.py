@@ -5,6 +5,7 @@ import shutil
 from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import mne
@@ -255,7 +256,7 @@ class _Blocks:
         low, high = link.step._around(start - first, stop - first, last - first)
         data = self._through(before, segment, first + low, first + high)
         x = data[link.index][np.newaxis]
-        names = [name for name, good in zip(link.step.ch_names_, link.good, strict=True) if good]
+        names = list(compress(link.step.ch_names_, link.good))
         check_finite("X", x if link.good.all() else x[:, link.good], names)
         finite = self.finite[segment][np.newaxis, link.index]
         data[link.index] = link.step._filter(x, finite, last - first)[0]
