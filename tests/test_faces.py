@@ -100,6 +100,37 @@ def test_differences_state_the_limit_of_few_subjects(finished):
     assert any("cannot go below p = 0.25" in line for line in conclusions.claims(results))
 
 
+@pytest.mark.parametrize(("p", "floor"), [(1 / 81, True), (2 / 81, False)])
+def test_claims_name_what_the_permutations_allow_and_what_the_amplifier_adds(p, floor):
+    pair = {"auc": -0.01, "interval": [-0.03, 0.01], "lowest_p": 0.01, "n_subjects": 14}
+    (line,) = conclusions.claims(
+        {
+            "accuracy": {"made up": {"raw": {"LDA": {"p": p, "permutations": 80}}}},
+            "differences": {"made up": {"LDA": {"NPA - raw": pair}}},
+        }
+    )
+    assert "1 of the 1 linear cells that were tested" in line
+    assert ("the least that 80 permutations allow" in line) == floor
+    assert line.endswith("NPA less raw, in AUC: LDA -0.010 [-0.030, +0.010].")
+
+
+@pytest.mark.parametrize(("recipe_accuracy", "named"), [(0.99, True), (0.7, False)])
+def test_what_the_recipe_alone_reaches_is_no_evidence(recipe_accuracy, named):
+    def cells(accuracy):
+        scores = {how: {"accuracy": accuracy} for how in ("within", "across")}
+        return {"simulated, effect 0": {"raw": {"LDA": scores}}, "n": {"raw": {"LDA": scores}}}
+
+    audit = {switch: cells(0.5) for switch in recipe.SWITCHES} | {
+        "together": cells(recipe_accuracy)
+    }
+    facts = {"simulated, effect 0": {"split_by": "groups"}, "n": {"split_by": "runs"}}
+    text = conclusions.conclude({"audit": audit, "datasets": facts})
+    assert ("n (within subjects): such a score is no evidence" in text) == named
+    assert "On 'n', across" not in text  # its runs are left out, not its subjects
+    assert "scaled by class changes nothing" in text
+    assert ("neither reproduced nor explained" in text) == (not named)
+
+
 def test_what_was_not_run_says_so(finished):
     out, _ = finished
     text = (out / "results.md").read_text()

@@ -35,9 +35,9 @@ def _facts(results):
         "Doyle, Toussaint & Evans, Amplifying the Neural Power Spectrum (2019, "
         "doi:10.1101/659268), reported that an LSTM tells faces from noise in people left out of "
         "the training in more than 98 % of trials after the Neural Power Amplifier, and not after "
-        "band-passing. Here the same trials are decoded under each preprocessing, by linear "
-        "decoders and LSTMs, and the scaling, rejection and order of steps published with the "
-        "paper are tried on their own and together.",
+        "band-passing. Here the trials of the recordings below are decoded under each "
+        "preprocessing, by linear decoders and LSTMs, and the scaling, rejection and order of "
+        "steps published with the paper are tried on their own and together.",
         f"Command: {results['command']}. {versions}.",
         conclude(results),
         *claims(results),

@@ -5,6 +5,20 @@ from npa_ann.studies.faces.decoders import LINEAR, LSTMS
 from npa_ann.studies.faces.recipe import SWITCHES, changed
 from npa_ann.studies.pages import Table
 
+_BAND_EDGE = 40.0  # Hz
+_MEANING = {
+    "raw": "the recording as it came, blinks included",
+    "band-pass": "blinks removed by ICA, 1 to 40 Hz",
+    "high-pass": "blinks removed, above 1 Hz",
+    "NPA": "blinks removed, amplified as published: one model, of all channels' spectrum",
+    "NPA whitening": "blinks removed, amplified by the inverse of the background",
+    "NPA per channel": "blinks removed, amplified by each channel's own model",
+    "LDA": "linear discriminant analysis of means of short windows, Ledoit-Wolf shrinkage",
+    "xDAWN": "logistic regression of four spatial filters a class, means of 30 ms",
+    "LSTM, published": "16 cells, gradient descent at the published rate for 60 steps",
+    "LSTM, converged": "16 cells, Adam for up to 60 epochs, stopped by held-out trials",
+}
+
 
 def all_tables(results):
     """Set out everything that the study found.
@@ -25,7 +39,7 @@ def all_tables(results):
     >>> all_tables(nothing)
     []
     """
-    tables = [_datasets(results)] if results["datasets"] else []
+    tables = [_datasets(results), _methods()] if results["datasets"] else []
     tables += [_accuracy(results, dataset) for dataset in results["datasets"]]
     tables += [table for how in ("across", "within") for table in _audit(results, how)]
     tables += [_differences(results)] if any(results["differences"].values()) else []
@@ -60,19 +74,23 @@ def _datasets(results):
         "epochs",
         "left out in turn",
     )
+    rates = sorted({facts["sfreq"] for facts in results["datasets"].values()})
     note = (
-        "Trials are rejected once, at 800 uV (EEG) and 6 mV (EOG) of the raw epochs, and dropped "
-        "in all conditions alike; then resampled to "
-        + ", ".join(sorted({f"{facts['sfreq']:g} Hz" for facts in results["datasets"].values()}))
-        + ". "
-        + " ".join(
-            f"{name}: {limit}"
-            for name, facts in results["datasets"].items()
-            for limit in facts["limits"]
-            if not name.endswith("detrended")
-        )
+        "The paper's own recordings are not among them unless they are called ft10. Trials are "
+        "rejected once, at 800 uV (EEG) and 6 mV (EOG) of the raw epochs, and dropped in all "
+        f"conditions alike; then resampled to {', '.join(f'{rate:g} Hz' for rate in rates)}."
     )
+    if rates[0] < 2 * _BAND_EDGE:
+        note += (
+            f" That ends at {rates[0] / 2:g} Hz, below the upper edge of the band-pass: it and the "
+            "high-pass are nearly one condition, and no decoder sees what the amplifier does above."
+        )
     return Table("Data", header, rows, note)
+
+
+def _methods():
+    """Say what the names of conditions and decoders stand for."""
+    return Table("Conditions and decoders", ("name", "what it is"), list(_MEANING.items()))
 
 
 def _accuracy(results, dataset):
@@ -117,15 +135,21 @@ def _accuracy(results, dataset):
         for cell in own.values()
         if cell.get("permutations")
     }
-    note = "95 % intervals redraw trials of these subjects."
+    largest = max(facts["classes"], key=facts["classes"].get)
+    share = facts["classes"][largest] / sum(facts["classes"].values())
+    note = (
+        "95 % intervals redraw trials of these subjects; the trained decoders stay as they are. "
+        f"Always saying {largest} is right in {100 * share:.1f} %."
+    )
     if counts:
         note += (
-            " p: decoders trained anew on labels permuted within subjects "
-            f"({', '.join(map(str, sorted(counts)))} times), corrected over the cells that have "
-            "one: linear decoders under the four conditions of the paper."
+            " p: one-sided, of the mean of folds; decoders trained anew on labels permuted within "
+            f"subjects ({', '.join(map(str, sorted(counts)))} times), corrected over the cells "
+            "that have one, linear decoders under the four conditions of the paper."
         )
+    note = " ".join([note, *facts["limits"]])
     for condition, reason in facts["failed"].items():
-        note += f" {condition} could not be made: {reason}"
+        note += f" {condition} could not be made, as what came out of it was refused: {reason}"
     return Table(f"Accuracy: {dataset}", header, rows, note)
 
 
@@ -162,7 +186,8 @@ def _differences(results):
     header = ("data", "decoder", "difference", "AUC", "sign-flip p", "lowest possible p")
     note = (
         "Same trials, same folds. The interval redraws trials; the sign-flip test asks whether "
-        "subjects differ in one direction, and has a floor set by their number."
+        "subjects differ in one direction, has a floor set by their number, and is not corrected "
+        "for the number of rows."
     )
     return Table("What the amplifier adds", header, rows, note)
 
@@ -190,9 +215,10 @@ def _audit(results, how):
                 if any(cell not in ("", "as honest") for cell in cells):
                     rows.append((dataset, condition, *cells))
         note = (
-            "Accuracy, with the lowest and highest AUC of a subject. Scaled by class: each class "
+            "AUC, mean over subjects (lowest to highest); accuracy. Scaled by class: each class "
             "of each recording brought to 0..1 on its own. NPA unrejected: no trial of NPA is "
-            "rejected. Band-pass before ICA: blinks stay. Together: all three. "
+            "rejected. Band-pass before ICA: the band-passed trials are cut from the recording "
+            "before its blinks are removed. Together: all three. "
         ) + (
             "Subjects left out in turn."
             if how == "across"
@@ -211,7 +237,11 @@ def _audited(audit, switch, dataset, condition, decoder, how):
     found = audit.get(switch, {}).get(dataset, {}).get(condition, {}).get(decoder, {}).get(how)
     if not found:
         return ""
-    return f"{found['accuracy']:.3f} ({found['lowest']:.2f} to {found['highest']:.2f})"
+    honest = audit["honest"][dataset][condition][decoder][how]
+    if switch != "honest" and found == honest:
+        return "as honest"
+    spread = f"({found['lowest']:.2f} to {found['highest']:.2f})"
+    return f"{found['auc']:.3f} {spread}; {100 * found['accuracy']:.0f} %"
 
 
 def _noise(results):
