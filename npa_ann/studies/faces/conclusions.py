@@ -1,6 +1,7 @@
 """What the faces study comes to, in words made from its numbers."""
 
 from npa_ann.studies.faces.recipe import SWITCHES
+from npa_ann.studies.faces.tables import show_difference
 
 _PUBLISHED = 0.98  # accuracy across subjects
 _HIGH = 0.9
@@ -34,10 +35,9 @@ def conclude(results):
         f"The published {100 * _PUBLISHED:.0f} % ({decoder}; accuracy, range over the conditions "
         f"that a switch changes). Trials without any effect ({_NULL}):"
     ]
-    for how in ("across", "within"):
+    for how, end in (("across", ";"), ("within", ".")):
         moves = [f"{switch} {_move(audit, switch, _NULL, decoder, how)}" for switch in SWITCHES[1:]]
-        sentences.append(f"{how} subjects, {', '.join(moves)};")
-    sentences[-1] = sentences[-1].replace(";", ".")
+        sentences.append(f"{how} subjects, {', '.join(moves)}{end}")
     high, best = [], 0.0
     for dataset in audit["together"]:
         for how in _ways(results["datasets"][dataset]):
@@ -60,8 +60,8 @@ def conclude(results):
         )
     if best < _PUBLISHED:
         sentences.append(
-            f"Across subjects it comes to {100 * best:.0f} % at most. The published number is an "
-            "LSTM's, which was not put to this audit: it is neither reproduced nor explained here."
+            f"Across subjects {decoder} comes to {100 * best:.0f} % at most. The published number "
+            "is an LSTM's: it is neither reproduced nor explained here."
         )
     return " ".join(sentences)
 
@@ -115,8 +115,7 @@ def claims(results):
         line += "."
         differences = results["differences"][dataset]
         gains = [
-            f"{decoder} {pairs['NPA - raw']['auc']:+.3f} "
-            f"[{pairs['NPA - raw']['interval'][0]:+.3f}, {pairs['NPA - raw']['interval'][1]:+.3f}]"
+            f"{decoder} {show_difference(pairs['NPA - raw'])}"
             for decoder, pairs in differences.items()
             if "NPA - raw" in pairs
         ]

@@ -17,6 +17,7 @@ from npa.trials import Trials, collect_trials
 
 REJECT = {"eeg": 800e-6, "eog": 6e-3}  # V, peak to peak
 MAIN = ("NPA", "band-pass", "high-pass", "raw")
+BAND = (1.0, 40.0)  # Hz, of the band-pass; the high-pass has its lower edge
 # As the code published with the paper made them; see `npa_ann.studies.faces.recipe`.
 UNREJECTED, UNCLEANED = "NPA, nothing rejected", "band-pass before the ICA"
 
@@ -51,11 +52,11 @@ def _filter(l_freq, h_freq):
     return FunctionTransformer(filter_signals, kw_args={"l_freq": l_freq, "h_freq": h_freq})
 
 
-_BAND_PASS = _filter(1.0, 40.0)
+_BAND_PASS = _filter(*BAND)
 # What follows blink removal, beside the amplifier as published; the raw condition has neither.
 STEPS = {
     "band-pass": _BAND_PASS,
-    "high-pass": _filter(1.0, None),
+    "high-pass": _filter(BAND[0], None),
     "NPA whitening": NeuralPowerAmplifier(response="whitening"),
     "NPA per channel": NeuralPowerAmplifier(per_channel=True),
 }

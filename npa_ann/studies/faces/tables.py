@@ -1,15 +1,14 @@
 """The tables of the faces study."""
 
-from npa_ann.studies.faces.conditions import CONDITIONS, MAIN
+from npa_ann.studies.faces.conditions import BAND, CONDITIONS, MAIN
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS
 from npa_ann.studies.faces.recipe import SWITCHES, changed
 from npa_ann.studies.pages import Table
 
-_BAND_EDGE = 40.0  # Hz
 _MEANING = {
     "raw": "the recording as it came, blinks included",
-    "band-pass": "blinks removed by ICA, 1 to 40 Hz",
-    "high-pass": "blinks removed, above 1 Hz",
+    "band-pass": f"blinks removed by ICA, {BAND[0]:g} to {BAND[1]:g} Hz",
+    "high-pass": f"blinks removed, above {BAND[0]:g} Hz",
     "NPA": "blinks removed, amplified as published: one model, of all channels' spectrum",
     "NPA whitening": "blinks removed, amplified by the inverse of the background",
     "NPA per channel": "blinks removed, amplified by each channel's own model",
@@ -46,6 +45,28 @@ def all_tables(results):
     return tables + ([_noise(results)] if results["noise"] else [])
 
 
+def show_difference(found):
+    """Write a difference of AUC with its interval.
+
+    Parameters
+    ----------
+    found : dict
+        ``auc`` and ``interval``, as `npa_ann.studies.faces.cells.decode` returns them.
+
+    Returns
+    -------
+    text : str
+        With signs.
+
+    Examples
+    --------
+    >>> show_difference({"auc": 0.01, "interval": [-0.02, 0.04]})
+    '+0.010 [-0.020, +0.040]'
+    """
+    low, high = found["interval"]
+    return f"{found['auc']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
 def _datasets(results):
     """List the data sets."""
     rows = []
@@ -80,7 +101,7 @@ def _datasets(results):
         "rejected once, at 800 uV (EEG) and 6 mV (EOG) of the raw epochs, and dropped in all "
         f"conditions alike; then resampled to {', '.join(f'{rate:g} Hz' for rate in rates)}."
     )
-    if rates[0] < 2 * _BAND_EDGE:
+    if rates[0] < 2 * BAND[1]:
         note += (
             f" That ends at {rates[0] / 2:g} Hz, below the upper edge of the band-pass: it and the "
             "high-pass are nearly one condition, and no decoder sees what the amplifier does above."
@@ -177,8 +198,7 @@ def _differences(results):
                         dataset,
                         decoder,
                         pair,
-                        f"{found['auc']:+.3f} [{found['interval'][0]:+.3f}, "
-                        f"{found['interval'][1]:+.3f}]",
+                        show_difference(found),
                         f"{found['sign_flip_p']:.3g}",
                         f"{found['lowest_p']:.3g} ({found['n_subjects']} subjects)",
                     )

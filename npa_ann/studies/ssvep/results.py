@@ -59,9 +59,7 @@ def summarize(measured):
         "important_for_one_image": count_important(
             clean, noisy, THRESHOLDS["one image"], rows=slice(1)
         ),
-        "important_at_depth_0.9": _without_noise(
-            count_important(*2 * [measured["settings"]["depth 0.9"]], THRESHOLDS["all images"])
-        ),
+        "important_at_depth_0.9": _without_noise(measured["settings"]["depth 0.9"]),
         "between_scores": _between_scores(clean, noisy),
         "new_terms": new_terms(clean),
         "stability": split_half(*_activations(clean, noisy), np.random.default_rng(SEED)),
@@ -108,8 +106,9 @@ def count_important(clean, noisy, threshold, rows=slice(None)):
     }
 
 
-def _without_noise(counts):
-    """Leave out the score that needs noise."""
+def _without_noise(clean):
+    """Count important filters by the scores that need no noise."""
+    counts = count_important(clean, clean, THRESHOLDS["all images"])
     return {
         layer: {name: count for name, count in own.items() if name != "b"}
         for layer, own in counts.items()
