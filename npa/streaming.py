@@ -69,7 +69,7 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
 
     The samples are those of ``pipeline.transform(raw)`` but for rounding. Sums in another order
     make 1.6e-14 of a channel's RMS at most, measured on 132 channels with blinks. The file holds
-    single precision, as MNE writes FIF, which makes 6e-8 of each sample: 9.8e-7 of the RMS at most
+    single precision, as MNE writes FIF, which makes 6e-8 of each sample: 1.05e-6 of the RMS at most
     in the same recording, at its largest samples. A small signal on a large offset loses digits so.
 
     Examples
