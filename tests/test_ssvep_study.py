@@ -215,6 +215,42 @@ def test_training_resumes_and_refuses_other_settings(images, tmp_path):
         image_training.train("tiny", images, tmp_path)
 
 
+def test_training_goes_on_from_a_finished_one(finished, images, tmp_path):
+    first = finished[0] / "tiny"
+    settings = {"small_epochs": 0, "batch_size": 20, "start": first}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(image_training.NETWORKS, "tiny", partial(resnet, 8))
+        record = image_training.train("tiny", images, tmp_path / "on", epochs=1, **settings)
+        assert record["settings"]["start"]["epochs"] == 2
+        ended, began = np.load(first / "epoch_02.npz"), np.load(tmp_path / "on" / "epoch_00.npz")
+        for name in ended:
+            np.testing.assert_array_equal(began[name], ended[name])
+    with pytest.raises(
+        ValueError, match="start must be a training of 'plain_cnn', got one of 'tiny'"
+    ):
+        image_training.train("plain_cnn", images, tmp_path / "other", epochs=1, **settings)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(images, tmp_path):
+    """Without normalisation, a step does not depend on how its batch is cut."""
+    settings = {"epochs": 2, "small_epochs": 0, "batch_size": 40, "learning_rate": 0.01}
+    whole, cut = {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        plain = partial(resnet, 8, normalization=False)
+        patch.setitem(image_training.NETWORKS, "tiny", plain)
+        for parts, step in ((1, whole), (3, cut)):
+            out = tmp_path / str(parts)
+            image_training.train("tiny", images, out, parts=parts, **settings)
+            before, after = np.load(out / "epoch_00.npz"), np.load(out / "epoch_02.npz")
+            step.update({name: after[name] - before[name] for name in before})
+    for name, step in whole.items():
+        largest = np.abs(step).max()
+        assert largest > 0
+        np.testing.assert_allclose(cut[name], step, atol=0.01 * largest, err_msg=name)
+    with pytest.raises(ValueError, match="parts must be .*40, got 41"):
+        image_training.train("plain_cnn", images, tmp_path, parts=41, **settings)
+
+
 def test_shipped_weights_are_those_of_the_last_epoch(finished, tmp_path):
     out, results = finished
     card = image_training.ship(out / "tiny", tmp_path)
