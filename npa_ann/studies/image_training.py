@@ -84,6 +84,8 @@ def train(
     ValueError
         If ``out`` holds a training with other settings, ``name`` is unknown, ``start`` is of
         another network or not finished, or ``parts`` are more than a batch's images.
+    FileNotFoundError
+        If ``start`` holds no training.
 
     Notes
     -----
@@ -267,7 +269,7 @@ def predict(model, pixels, batch_size=250):
     )
 
 
-def ship(training, folder):
+def ship(training, folder, corpus="CIFAR-10 (Krizhevsky 2009)"):
     """Copy the weights of a finished training into a folder, with their card.
 
     Parameters
@@ -276,6 +278,8 @@ def ship(training, folder):
         Folder that `train` wrote.
     folder : path-like
         Where to write ``NAME.npz`` and the card ``NAME.json``.
+    corpus : str
+        What the card calls the images.
 
     Returns
     -------
@@ -287,6 +291,8 @@ def ship(training, folder):
     ------
     ValueError
         If the training has not come to its last epoch.
+    FileNotFoundError
+        If there is none.
 
     Examples
     --------
@@ -298,7 +304,7 @@ def ship(training, folder):
     card = {
         "licence": "BSD-3-Clause for the weights; the images belong to their makers",
         "network": f"npa_ann.networks, {name}: from pixels in [0, 1] to ten classes",
-        "corpus": "CIFAR-10 (Krizhevsky 2009), all 50,000 training images, flipped and shifted",
+        "corpus": f"{corpus}, {settings['images']:,} training images, flipped and shifted",
         **copy_weights(weights, folder, name),
         "settings": settings,
         "versions": record["versions"],
