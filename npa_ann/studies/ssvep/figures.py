@@ -114,7 +114,8 @@ def _draw_spectra(clean):
     for ax, (what, (number, colour)) in zip(axes, chosen.items(), strict=True):
         ax.stem(freqs[shown], clean["spectrum"][number][shown], colour, markerfmt=" ", basefmt=" ")
         ax.set(title=f"{clean['filters'][number]}: {what}", ylabel="Amplitude", ylim=(0, None))
-        top = ax.get_ylim()[1]
+        top = 1.15 * ax.get_ylim()[1]  # room for the names above the bars
+        ax.set_ylim(0, top)
         for name, frequency in (("f1", TAGS[0]), ("f2", TAGS[1]), ("f1+f2", sum(TAGS))):
             ax.annotate(name, (frequency, top), ha="center", va="top", fontsize=8)
     axes[-1].set_xlabel("Frequency (Hz)")
