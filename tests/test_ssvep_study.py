@@ -251,7 +251,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(images, tmp_path):
         image_training.train("plain_cnn", images, tmp_path, parts=41, **settings)
 
 
-def test_shipped_weights_are_those_of_the_last_epoch(finished, tmp_path):
+def test_shipped_weights_are_those_of_the_last_epoch(finished, images, tmp_path):
     out, results = finished
     card = image_training.ship(out / "tiny", tmp_path, corpus="noise")
     assert card["corpus"] == "noise, 40 training images, flipped and shifted"
@@ -261,8 +261,10 @@ def test_shipped_weights_are_those_of_the_last_epoch(finished, tmp_path):
     record = json.loads((out / "tiny" / "training.json").read_text())
     record["epochs"].pop()
     (tmp_path / "training.json").write_text(json.dumps(record))
-    with pytest.raises(ValueError, match="must have come to epoch 2, got .* at epoch 1"):
+    with pytest.raises(ValueError, match="training must have come to epoch 2, got .* at epoch 1"):
         image_training.ship(tmp_path, tmp_path)
+    with pytest.raises(ValueError, match="start must have come to epoch 2, got .* at epoch 1"):
+        image_training.train("plain_cnn", images, tmp_path / "on", start=tmp_path)
 
 
 def test_augmented_images_are_shifted_or_mirrored():

@@ -70,7 +70,8 @@ def train(
         of the time that two threads need for the batch as one.
     start : path-like | None
         Folder of a finished training of the same network, to go on from its last weights: a warm
-        restart [2]_. None for random weights.
+        restart [2]_. None for random weights. Take another ``seed``, or each epoch sees the same
+        crops as its namesake in that training.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def train(
     smallest = len(images.train) // steps
     settings["parts"] = check_number("parts", parts, low=1, high=smallest, integer=True)
     if start is not None:
-        beginning, record = _finished(start)
+        beginning, record = _finished("start", start)
         settings["start"] = record["settings"]
         if settings["start"]["network"] != name:
             raise ValueError(
@@ -298,7 +299,7 @@ def ship(training, folder, corpus="CIFAR-10 (Krizhevsky 2009)"):
     --------
     >>> card = ship("ssvep/resnet_32", "datasets/weights")  # doctest: +SKIP
     """
-    weights, record = _finished(training)
+    weights, record = _finished("training", training)
     settings, last = record["settings"], record["epochs"][-1]
     name = settings["network"]
     card = {
@@ -314,17 +315,17 @@ def ship(training, folder, corpus="CIFAR-10 (Krizhevsky 2009)"):
     return save_card(folder, name, card)
 
 
-def _finished(training):
+def _finished(argument, folder):
     """Last weights and record of a training, which must be finished."""
-    training = Path(training)
-    record = json.loads((training / "training.json").read_text())
+    folder = Path(folder)
+    record = json.loads((folder / "training.json").read_text())
     last = record["epochs"][-1]
     if "test" not in last:
         raise ValueError(
-            f"training must have come to epoch {record['settings']['epochs']}, got "
-            f"{str(training)!r} at epoch {last['epoch']}."
+            f"{argument} must have come to epoch {record['settings']['epochs']}, got "
+            f"{str(folder)!r} at epoch {last['epoch']}."
         )
-    return training / f"epoch_{last['epoch']:02d}.npz", record
+    return folder / f"epoch_{last['epoch']:02d}.npz", record
 
 
 def _build(settings, side):
