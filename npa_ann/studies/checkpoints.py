@@ -55,10 +55,6 @@ class Checkpoints:
         else:
             self.record = {"settings": settings, "versions": versions(), "epochs": []}
 
-    def weights(self, epoch):
-        """Name the file of the weights after an epoch."""
-        return self.folder / f"epoch_{epoch:02d}.npz"
-
     def resume(self, model):
         """Bring a compiled model to where the training stands.
 
@@ -70,7 +66,7 @@ class Checkpoints:
         if not self.record["epochs"]:
             return
         epoch = self.record["epochs"][-1]["epoch"]
-        load_weights(model, self.weights(epoch))
+        load_weights(model, weights_after(epoch, self.folder))
         model.optimizer.build(model.trainable_variables)
         with np.load(self._state(epoch), allow_pickle=False) as state:
             for variable, name in zip(model.optimizer.variables, state.files, strict=True):
@@ -90,7 +86,7 @@ class Checkpoints:
         epochs = [*self.record["epochs"], entry]
         chosen = {name: min(epochs, key=key)["epoch"] for name, key in self._choices.items()}
         self.record |= {"epochs": epochs, "chosen": chosen}
-        save_weights(model, self.weights(epoch))
+        save_weights(model, weights_after(epoch, self.folder))
         model.optimizer.build(model.trainable_variables)
         remembered = [
             keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables
@@ -114,6 +110,29 @@ class Checkpoints:
                 + ", ".join(f"{name}={known.get(name)!r}" for name in changed)
                 + ". Choose another folder, or the same settings."
             )
+
+
+def weights_after(epoch, folder):
+    """Name the file of a training's weights after an epoch.
+
+    Parameters
+    ----------
+    epoch : int
+        Number of the epoch, 0 for the untrained network.
+    folder : path-like
+        Folder of the training.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The file.
+
+    Examples
+    --------
+    >>> weights_after(3, "trainings").name
+    'epoch_03.npz'
+    """
+    return Path(folder) / f"epoch_{epoch:02d}.npz"
 
 
 def versions():

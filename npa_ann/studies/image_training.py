@@ -12,7 +12,7 @@ from mne.utils import logger
 from npa.checks import check_number, check_option
 from npa_ann.networks import plain_cnn, resnet
 from npa_ann.studies.cards import copy_weights, save_card
-from npa_ann.studies.checkpoints import Checkpoints
+from npa_ann.studies.checkpoints import Checkpoints, weights_after
 from npa_ann.weights import load_weights
 
 NETWORKS = {
@@ -325,7 +325,7 @@ def _finished(argument, folder):
             f"{argument} must have come to epoch {record['settings']['epochs']}, got "
             f"{str(folder)!r} at epoch {last['epoch']}."
         )
-    return folder / f"epoch_{last['epoch']:02d}.npz", record
+    return weights_after(last["epoch"], folder), record
 
 
 def _build(settings, side):

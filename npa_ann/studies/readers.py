@@ -7,6 +7,7 @@ import keras
 from mne.utils import warn
 
 from npa_ann.networks import load_weights
+from npa_ann.studies.checkpoints import weights_after
 from npa_ann.studies.reviews import load_reviews
 from npa_ann.studies.sentiment_training import build_network, train
 from npa_ann.studies.shipped import open_network, read_card
@@ -95,7 +96,7 @@ def train_network(out, reviews, seed, cell="lstm", **training):
     sizes = record["settings"]["embedding"], record["settings"]["units"]
     model = build_network(reviews, cell, *sizes)
     entries, chosen = record["epochs"], record["chosen"]
-    files = [folder / f"epoch_{entry['epoch']:02d}.npz" for entry in entries]
+    files = [weights_after(entry["epoch"], folder) for entry in entries]
     states = {
         "untrained": _weights(model, files[0]),
         "by_test_loss": _weights(model, files[chosen["test"]]),

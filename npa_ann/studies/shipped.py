@@ -5,6 +5,7 @@ from pathlib import Path
 
 from npa_ann.networks import load_weights, sentiment_lstm
 from npa_ann.studies.cards import copy_weights, find_weights, load_card, save_card
+from npa_ann.studies.checkpoints import weights_after
 
 
 def ship(trainings, reviews, folder, name="sentiment_lstm"):
@@ -55,7 +56,7 @@ def ship(trainings, reviews, folder, name="sentiment_lstm"):
         seed = record["settings"]["seed"]
         networks.append(
             {
-                **copy_weights(training / f"epoch_{epoch:02d}.npz", folder, f"{name}_{seed}"),
+                **copy_weights(weights_after(epoch, training), folder, f"{name}_{seed}"),
                 "seed": seed,
                 "epochs_trained": record["epochs"][-1]["epoch"],
                 "chosen_by_validation": record["epochs"][epoch],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from npa_ann.networks import load_weights
 from npa_ann.studies.cards import copy_weights, find_weights, load_card, save_card
+from npa_ann.studies.checkpoints import weights_after
 from npa_ann.studies.rhythms.jobs import NETWORKS
 from npa_ann.studies.rhythms.training import build_network
 
@@ -108,8 +109,8 @@ def open_training(folder, name):
     folder, record = Path(folder), read_training(folder)
     chosen = record["epochs"][record["chosen"]["validation"]]
     weights = {
-        "untrained": folder / "epoch_00.npz",
-        "trained": folder / f"epoch_{chosen['epoch']:02d}.npz",
+        "untrained": weights_after(0, folder),
+        "trained": weights_after(chosen["epoch"], folder),
     }
     return DigitNetwork(name, record["settings"]["seed"], record["settings"], chosen, weights)
 

@@ -7,7 +7,7 @@ from npa.checks import check_number
 from npa_ann.corpora import read_cifar10
 from npa_ann.networks import load_weights
 from npa_ann.networks import pretrained as open_pretrained
-from npa_ann.studies.checkpoints import versions
+from npa_ann.studies.checkpoints import versions, weights_after
 from npa_ann.studies.image_training import NETWORKS as BUILDERS
 from npa_ann.studies.image_training import evaluate, train
 from npa_ann.studies.pages import write_results
@@ -112,7 +112,7 @@ def run(
         else:
             record = train(name, corpus, out / name, **(training or {}))
             last = record["epochs"][-1]["epoch"]
-            model = load_weights(BUILDERS[name](), out / name / f"epoch_{last:02d}.npz")
+            model = load_weights(BUILDERS[name](), weights_after(last, out / name))
         clean, noisy = measure_tagging(model, pixels, store, progress)
         measured["networks"][name] = {
             "parameters": model.count_params(),
