@@ -18,7 +18,7 @@ from benchmarks.timing import (
     print_run,
     ratio_of,
 )
-from npa.amplifier import NeuralPowerAmplifier, design_filter
+from npa.estimators.amplifier import NeuralPowerAmplifier, design_filter
 from npa.spectral import apply_zero_phase, zero_phase_fir
 
 SFREQ, SECONDS, CHANNELS = 512.0, 600, 64

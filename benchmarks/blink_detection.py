@@ -11,8 +11,8 @@ import warnings
 import mne
 import numpy as np
 
-from npa.blinks import BlinkICARemover
 from npa.datasets import simulate_recording
+from npa.estimators.blinks import BlinkICARemover
 
 
 def draw(seed, *, blinks):

@@ -14,8 +14,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 
-from npa.trials import Trials
-from npa_ann.decoding import LSTMDecoder, audit_scaling, compare, minmax_per_class
+from npa.decoding import audit_scaling, compare, minmax_per_class
+from npa.recordings.trials import Trials
+from npa_ann.decoding import LSTMDecoder
 
 LDA = make_pipeline(Vectorizer(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
 

@@ -11,7 +11,7 @@ from mne.time_frequency import psd_array_welch
 from benchmarks.timing import clock, grow, in_turn, medians, peak_mb, print_run, ratio_of
 from npa_ann import ActivationRecorder
 from npa_ann.networks import sentiment_lstm
-from npa_ann.spectra import stream_spectra
+from npa_ann.recording.spectra import stream_spectra
 
 GATES = ("f", "i", "cc", "o", "c_out", "h")
 WORDS, CELLS, REVIEWS, BATCH = 500, 60, 15_000, 16

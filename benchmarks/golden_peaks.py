@@ -12,7 +12,7 @@ import mne
 import numpy as np
 
 from npa import FOOOFFitter
-from npa.files import load_recording
+from npa.recordings.reading import load_recording
 from npa.spectral import band_ratios
 
 RANGE = (2.0, 40.0)  # Hz

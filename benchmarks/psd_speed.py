@@ -16,8 +16,8 @@ from mne.time_frequency import psd_array_multitaper
 
 from benchmarks.amplifier_speed import CHANNELS, SECONDS, SFREQ, background
 from benchmarks.timing import clock, grow, in_turn, medians, print_run, ratio_of
-from npa.amplifier import design_filter
 from npa.datasets import simulate_recording
+from npa.estimators.amplifier import design_filter
 from npa.spectral import psd
 
 RANGE = (0.5, 45.0)  # Hz

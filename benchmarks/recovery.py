@@ -11,9 +11,9 @@ import argparse
 
 import numpy as np
 
-from npa.amplifier import NeuralPowerAmplifier
 from npa.datasets import simulate_recording
-from npa.parameterize import FOOOFFitter
+from npa.estimators.amplifier import NeuralPowerAmplifier
+from npa.estimators.parameterize import FOOOFFitter
 from npa.spectral import psd
 
 SIMULATED = {"ch_names": ["Oz"], "blink_rate": 0, "beta_amplitude": 0, "eog": False}

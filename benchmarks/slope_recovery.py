@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from npa.datasets import simulate_recording
-from npa.exponent import PSDExponent
+from npa.estimators.exponent import PSDExponent
 
 SFREQ, DURATION = 256.0, 120.0
 EXPONENTS = (0.5, 1.0, 1.5, 2.0, 2.5)

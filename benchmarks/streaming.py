@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from benchmarks.timing import clock, grow, in_fresh_process, print_run
 from npa import BlinkICARemover, NeuralPowerAmplifier
 from npa.batch import transform_to
-from npa.streaming import Stream, fit_in_blocks
+from npa.workflows.blocks import Stream, fit_in_blocks
 
 SFREQ, N_EEG, N_SOURCES, PIECE = 512.0, 130, 48, 60  # Hz, channels, sources, s
 MINUTES = (6, 20, 60)

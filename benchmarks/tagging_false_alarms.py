@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 from scipy.stats import false_discovery_control, norm
 
-from npa.tagging import FrequencyTagger
+from npa.estimators.tagging import FrequencyTagger
 
 SFREQ = 120.0
 

@@ -1,19 +1,8 @@
 """Read any network, brain or machine, by its spectrum."""
 
-from npa.amplifier import NeuralPowerAmplifier
-from npa.blinks import BlinkICARemover
-from npa.exponent import PSDExponent
-from npa.line_noise import LineNoiseRemover
-from npa.parameterize import FOOOFFitter
-from npa.tagging import FrequencyTagger
+import lazy_loader
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BlinkICARemover",
-    "FOOOFFitter",
-    "FrequencyTagger",
-    "LineNoiseRemover",
-    "NeuralPowerAmplifier",
-    "PSDExponent",
-]
+# What is public stands in __init__.pyi, which type checkers read too.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -153,9 +153,10 @@ def _main_job(args):
     import matplotlib as mpl
     import mne
 
-    from npa.files import load_recording, staged
-    from npa.html_report import write_html_report
-    from npa.main_job import run_main_job, save_main_job
+    from npa.recordings.reading import load_recording
+    from npa.recordings.staging import staged
+    from npa.workflows.recording_report import run_main_job, save_main_job
+    from npa.workflows.report_page import write_html_report
 
     mpl.use("Agg")
     mne.set_log_level("WARNING")
@@ -176,7 +177,7 @@ def _main_job(args):
 
 def _summary(job, source):
     """Say in a few lines what the main job found."""
-    from npa.html_report import blink_sentence
+    from npa.workflows.report_page import blink_sentence
 
     raw, spectrum = job.raw, job.spectrum
     yield f"Recording   {source}"
@@ -195,7 +196,7 @@ def _amplify(args):
     import mne
 
     from npa import NeuralPowerAmplifier
-    from npa.files import refuse_existing, staged
+    from npa.recordings.staging import refuse_existing, staged
 
     mne.set_log_level("WARNING")
     names = {f"{Path(file).stem}_amplified_raw.fif": file for file in args.files}
@@ -269,7 +270,7 @@ def _tag(args):
 def _load(file, line):
     """Read a recording, and take the line noise out where asked."""
     from npa import LineNoiseRemover
-    from npa.files import load_recording
+    from npa.recordings.reading import load_recording
 
     raw = load_recording(file)
     return raw if line is None else LineNoiseRemover(line).fit_transform(raw)

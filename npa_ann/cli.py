@@ -99,8 +99,8 @@ def _record(args):
     """Record a network on inputs from a file."""
     import numpy as np
 
-    from npa.files import staged
-    from npa_ann.recorder import ActivationRecorder
+    from npa.recordings.staging import staged
+    from npa_ann.recording.recorder import ActivationRecorder
 
     out = Path(args.out)
     if not out.name.endswith(("-epo.fif", "_epo.fif", "-epo.fif.gz", "_epo.fif.gz")):
@@ -130,7 +130,7 @@ def _record(args):
 
 def _layers(args):
     """Print layers with their type, output shape and signals."""
-    from npa_ann.opening import count_uses, layer_signals, list_layers
+    from npa_ann.recording.opening import count_uses, layer_signals, list_layers
 
     model = _load_model(args.model)
     uses = count_uses(model)
@@ -162,7 +162,7 @@ def _load_model(path):
         raise FileNotFoundError(f"there is no model file {path}.")
     import keras
 
-    import_module("npa_ann.rhythmic")  # so that files with its layers load
+    import_module("npa_ann.networks.rhythmic")  # so that files with its layers load
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

@@ -358,7 +358,7 @@ def rhythmic(w1, w2, h0, n, *, sfreq=None):
     Parameters
     ----------
     w1, w2 : float | array-like, shape (n_units,)
-        Weights of the last two states, e.g. from `npa_ann.oscillators.resonance_weights`.
+        Weights of the last two states, e.g. from `npa_ann.networks.oscillators.resonance_weights`.
     h0 : float | array-like, shape (n_units,)
         Start; before it the unit was at rest (h_{-1} = 0).
     n : int

@@ -54,7 +54,7 @@ class _Killer:
 
 def start(*args, **kwargs):
     """Start a batch in a process of its own, of a server that has the imports behind it."""
-    _CONTEXT.set_forkserver_preload(["killed_batch", "mne.report", "npa.viz", "pandas"])
+    _CONTEXT.set_forkserver_preload(["killed_batch", "mne.report", "npa.reports.drawing", "pandas"])
     process = _CONTEXT.Process(target=batch, args=args, kwargs=kwargs)
     process.start()
     return process

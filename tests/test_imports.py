@@ -14,6 +14,31 @@ PACKAGES = {"npa": Path(npa.__file__).parent, "npa_ann": Path(npa_ann.__file__).
 HEAVY = {"fooof", "keras", "matplotlib", "pandas", "pooch", "tensorflow"}
 ARRAY_MNE = ("mne.time_frequency", "mne.filter", "mne.parallel", "mne.utils")
 ESTIMATORS = {"blinks", "parameterize", "amplifier", "exponent", "tagging", "line_noise"}
+EVERYWHERE = {"npa.", "npa.__version__", "npa.typing"}  # "npa." is the package itself
+# What each room may import besides itself: imports only ever point down.
+FLOORS = {
+    "npa.checks": set(),
+    "npa.spectral": {"npa.checks"},
+    "npa.recordings": {"npa.checks", "npa.spectral"},
+    "npa.reports": {"npa.checks", "npa.spectral", "npa.recordings"},
+    "npa.estimators": {"npa.checks", "npa.spectral", "npa.recordings", "npa.reports"},
+    "npa.decoding": {"npa.checks", "npa.spectral", "npa.recordings"},
+    "npa.datasets": {"npa.checks", "npa.spectral", "npa.recordings"},
+    "npa.workflows": {
+        *("npa.checks", "npa.spectral", "npa.recordings", "npa.reports", "npa.estimators"),
+        *("npa.decoding", "npa.datasets"),
+    },
+    "npa_ann.corpora": {"npa"},
+    "npa_ann.dynamics": {"npa", "npa_ann.networks"},
+    "npa_ann.networks": {"npa"},
+    "npa_ann.stimulation": {"npa"},
+    "npa_ann.recording": {"npa", "npa_ann.networks", "npa_ann.stimulation"},
+    "npa_ann.decoding": {"npa", "npa_ann.networks"},
+    "npa_ann.studies": {
+        *("npa", "npa_ann.corpora", "npa_ann.decoding", "npa_ann.dynamics", "npa_ann.networks"),
+        *("npa_ann.recording", "npa_ann.stimulation"),
+    },
+}
 
 
 def imports(path, *, top_level):
@@ -59,12 +84,29 @@ def test_spectral_knows_arrays_only(name):
         if root == "mne":
             assert module.startswith(ARRAY_MNE), module
         if root == "npa":
-            assert module.startswith(("npa.spectral", "npa.checks")), module
+            assert module.startswith(("npa.spectral", "npa.checks", "npa.typing")), module
+
+
+def room(name):
+    """Return the room of a dotted name: its first two parts, or ``npa``, whose names are public."""
+    top, _, rest = name.partition(".")
+    return f"{top}.{rest.partition('.')[0]}"
+
+
+@pytest.mark.parametrize("name", sorted(n for p in PACKAGES for n in files(p) if room(n) in FLOORS))
+def test_imports_point_down(name):
+    here = room(name)
+    allowed = FLOORS[here] | {here}
+    for module in imports({**files("npa"), **files("npa_ann")}[name], top_level=False):
+        if module.partition(".")[0] not in PACKAGES or room(module) in EVERYWHERE:
+            continue
+        inside_npa = "npa" in allowed and module.startswith("npa.")
+        assert room(module) in allowed or inside_npa, module
 
 
 @pytest.mark.parametrize("name", sorted(files("npa")))
 def test_heavy_modules_are_imported_where_they_are_used(name):
-    allowed = {"matplotlib"} if name == "npa.viz" else set()
+    allowed = {"matplotlib"} if name == "npa.reports.drawing" else set()
     heavy = {m.partition(".")[0] for m in imports(files("npa")[name], top_level=True)} & HEAVY
     assert heavy <= allowed
 
@@ -80,13 +122,13 @@ def test_nothing_private_of_mne_and_no_tensorflow(name):
 
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_estimators_do_not_import_each_other(name):
-    path = PACKAGES["npa"] / f"{name}.py"
+    path = PACKAGES["npa"] / "estimators" / f"{name}.py"
     allowed = {"parameterize"} if name == "amplifier" else set()
     others = {
         part
         for module in imports(path, top_level=False)
-        if module.startswith("npa.")
-        for part in module.split(".")[1:2]
+        if module.startswith("npa.estimators.")
+        for part in module.split(".")[2:3]
     }
     assert others & (ESTIMATORS - {name}) <= allowed
 

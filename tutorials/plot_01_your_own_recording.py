@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 
 from npa import BlinkICARemover, FOOOFFitter, NeuralPowerAmplifier
 from npa.datasets import fetch, simulate_recording
-from npa.files import load_recording
-from npa.html_report import tallest_peak, write_html_report
-from npa.main_job import run_main_job
+from npa.recordings.reading import load_recording
 from npa.viz import draw_map
+from npa.workflows.recording_report import run_main_job
+from npa.workflows.report_page import tallest_peak, write_html_report
 
 fname = None  # "recording.edf"
 

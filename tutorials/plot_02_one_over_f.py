@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from npa.datasets.packaged import packaged_data
-from npa.exponent import PSDExponent
+from npa.estimators.exponent import PSDExponent
 from npa_ann import ActivationRecorder
 from npa_ann.corpora import encode, words_of
 from npa_ann.networks import sentiment_lstm

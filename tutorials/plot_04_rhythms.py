@@ -29,7 +29,7 @@ from npa_ann.dynamics import (
     scalar_rnn,
 )
 from npa_ann.networks import horn_digits, lstm_digits, pretrained, resonant_digits, rnn_digits
-from npa_ann.oscillators import golden_frequencies, resonance_weights
+from npa_ann.networks.oscillators import golden_frequencies, resonance_weights
 from npa_ann.studies.rhythms.bridge import ring_down, while_reading
 
 rng = np.random.default_rng(0)

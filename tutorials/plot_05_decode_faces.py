@@ -17,8 +17,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from npa import BlinkICARemover, NeuralPowerAmplifier
 from npa.datasets import simulate_faces
+from npa.decoding import audit_scaling, compare, minmax_per_class
 from npa.trials import collect_trials
-from npa_ann.decoding import audit_scaling, compare, minmax_per_class
 from npa_ann.studies.faces.conditions import resample_trials
 from npa_ann.studies.faces.decoders import ShrinkageLDA, flatten, window_means
 

@@ -35,7 +35,7 @@ class Recordings:
     Examples
     --------
     >>> from npa.datasets import simulate_faces
-    >>> from npa.trials import collect_trials
+    >>> from npa.recordings.trials import collect_trials
     >>> found, _ = simulate_faces(n_subjects=2, n_trials=10, ch_names=["P8", "Fp1"])
     >>> len(collect_trials(found.recordings, found.event_id))
     20

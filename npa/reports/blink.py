@@ -96,6 +96,6 @@ class BlinkReport:
         figure : matplotlib.figure.Figure
             The figure; it states the reason where no blinks were found.
         """
-        from npa.viz import draw_blinks
+        from npa.reports.drawing import draw_blinks
 
         return draw_blinks(self)

@@ -16,7 +16,7 @@ class FilterReport:
     Parameters
     ----------
     filter : PowerFilter
-        What `npa.amplifier.design_filter` made.
+        What `npa.estimators.amplifier.design_filter` made.
     band : tuple of float
         Frequencies in Hz between which the spectrum was fitted.
     """
@@ -91,6 +91,6 @@ class FilterReport:
         figure : matplotlib.figure.Figure
             The figure.
         """
-        from npa.viz import draw_filter
+        from npa.reports.drawing import draw_filter
 
         return draw_filter(self)

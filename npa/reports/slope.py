@@ -72,6 +72,6 @@ class SlopeReport:
         figure : matplotlib.figure.Figure
             The figure.
         """
-        from npa.viz import draw_slopes
+        from npa.reports.drawing import draw_slopes
 
         return draw_slopes(self, ax=ax)

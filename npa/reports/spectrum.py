@@ -92,6 +92,6 @@ class SpectrumReport:
         figure : matplotlib.figure.Figure
             The figure.
         """
-        from npa.viz import draw_spectrum
+        from npa.reports.drawing import draw_spectrum
 
         return draw_spectrum(self, ax=ax)

@@ -125,6 +125,6 @@ class TagReport:
         ValueError
             If there is no such channel.
         """
-        from npa.viz import draw_tags
+        from npa.reports.drawing import draw_tags
 
         return draw_tags(self, channel=channel)

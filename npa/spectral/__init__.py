@@ -8,10 +8,16 @@ from npa.spectral.bands import (
     golden_bands,
 )
 from npa.spectral.density import psd, psd_of_runs
-from npa.spectral.filters import ChebyshevBank, RemezGaussian, chebyshev_bank, remez_gaussian
-from npa.spectral.fit import SpectralFit, fit_spectra
+from npa.spectral.filtering.filter_bank import (
+    ChebyshevBank,
+    RemezGaussian,
+    chebyshev_bank,
+    remez_gaussian,
+)
+from npa.spectral.filtering.gains import gaussian_response, logarithmic_response, whitening_response
+from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
+from npa.spectral.fitting.spectra import SpectralFit, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
-from npa.spectral.responses import gaussian_response, logarithmic_response, whitening_response
 from npa.spectral.slopes import PowerLaw, power_law
 from npa.spectral.snr import (
     TagTerm,
@@ -21,7 +27,6 @@ from npa.spectral.snr import (
     term_test,
     zscore_spectrum,
 )
-from npa.spectral.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
 
 __all__ = [
     "CANONICAL_BANDS",

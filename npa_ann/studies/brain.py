@@ -6,7 +6,7 @@ import mne
 
 from npa.checks import check_number
 from npa.datasets import find_copies
-from npa.exponent import PSDExponent
+from npa.estimators.exponent import PSDExponent
 from npa_ann.studies.slopes import PERIODOGRAM
 
 # Runs of PhysioNet's EEG motor movement/imagery set, of subject 1.

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from npa.files import write_json
+from npa.recordings.staging import write_json
 
 
 def copy_weights(source, folder, name):

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from npa.files import write_json
-from npa_ann.weights import load_weights, save_weights
+from npa.recordings.staging import write_json
+from npa_ann.networks.weights import load_weights, save_weights
 
 
 class Checkpoints:

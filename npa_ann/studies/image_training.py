@@ -11,9 +11,9 @@ from mne.utils import logger
 
 from npa.checks import check_number, check_option
 from npa_ann.networks import plain_cnn, resnet
+from npa_ann.networks.weights import load_weights
 from npa_ann.studies.cards import copy_weights, save_card
 from npa_ann.studies.checkpoints import Checkpoints, weights_after
-from npa_ann.weights import load_weights
 
 NETWORKS = {
     "resnet_32": partial(resnet, 32),

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from npa_ann.gates import gru_gates, lstm_gates, rnn_gates
+from npa_ann.recording.gates import gru_gates, lstm_gates, rnn_gates
 from npa_ann.studies.reviews import draw_controls, randomize_phases
 from npa_ann.studies.slopes import (
     PAPERS_MEASURE,

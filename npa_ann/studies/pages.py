@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mne
 import numpy as np
 
-from npa.files import write_json
+from npa.recordings.staging import write_json
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 
 from npa.checks import check_number
-from npa.parameterize import FOOOFFitter
+from npa.estimators.parameterize import FOOOFFitter
 from npa.spectral.density import psd
 from npa.spectral.dfa import fluctuations, scaling_exponent
 from npa.spectral.slopes import power_law
-from npa_ann.gates import lstm_gates
+from npa_ann.recording.gates import lstm_gates
 
 SIGNALS = ("f", "i", "cc", "o", "c_out", "h")
 PERIODOGRAM = {"window": "boxcar", "detrend": False, "one_sided": False}
@@ -43,7 +43,7 @@ def summed_slope(cells, *, skip=0, padding=0, **psd_kwargs):
     -----
     The squared magnitude of each cell's Fourier transform is added up over the cells, and a line
     fitted to log10 power on log10 frequency over all bins but 0 by least squares [1]_. On a
-    recording, ``npa.exponent.PSDExponent(psd="periodogram", psd_kwargs=PERIODOGRAM,
+    recording, ``npa.estimators.exponent.PSDExponent(psd="periodogram", psd_kwargs=PERIODOGRAM,
     aggregate="sum", by="/")`` does the same.
 
     References
@@ -197,7 +197,7 @@ def activation_slopes(
     embedding : array, shape (words, features) | None
         Vector of each word.
     gates : callable
-        `npa_ann.gates.lstm_gates`, or another of its kind.
+        `npa_ann.recording.gates.lstm_gates`, or another of its kind.
     signals : sequence of str | None
         Which signals; None for all.
     batch_size : int

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from npa import __version__
-from npa.files import staged_file
+from npa.recordings.staging import staged_file
 
 
 class Store:

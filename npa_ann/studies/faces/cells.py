@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut
 
-from npa_ann.decoding import compare
-from npa_ann.decoding.resampling import auc, draw_within, holm
+from npa.decoding import compare
+from npa.decoding.resampling import auc, draw_within, holm
 from npa_ann.studies.faces.conditions import MAIN
 
 _METRICS = ("auc", "accuracy", "balanced_accuracy")
@@ -26,7 +26,7 @@ def decode(conditions, name, decoder, split_by, n_permutations, n_bootstraps, me
     decoder : estimator
         The classifier.
     split_by : {"groups", "runs"}
-        As for `npa_ann.decoding.compare`.
+        As for `npa.decoding.compare`.
     n_permutations : int
         For linear decoders, under the four conditions of the paper; others get no p-value, so
         that the correction for the number of tests stays small.
@@ -49,7 +49,7 @@ def decode(conditions, name, decoder, split_by, n_permutations, n_bootstraps, me
     --------
     >>> import joblib
     >>> from npa.datasets import simulate_faces
-    >>> from npa.trials import collect_trials
+    >>> from npa.recordings.trials import collect_trials
     >>> from npa_ann.studies.faces.decoders import make_decoders
     >>> found, _ = simulate_faces(3, 40, effect=3, ch_names=["P8", "Pz"])
     >>> conditions = {"raw": collect_trials(found.recordings, found.event_id)}

@@ -11,9 +11,9 @@ from scipy.signal import resample_poly
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
-from npa.amplifier import NeuralPowerAmplifier
-from npa.blinks import BlinkICARemover
-from npa.trials import Trials, collect_trials
+from npa.estimators.amplifier import NeuralPowerAmplifier
+from npa.estimators.blinks import BlinkICARemover
+from npa.recordings.trials import Trials, collect_trials
 
 REJECT = {"eeg": 800e-6, "eog": 6e-3}  # V, peak to peak
 MAIN = ("NPA", "band-pass", "high-pass", "raw")

@@ -29,7 +29,7 @@ def mean_responses(conditions):
     Examples
     --------
     >>> from npa.datasets import simulate_faces
-    >>> from npa.trials import collect_trials
+    >>> from npa.recordings.trials import collect_trials
     >>> found, _ = simulate_faces(2, 40, effect=3, ch_names=["P9", "P10", "Pz"])
     >>> material = mean_responses({"raw": collect_trials(found.recordings, found.event_id)})
     >>> material["sites"]

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
-from npa_ann.decoding import audit_scaling, minmax_per_class
-from npa_ann.decoding.resampling import auc
+from npa.decoding import audit_scaling, minmax_per_class
+from npa.decoding.resampling import auc
 from npa_ann.studies.faces.conditions import MAIN, UNCLEANED, UNREJECTED, join_condition
 
 SWITCHES = ("honest", "scaled by class", "NPA unrejected", "band-pass before ICA", "together")
@@ -197,7 +197,7 @@ def audit_noise(trials, n_permutations=99):
     Examples
     --------
     >>> from npa.datasets import simulate_faces
-    >>> from npa.trials import collect_trials
+    >>> from npa.recordings.trials import collect_trials
     >>> found, _ = simulate_faces(2, 40, n_runs=1, ch_names=["P8", "Pz"])
     >>> audit_noise(collect_trials(found.recordings, found.event_id))["leaks_within"]
     True

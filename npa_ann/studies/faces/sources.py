@@ -33,7 +33,7 @@ class Source:
     found : Recordings
         Its recordings.
     cut : dict
-        ``tmin``, ``tmax`` (s) and ``detrend`` of `npa.trials.collect_trials`.
+        ``tmin``, ``tmax`` (s) and ``detrend`` of `npa.recordings.trials.collect_trials`.
     split_by : {"groups", "runs"}
         Whether decoders are tested on subjects left out, or on runs left out of each subject.
     limits : tuple of str

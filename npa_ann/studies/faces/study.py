@@ -59,7 +59,7 @@ def run(
     audit : sequence of str
         Those of the decoders that audit the published recipe; empty for no audit.
     n_permutations, n_bootstraps : int
-        As for `npa_ann.decoding.compare`.
+        As for `npa.decoding.compare`.
     sfreq : float
         Sampling rate in Hz that trials are resampled to.
     effects : sequence of float

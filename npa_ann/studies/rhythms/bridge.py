@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npa.exponent import PSDExponent
+from npa.estimators.exponent import PSDExponent
 from npa.spectral import psd
-from npa_ann.recorder import ActivationRecorder
+from npa_ann.recording.recorder import ActivationRecorder
 
 SFREQ = 1000.0  # steps per second, as the resonant nodes were designed
 READ_FROM = 10.0  # Hz; slower nodes ring too few times in a digit's 784 steps

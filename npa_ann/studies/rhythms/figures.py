@@ -108,7 +108,7 @@ def _draw_accuracy(accuracy):
 
 def _draw_reading(measured, pixels):
     """Draw a digit and what the nodes do with it."""
-    from npa_ann.recorder import ActivationRecorder
+    from npa_ann.recording.recorder import ActivationRecorder
 
     model = measured["network"].model()
     epochs = ActivationRecorder(model, "rhythm", "x", sfreq=SFREQ).fit_transform(pixels[None])

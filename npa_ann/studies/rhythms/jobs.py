@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npa.checks import check_number, check_option
-from npa_ann.oscillators import golden_frequencies
+from npa_ann.networks.oscillators import golden_frequencies
 
 NETWORKS = ("resonant_rnn", "lstm", "rnn", "horn")
 SPACINGS = ("octave", "linear", "random", "single")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import t
 
-from npa_ann.oscillators import golden_frequencies
+from npa_ann.networks.oscillators import golden_frequencies
 from npa_ann.studies.rhythms.bridge import READ_FROM, SFREQ, ring_down, while_reading
 from npa_ann.studies.rhythms.jobs import ABLATIONS, NETWORKS, SPACINGS
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from npa_ann import ContrastFlicker
+from npa_ann.stimulation.flicker import ContrastFlicker
 from npa_ann.studies.ssvep.pruning import SCOPES
 from npa_ann.studies.ssvep.results import PAPER
 from npa_ann.studies.ssvep.tagging import FPS, SCORES, TAGS, layer_of, score, sides

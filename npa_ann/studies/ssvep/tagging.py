@@ -6,7 +6,8 @@ import numpy as np
 from scipy.fft import rfft
 
 from npa.spectral.snr import snr_spectrum, tag_terms
-from npa_ann import ActivationRecorder, ContrastFlicker
+from npa_ann.recording.recorder import ActivationRecorder
+from npa_ann.stimulation.flicker import ContrastFlicker
 
 TAGS = (6.0, 7.5)
 FPS = 120.0
@@ -20,7 +21,7 @@ class NoisyFrames:
 
     Parameters
     ----------
-    frames : npa_ann.flicker.Frames
+    frames : npa_ann.stimulation.flicker.Frames
         Flickering images.
     sd : float
         Standard deviation of the noise, in units of [0, 1].

@@ -1,0 +1,6 @@
+"""Compare ways of preprocessing by decoding, and find out whether labels leak."""
+
+from npa.decoding.audit import ScalingAudit, audit_scaling, minmax_per_class
+from npa.decoding.comparison import Comparison, compare
+
+__all__ = ["Comparison", "ScalingAudit", "audit_scaling", "compare", "minmax_per_class"]

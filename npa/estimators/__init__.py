@@ -1,0 +1,1 @@
+"""Transformers in scikit-learn's style over MNE objects, one estimator a file."""

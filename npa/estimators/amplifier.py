@@ -1,0 +1,394 @@
+"""The 1/f background out of the time series, the oscillations kept."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from mne.utils import warn
+from sklearn.base import clone
+
+from npa.checks import check_number, check_option
+from npa.estimators.base import SignalTransformer
+from npa.estimators.parameterize import FOOOFFitter
+from npa.reports import FilterReport
+from npa.spectral.filtering.filter_bank import (
+    ChebyshevBank,
+    RemezGaussian,
+    chebyshev_bank,
+    remez_gaussian,
+)
+from npa.spectral.filtering.gains import logarithmic_response, whitening_response
+from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
+from npa.spectral.model import gaussians as gaussian_sum
+
+_RESPONSES = {"logarithmic": logarithmic_response, "whitening": whitening_response}
+_DESIGNS = ("exact", "paper")
+_FORGOTTEN = 1e-12  # what a recursive filter keeps of the past at the end of its reach
+# A knee below this share of f^chi at the lowest frequency bends nothing: not worth a warning.
+_TOLD_KNEE = 1e-3
+
+
+class NeuralPowerAmplifier(SignalTransformer):
+    r"""Filter a recording so that its 1/f background falls away and its oscillations stay.
+
+    The background and the peaks of the average power spectrum are fitted, a zero-phase filter is
+    made from them, and every picked channel is passed through it.
+
+    Parameters
+    ----------
+    fooof : FOOOFFitter | None, default None
+        How the spectrum is fitted (its ``picks, sfreq, aggregate, by`` are not used). None for
+        the settings published with the method [1]_ where the response is logarithmic: multitaper,
+        knee, 0.5 to 45 Hz (the paper's text says 0.1 Hz), peaks 3 to 15 Hz wide, at least 0.05
+        high, 6 at most; and for ``FOOOFFitter()`` where it is whitening.
+    response : {"logarithmic", "whitening"}, default "logarithmic"
+        Gain for the background; see Notes.
+    design : {"exact", "paper"}, default "exact"
+        How the gain is realised: by one FIR filter, or by the paper's bank of Chebyshev
+        high-passes and one Remez band-pass a peak, each run forwards and backwards.
+    n_stages : int, default 5
+        Number of Chebyshev high-passes; only for ``design="paper"``.
+    peak_gain : None | float | sequence of float, default None
+        Gain of the peaks, one for all or one for each, by rising frequency. None for their fitted
+        heights where the response is logarithmic, as in the paper, and 0 where it is whitening.
+    per_channel : bool, default False
+        Whether every channel is filtered by a model of its own spectrum, and not by one model of
+        the average. Bad and flat channels have none, and take that of the average.
+    picks : str | array-like | slice | None
+        Channels to filter, as in MNE; None for all data channels. Bad ones are filtered too, but
+        have no part in the fit; all other channels pass untouched.
+    sfreq : float | None
+        Sampling rate in Hz; only for arrays.
+
+    Attributes
+    ----------
+    spectrum_ : SpectrumReport
+        The fit of the average spectrum.
+    filters_ : FilterReport | dict of FilterReport | None
+        The filter, with its ideal and realised gain, ``r2``, ``max_error_db``, ``plot()`` and
+        ``to_frame()``; one a channel name where ``per_channel``. None, or left out, where no
+        model could be fitted.
+
+    Raises
+    ------
+    TypeError
+        If ``fooof`` is no `FOOOFFitter`.
+    ValueError
+        If a parameter is not allowed, all channels are bad, or ``design="paper"`` does not exist
+        for the model; then the message names ``design="exact"``.
+
+    Notes
+    -----
+    The gain, of the two passes together, is ideally
+
+    .. math:: G(f) = R(f) + \sum_n g_n e^{-(f - f_n)^2 / (2 \sigma_n^2)}
+
+    with the fitted centres and standard deviations. For ``response="logarithmic"``, with the
+    exponent chi and the knee k of the background and the Nyquist frequency f_N,
+
+    .. math:: R(f) = \log_{10}(k + f^\chi) / \log_{10}(k + f_N^\chi)
+
+    clipped to 0..1. It mirrors the *logarithm* of the background; it does not whiten. Without a
+    knee chi cancels: R is log(f) / log(f_N) for every recording, and zero below 1 Hz.
+
+    For ``response="whitening"``, :math:`R(f) = \sqrt{(k + f^\chi) / (k + f_N^\chi)}`, so that
+    the power of the background comes out flat. There the gain of a peak counts in units of the
+    background's gain at its centre: 1 makes the amplitude twice as large there.
+
+    A negative knee is clipped to 0, with a warning where it bends the background. Filters stay
+    within stretches recorded without interruption, and within an epoch; both are mirrored at
+    their ends. Where no model can be fitted (too few samples, say) the output is NaN, with a
+    warning.
+
+    References
+    ----------
+    .. [1] Doyle, J. A., Toussaint, P.-J., & Evans, A. C. (2019). Amplifying the Neural Power
+       Spectrum. bioRxiv 659268. https://doi.org/10.1101/659268
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npa.estimators.amplifier import NeuralPowerAmplifier
+    >>> noise = np.random.default_rng(0).normal(size=(1, 2, 25_600)).cumsum(axis=-1)
+    >>> amplifier = NeuralPowerAmplifier(response="whitening", sfreq=256.0).fit(noise)
+    >>> amplifier.transform(noise).shape
+    (1, 2, 25600)
+    >>> bool(amplifier.filters_.r2 > 0.999)
+    True
+    """
+
+    def __init__(
+        self,
+        fooof=None,
+        response="logarithmic",
+        design="exact",
+        n_stages=5,
+        peak_gain=None,
+        per_channel=False,
+        picks=None,
+        sfreq=None,
+    ):
+        self.fooof = fooof
+        self.response = response
+        self.design = design
+        self.n_stages = n_stages
+        self.peak_gain = peak_gain
+        self.per_channel = per_channel
+        self.picks = picks
+        self.sfreq = sfreq
+
+    def _fit(self, signals):
+        """Fit the spectrum, and make the filter or filters from it."""
+        _check_design(self.response, self.design)
+        check_option("per_channel", self.per_channel, (False, True))
+        fitter = self._fitter()
+        if self.per_channel:
+            names = list(signals.ch_names)
+            groups = {None: names, **{name: [name] for name in names}}
+            self.spectrum_, *spectra = fitter.reports(signals, by=groups)
+            own = zip(names, spectra, signals.usable, strict=True)
+            spectra = {name: fit if usable else self.spectrum_ for name, fit, usable in own}
+        else:
+            self.spectrum_ = fitter.reports(signals)[0]
+            spectra = {None: self.spectrum_}
+        self._warn_flat(signals)
+        filters = self._design(spectra, signals.sfreq, fitter.freq_range)
+        self.filters_ = filters if self.per_channel else filters.get(None)
+
+    def _filter(self, x, finite, n_times):
+        """Filter every row; NaN where there is no filter, or NaN in the stretch."""
+        x[~finite] = np.nan
+        if not self.per_channel:
+            return _filtered(self.filters_, x)
+        for channel, name in enumerate(self.ch_names_):
+            x[:, channel] = _filtered(self.filters_.get(name), x[:, channel])
+        return x
+
+    def _reach(self):
+        """Return the reach of the longest filter."""
+        reports = self.filters_.values() if self.per_channel else [self.filters_]
+        return max((report.filter.reach for report in reports if report), default=0)
+
+    def _fitter(self):
+        """Return a copy of the sub-estimator, or that with the published settings."""
+        if self.fooof is None and self.response == "whitening":
+            return FOOOFFitter()
+        if self.fooof is None:
+            return FOOOFFitter(
+                freq_range=(0.5, 45),
+                aperiodic_mode="knee",
+                peak_width_limits=(3, 15),
+                min_peak_height=0.05,
+                psd="multitaper",
+            )
+        if not isinstance(self.fooof, FOOOFFitter):
+            raise TypeError(f"fooof must be a FOOOFFitter or None, got {self.fooof!r}.")
+        return clone(self.fooof)
+
+    def _design(self, spectra, sfreq, band):
+        """Make a filter of every fitted spectrum, and warn once of what could not be used."""
+        filters, problems, n_clipped = {}, {}, 0
+        for name, spectrum in spectra.items():
+            problem = spectrum.problem
+            if not problem and spectrum.exponent <= 0:
+                problem = f"the background does not fall (exponent {spectrum.exponent:.2g})"
+            if problem:
+                problems[name] = problem
+                continue
+            n_clipped += spectrum.knee < -_TOLD_KNEE * band[0] ** spectrum.exponent
+            made = design_filter(
+                spectrum.exponent,
+                max(spectrum.knee, 0.0),
+                spectrum.gaussians,
+                sfreq,
+                response=self.response,
+                design=self.design,
+                n_stages=self.n_stages,
+                peak_gain=self.peak_gain,
+            )
+            filters[name] = FilterReport(made, band)
+        if n_clipped:
+            warn(f"NeuralPowerAmplifier clips the negative knee of {n_clipped} model(s) to 0.")
+        if problems:
+            reasons = "; ".join(sorted(set(problems.values())))
+            where = f" of {', '.join(problems)}" if self.per_channel else ""
+            warn(f"NeuralPowerAmplifier has no model{where}, and returns NaN there: {reasons}.")
+        return filters
+
+
+@dataclass(frozen=True, eq=False)
+class PowerFilter:
+    """A zero-phase filter made from a model of a spectrum, and the gain it ought to have.
+
+    Parameters
+    ----------
+    response : {"logarithmic", "whitening"}
+        Kind of gain for the background.
+    exponent, knee : float
+        Model of the background.
+    peaks : array, shape (n_peaks, 3)
+        Centre frequency (Hz), gain and standard deviation (Hz) of every peak.
+    sfreq : float
+        Sampling rate in Hz.
+    design : {"exact", "paper"}
+        How the gain is realised.
+    n_stages : int
+        Number of Chebyshev high-passes of the paper's design.
+    parts : tuple of (float, object)
+        Weights and filters whose outputs add up; each has ``gain(freqs)`` and ``apply(x)``.
+    """
+
+    response: str
+    exponent: float
+    knee: float
+    peaks: np.ndarray
+    sfreq: float
+    design: str
+    n_stages: int
+    parts: tuple = ()
+
+    def ideal(self, freqs):
+        """Return the ideal gain, shape (n_freqs,); see `NeuralPowerAmplifier`."""
+        return self.ideal_background(freqs) + gaussian_sum(freqs, self.peaks)
+
+    def ideal_background(self, freqs):
+        """Return the ideal gain without the peaks, shape (n_freqs,)."""
+        return _RESPONSES[self.response](freqs, self.exponent, self.knee, self.sfreq / 2)
+
+    def without_peaks(self):
+        """Return the filter of the background alone."""
+        return design_filter(
+            self.exponent,
+            self.knee,
+            [],
+            self.sfreq,
+            response=self.response,
+            design=self.design,
+            n_stages=self.n_stages,
+        )
+
+    def gain(self, freqs):
+        """Return the realised gain, shape (n_freqs,)."""
+        return sum(weight * part.gain(freqs) for weight, part in self.parts)
+
+    def apply(self, x):
+        """Return ``x`` filtered along its last axis, shape (..., n_times)."""
+        (weight, part), *others = self.parts
+        out = part.apply(x)
+        out *= weight
+        for weight, part in others:
+            out += weight * part.apply(x)
+        return out
+
+    @property
+    def reach(self):
+        """Samples on either side that a sample of the output depends on (by more than 1e-12)."""
+        return max(_reach(part) for _, part in self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _ZeroPhaseFIR:
+    """Symmetric taps as a filter."""
+
+    taps: np.ndarray
+    sfreq: float
+
+    def gain(self, freqs):
+        return fir_gain(self.taps, freqs, self.sfreq)
+
+    def apply(self, x):
+        return apply_zero_phase(x, self.taps)
+
+
+def design_filter(
+    exponent,
+    knee,
+    gaussians,
+    sfreq,
+    *,
+    response="logarithmic",
+    design="exact",
+    n_stages=5,
+    peak_gain=None,
+):
+    """Make the zero-phase filter of `NeuralPowerAmplifier` from a model of a spectrum.
+
+    Parameters
+    ----------
+    exponent, knee : float
+        Model of the background: exponent > 0, and knee >= 0.
+    gaussians : array, shape (n_peaks, 3)
+        Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of every peak.
+    sfreq : float
+        Sampling rate in Hz.
+    response, design, n_stages, peak_gain
+        As for `NeuralPowerAmplifier`.
+
+    Returns
+    -------
+    made : PowerFilter
+        The filter.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, or the design does not exist for the model.
+
+    Examples
+    --------
+    >>> made = design_filter(1.5, 0.0, np.array([[10.0, 0.8, 1.0]]), 512.0)
+    >>> freqs = np.array([1.0, 10.0, 16.0, 256.0])
+    >>> made.ideal(freqs).round(2)
+    array([0.  , 1.22, 0.5 , 1.  ])
+    >>> made.gain(freqs).round(2) + 0.0
+    array([0.  , 1.22, 0.5 , 1.  ])
+    """
+    _check_design(response, design)
+    peaks = np.array(gaussians, dtype=float).reshape(-1, 3)
+    peaks[:, 1] = _peak_gains(peak_gain, response, peaks[:, 1])
+    if response == "whitening":
+        peaks[:, 1] *= whitening_response(peaks[:, 0], exponent, knee, sfreq / 2)
+    wanted = PowerFilter(response, exponent, knee, peaks, sfreq, design, n_stages)
+    if design == "exact":
+        fir = _ZeroPhaseFIR(zero_phase_fir(wanted.ideal, sfreq), sfreq)
+        return replace(wanted, parts=((1.0, fir),))
+    bank = chebyshev_bank(exponent, knee, sfreq, n_stages)
+    heard = [(gain, remez_gaussian(cf, sd, sfreq)) for cf, gain, sd in peaks if gain > 0]
+    return replace(wanted, parts=((1.0, bank), *heard))
+
+
+def _filtered(report, x):
+    """Return ``x`` (..., n_times) after the filter of a report; NaN without one."""
+    return np.full(x.shape, np.nan) if report is None else report.filter.apply(x)
+
+
+def _reach(part):
+    """Return how far a filter reaches: half its taps, or until its poles have died away."""
+    if isinstance(part, ChebyshevBank):
+        slowest = max(np.abs(np.roots(stage.a)).max() for stage in part.stages)
+        return int(np.ceil(np.log(_FORGOTTEN) / np.log(slowest)))
+    passes = 2 if isinstance(part, RemezGaussian) else 1
+    return passes * len(part.taps) // 2
+
+
+def _check_design(response, design):
+    """Check that there is such a response, and such a design of it."""
+    check_option("response", response, _RESPONSES)
+    check_option("design", design, _DESIGNS)
+    if (response, design) == ("whitening", "paper"):
+        raise ValueError(
+            'design="paper" does not exist for response="whitening"; use design="exact".'
+        )
+
+
+def _peak_gains(peak_gain, response, heights):
+    """Return a gain for every peak."""
+    if peak_gain is None:
+        return heights if response == "logarithmic" else np.zeros_like(heights)
+    if np.ndim(peak_gain) == 0:
+        return np.full(len(heights), check_number("peak_gain", peak_gain, low=0))
+    if len(peak_gain) != len(heights):
+        raise ValueError(
+            f"peak_gain must be one number, or one for each of the {len(heights)} fitted peaks, "
+            f"got {len(peak_gain)}."
+        )
+    return [check_number("peak_gain", float(gain), low=0) for gain in peak_gain]

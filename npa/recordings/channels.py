@@ -1,0 +1,89 @@
+"""Channels: which are picked, and how their names group them."""
+
+import mne
+import numpy as np
+
+
+def picked_names(info, picks=None):
+    """Return the names of the picked channels, bad ones included.
+
+    Parameters
+    ----------
+    info : mne.Info
+        Measurement info.
+    picks : str | array-like | slice | None
+        Channels by name, type or index; None for all data channels (never EOG, stim, misc).
+
+    Returns
+    -------
+    names : list of str
+        Channel names in the order of ``info`` (or of ``picks``, where names are given).
+
+    Raises
+    ------
+    ValueError
+        If ``picks`` names a channel or type that is not there.
+
+    Examples
+    --------
+    >>> info = mne.create_info(["Oz", "VEOG"], 100.0, ["eeg", "eog"])
+    >>> picked_names(info)
+    ['Oz']
+    """
+    # Only containers interpret picks in MNE's public interface; this one is as small as can be.
+    evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), info, verbose=False)
+    try:
+        return evoked.pick("data" if picks is None else picks, exclude=(), verbose=False).ch_names
+    except (ValueError, IndexError) as error:
+        have = ", ".join(info["ch_names"][:8]) + (", ..." if len(info["ch_names"]) > 8 else "")
+        wanted = "None (data channels)" if picks is None else repr(picks)
+        raise ValueError(f"picks={wanted} finds no channel among {have}.") from error
+
+
+def channel_groups(ch_names, by=None):
+    """Group channels by name.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        Channel names.
+    by : None | str | dict
+        None for one group called ``"all"``; a separator, to group names by what stands before
+        its last occurrence; or a dict of group name to channel names.
+
+    Returns
+    -------
+    groups : dict
+        Group name to list of channel indices.
+
+    Raises
+    ------
+    TypeError
+        If ``by`` is none of these.
+    ValueError
+        If a separator or group is empty, or a channel named is not there.
+
+    Examples
+    --------
+    >>> channel_groups(["lstm/f/0", "lstm/f/1", "lstm/h/0"], by="/")
+    {'lstm/f': [0, 1], 'lstm/h': [2]}
+    """
+    ch_names = list(ch_names)
+    if by is None:
+        return {"all": list(range(len(ch_names)))}
+    if isinstance(by, str):
+        if not by:
+            raise ValueError("by must be a separator of at least one character, got ''.")
+        groups = {}
+        for index, name in enumerate(ch_names):
+            groups.setdefault(name.rpartition(by)[0] or name, []).append(index)
+        return groups
+    if not isinstance(by, dict):
+        raise TypeError(f"by must be None, a separator or a dict of groups, got {by!r}.")
+    for group, names in by.items():
+        missing = [name for name in names if name not in ch_names]
+        if missing or not len(names):
+            raise ValueError(
+                f"by[{group!r}] must name channels that are picked, got {missing or names!r}."
+            )
+    return {group: [ch_names.index(name) for name in names] for group, names in by.items()}

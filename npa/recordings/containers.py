@@ -1,0 +1,189 @@
+"""The one place where data leave MNE containers, and go back into them."""
+
+from itertools import compress, pairwise
+
+import mne
+import numpy as np
+
+from npa.checks import check_finite, check_number
+from npa.recordings.channels import picked_names
+from npa.recordings.signals import RawSamples, Signals
+
+
+def is_mne(X):
+    """Tell whether ``X`` is an MNE Raw or Epochs.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    answer : bool
+        True for `mne.io.BaseRaw` and `mne.BaseEpochs`.
+
+    Examples
+    --------
+    >>> is_mne(np.zeros((2, 3)))
+    False
+    """
+    return isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs))
+
+
+def read_signals(X, *, picks=None, sfreq=None, lazy=False):
+    """Take the picked channels out of their container.
+
+    Parameters
+    ----------
+    X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
+        The recording. A 2-D array is ``(n_epochs, n_times)`` of one channel.
+    picks : str | array-like | slice | None
+        Channels by name, type or index, as in MNE; None for all data channels. Bad channels
+        stay in and are marked as such in the result. Arrays take indices only.
+    sfreq : float | None
+        Sampling rate in Hz of an array. For MNE objects None, or their own.
+    lazy : bool
+        Whether the samples of a Raw are to be read (and checked for NaN) only when they are asked
+        for, block by block.
+
+    Returns
+    -------
+    signals : Signals
+        The samples, copied or to be read, with what fits and filters need to know about them.
+
+    Raises
+    ------
+    TypeError
+        If ``X`` is none of these.
+    ValueError
+        If nothing is picked or left, samples of good channels are not finite, or ``sfreq`` is
+        missing or contradicts ``X``.
+
+    Examples
+    --------
+    >>> read_signals(np.ones((2, 3, 100)), sfreq=100.0).ch_names
+    ('ch0', 'ch1', 'ch2')
+    """
+    signals = _read_mne(X, picks, sfreq, lazy) if is_mne(X) else _read_array(X, picks, sfreq)
+    if 0 in signals.data.shape:
+        raise ValueError(
+            "X holds no data: (n_epochs, n_channels, n_times) of the picked channels is "
+            f"{signals.data.shape}."
+        )
+    if isinstance(signals.data, RawSamples):
+        return signals
+    good = ~signals.bad
+    # Indexing copies, so that all data are passed as they are where no channel is bad.
+    data = signals.data if good.all() else signals.data[:, good]
+    check_finite("X", data, list(compress(signals.ch_names, good)))
+    return signals
+
+
+def write_signals(X, signals, data):
+    """Put samples back into a copy of the container that they came from.
+
+    Parameters
+    ----------
+    X : mne.io.BaseRaw | mne.BaseEpochs | array
+        What `read_signals` was given; it is left unchanged.
+    signals : Signals
+        What `read_signals` returned.
+    data : array, shape (n_epochs, n_channels, n_times)
+        The new samples of the picked channels.
+
+    Returns
+    -------
+    out : mne.io.BaseRaw | mne.BaseEpochs | array
+        The same kind as ``X``, with all its channels.
+
+    Examples
+    --------
+    >>> x = np.ones((2, 3, 100))
+    >>> signals = read_signals(x, picks=[1], sfreq=100.0)
+    >>> write_signals(x, signals, 2 * signals.data).sum(axis=(0, 2))
+    array([200., 400., 200.])
+    """
+    if not is_mne(X):
+        out = np.array(X, dtype=float)
+        picked = out[:, np.newaxis] if out.ndim == 2 else out
+        picked[:, [int(name.removeprefix("ch")) for name in signals.ch_names]] = data
+        return out
+    out = X.copy().load_data()
+    index = [out.ch_names.index(name) for name in signals.ch_names]
+    if isinstance(out, mne.io.BaseRaw):
+        out[index, :] = data[0]
+    else:
+        out.get_data(copy=False)[:, index] = data
+    return out
+
+
+def _read_mne(X, picks, sfreq, lazy):
+    """Read a Raw as one epoch, or Epochs."""
+    if sfreq is not None and not np.isclose(sfreq, X.info["sfreq"]):
+        raise ValueError(
+            f"sfreq must be None or the recording's own {X.info['sfreq']:g} Hz, got {sfreq!r}."
+        )
+    names = picked_names(X.info, picks)
+    # By index: MNE refuses names that are types too, such as "eog".
+    index = [X.ch_names.index(name) for name in names]
+    bad = np.isin(names, X.info["bads"])
+    if isinstance(X, mne.io.BaseRaw):
+        samples = RawSamples(X, index, bad)
+        data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
+        segments = _stretches(X, ("edge", "bad_acq_skip"))
+        runs = _stretches(X, ("edge", "bad"))
+    else:
+        data = X.get_data(picks=index, verbose=False)
+        segments = runs = ((0, data.shape[-1]),)
+    if not runs:
+        raise ValueError("X has no samples outside its BAD_ annotations.")
+    info = mne.pick_info(X.info, index)
+    return Signals(data, X.info["sfreq"], tuple(names), bad, segments, runs, info)
+
+
+def _read_array(X, picks, sfreq):
+    """Read an array, whose channels are called by their index."""
+    if not isinstance(X, np.ndarray):
+        raise TypeError(
+            "X must be an mne.io.BaseRaw, an mne.BaseEpochs or an array "
+            f"(n_epochs, n_channels, n_times), got {type(X).__name__}."
+        )
+    if sfreq is None:
+        raise ValueError("sfreq must be given (in Hz) when X is an array, got None.")
+    sfreq = check_number("sfreq", sfreq, above=0)
+    if X.ndim not in (2, 3):
+        raise ValueError(
+            "X must have shape (n_epochs, n_channels, n_times), or (n_epochs, n_times) of one "
+            f"channel, got {X.shape}."
+        )
+    data = X[:, np.newaxis] if X.ndim == 2 else X
+    try:
+        index = np.arange(data.shape[1])[slice(None) if picks is None else picks]
+    except IndexError:
+        raise ValueError(
+            f"picks must be None or channel indices below {data.shape[1]} for an array, "
+            f"got {picks!r}."
+        ) from None
+    index = np.atleast_1d(index)
+    whole = ((0, data.shape[-1]),)
+    names = tuple(f"ch{number}" for number in index)
+    return Signals(
+        data[:, index].astype(float), sfreq, names, np.zeros(len(index), bool), whole, whole
+    )
+
+
+def _stretches(raw, prefixes):
+    """Cut a Raw where annotations of these prefixes start or stop, and leave those spans out."""
+    n_times = len(raw.times)
+    left_out = np.zeros(n_times, bool)
+    cuts = {0, n_times}
+    notes = raw.annotations
+    for onset, duration, name in zip(notes.onset, notes.duration, notes.description, strict=True):
+        if not name.lower().startswith(prefixes):
+            continue
+        ends = np.array([onset, onset + duration]) - raw.first_time
+        start, stop = np.clip(raw.time_as_index(ends, use_rounding=True), 0, n_times)
+        left_out[start:stop] = True
+        cuts.update((int(start), int(stop)))
+    return tuple((start, stop) for start, stop in pairwise(sorted(cuts)) if not left_out[start])

@@ -1,0 +1,1 @@
+"""Gain curves and the filters that realise them."""

@@ -1,0 +1,1 @@
+"""What uses several estimators: the recording report, block-by-block writing, batches."""

@@ -1,0 +1,1 @@
+"""One pipeline over many recordings; `npa.batch` is the public door."""

@@ -1,0 +1,1 @@
+"""Networks recorded as pseudo-EEG: layers, gates and their signals as channels over time."""

@@ -1,0 +1,329 @@
+"""Networks recorded like brains: activations as MNE epochs."""
+
+import hashlib
+import tempfile
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+
+import keras
+import mne
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from npa.checks import check_bytes, check_number, check_option
+from npa.estimators.base import ContainerTransformer
+from npa_ann.recording.opening import list_layers
+from npa_ann.recording.reading import Reader, copy_channels, runs_by_frame
+
+
+class ActivationRecorder(ContainerTransformer):
+    """Record the units of a Keras network as the channels of an EEG.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built sequential or functional model. It is never changed.
+    layer : str | sequence of str
+        Layers to record: names, or patterns such as ``"relu_*"``. A layer of a nested model is
+        ``"encoder.lstm"``.
+    signals : str | sequence of str
+        What to record at each: ``"output"``, ``"input"`` (what enters the layer), or gates:
+        ``f, i, cc, o, c, c_out, h`` of an LSTM, ``z, r, hh, h`` of a GRU, ``h`` of a
+        SimpleRNN, or what a layer's own ``trace`` method names.
+    reduce : "mean" | "max" | None
+        How a filter's map becomes one number; None records every pixel.
+    batch_size : int
+        Sequences or images given to the network at once.
+    sfreq : float | None
+        Samples a second. None: that of the `Frames`, otherwise 1, as a token is a sample.
+    max_memory : str | float | None
+        Largest result of ``transform``, such as ``"2GB"`` or a number of bytes; None for any.
+
+    Attributes
+    ----------
+    ch_names_ : list of str
+        ``layer/signal/unit``: ``lstm/f/007``, ``relu_4/filter/012``, or, where every pixel is
+        recorded, ``relu_4/filter/012-03-07`` (filter, row, column).
+    sfreq_ : float
+        Samples a second.
+
+    Raises
+    ------
+    TypeError
+        If the model's layers cannot be seen, as in a subclassed model.
+    ValueError
+        If a layer or signal is not there, the input has the wrong shape, activations are not
+        finite, the result would pass ``max_memory``, or the model was changed since ``fit``.
+
+    Notes
+    -----
+    A recurrent layer's ``"output"`` is that of every step, whether or not it returns sequences;
+    a bidirectional layer ``bi`` is recorded as ``forward.bi`` and ``backward.bi``, both in the
+    order of the input. At masked steps signals keep their last value; ``h`` and ``"output"`` are
+    zero there if the layer hands on zeros. A layer after time is gone (an image's class) has a
+    single sample. Sequences of frames ``(n, time, H, W, C)`` run through image networks frame by
+    frame.
+
+    The gates are computed from the weights by `npa_ann.recording.gates`; all else by Keras.
+    Cloning shares the model; a pickle contains it as a ``.keras`` file,
+    which is loaded without the optimiser and losses of training.
+
+    Examples
+    --------
+    >>> from npa_ann.networks import sentiment_lstm
+    >>> recorder = ActivationRecorder(sentiment_lstm(vocabulary=50), "lstm", signals=("f", "h"))
+    >>> epochs = recorder.fit_transform(np.ones((3, 20), int))
+    >>> epochs.get_data().shape, epochs.ch_names[7]
+    ((3, 120, 20), 'lstm/f/007')
+    """
+
+    def __init__(
+        self,
+        model,
+        layer,
+        signals="output",
+        reduce="mean",
+        batch_size=128,
+        sfreq=None,
+        max_memory="2GB",
+    ):
+        self.model = model
+        self.layer = layer
+        self.signals = signals
+        self.reduce = reduce
+        self.batch_size = batch_size
+        self.sfreq = sfreq
+        self.max_memory = max_memory
+
+    def fit(self, X, y=None):
+        """Open the model, and find out which channels the recording will have.
+
+        Parameters
+        ----------
+        X : Frames | array
+            Input of the network, or sequences of frames ``(n, time, H, W, C)``; the first
+            sample is run through it.
+        y : None
+            Ignored; for scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted recorder.
+        """
+        check_option("reduce", self.reduce, ("mean", "max", None))
+        check_number("batch_size", self.batch_size, low=1, integer=True)
+        check_bytes("max_memory", self.max_memory)
+        layers = list_layers(self.model)
+        self.by_frame_ = runs_by_frame(self.model, X)
+        self.sfreq_ = _sampling_rate(self.sfreq, X)
+        self.reader_ = self._open(layers)
+        self.fingerprint_ = _fingerprint(self.model)
+        self.ch_names_, values = self._read(_first(X))
+        _check_finite(self.ch_names_, values)
+        return self
+
+    def transform(self, X):
+        """Record the network on its inputs.
+
+        Parameters
+        ----------
+        X : Frames | array
+            Input of the network, as at fit.
+
+        Returns
+        -------
+        epochs : mne.EpochsArray
+            One epoch an input, one channel a unit, typed eeg.
+        """
+        self._check(X)
+        n_times = self._read(_first(X))[1].shape[-1]
+        shape = (len(X), len(self.ch_names_), n_times)
+        size = 8.0 * np.prod(shape, dtype=float)
+        limit = check_bytes("max_memory", self.max_memory)
+        if size > limit:
+            raise ValueError(
+                f"the recording would take {size / 1e9:.3g} GB (epochs x channels x samples = "
+                f"{' x '.join(map(str, shape))}, 8 bytes each), more than "
+                f"max_memory={self.max_memory!r}: record fewer inputs, layers or signals, or "
+                "go through iter_record."
+            )
+        data = np.empty(shape)
+        start = 0
+        for batch in self._record(X):
+            copy_channels(batch, range(shape[1]), data[start : start + len(batch)])
+            start += len(batch)
+        info = mne.create_info(self.ch_names_, self.sfreq_, "eeg")
+        return mne.EpochsArray(data, info, proj=False, verbose=False)
+
+    def iter_record(self, X):
+        """Record batch by batch, so that no more than a batch is ever in memory.
+
+        Parameters
+        ----------
+        X : Frames | array
+            Input of the network, as at fit.
+
+        Returns
+        -------
+        batches : iterator of array, shape (n_batch, n_channels, n_times)
+            Activations in float32, channels as in ``ch_names_``. Gates lie in memory step after
+            step; ``np.ascontiguousarray`` puts the samples of a channel side by side.
+        """
+        self._check(X)
+        return self._record(X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the channels.
+
+        Parameters
+        ----------
+        input_features : array-like of str | None
+            Ignored: channels are made here.
+
+        Returns
+        -------
+        names : array of object
+            As in ``ch_names_``.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.ch_names_, dtype=object)
+
+    def _open(self, layers):
+        """Open the model at the chosen layers."""
+        paths = _choose_layers(layers, self.layer)
+        signals = _as_list("signals", self.signals)
+        return Reader(self.model, paths, signals, self.reduce, self.by_frame_)
+
+    def _check(self, X):
+        """Raise unless model and input are those of the fit."""
+        check_is_fitted(self)
+        if _fingerprint(self.model) != self.fingerprint_:
+            raise ValueError("model was changed since fit: fit the recorder again.")
+        if runs_by_frame(self.model, X) != self.by_frame_:
+            kinds = ("single images", "sequences of frames")
+            raise ValueError(
+                f"X holds {kinds[not self.by_frame_]}, but held {kinds[self.by_frame_]} at fit."
+            )
+        if not np.isclose(_sampling_rate(self.sfreq, X), self.sfreq_):
+            raise ValueError(
+                f"X has {_sampling_rate(self.sfreq, X):g} samples a second, but had "
+                f"{self.sfreq_:g} at fit."
+            )
+
+    def _read(self, X):
+        """Read a few inputs; errors of the backend become ours."""
+        try:
+            return self.reader_.read(X, self.batch_size)
+        except (ValueError, TypeError):
+            raise
+        # Each backend has errors of its own, such as for a token outside the vocabulary.
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            reasons = [line for line in lines if line and not line.startswith("[[")]
+            reason = reasons[-1] if reasons else repr(error)
+            raise ValueError(f"X cannot be run through the model: {reason}") from error
+
+    def _record(self, X):
+        """Yield activations of a few inputs at a time."""
+        step = max(1, self.batch_size // np.shape(X[:1])[1]) if self.by_frame_ else self.batch_size
+        for start in range(0, len(X), step):
+            names, batch = self._read(X[start : start + step])
+            if names != self.ch_names_:
+                raise ValueError(
+                    f"X gives {len(names)} channels, but gave {len(self.ch_names_)} at fit."
+                )
+            _check_finite(names, batch)
+            yield batch
+
+    def __sklearn_clone__(self):
+        """Clone without copying the model."""
+        return type(self)(**self.get_params(deep=False))
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what the input may look like."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = False
+        return tags
+
+    def __getstate__(self):
+        """Put the model into the pickle as a ``.keras`` file."""
+        state = dict(super().__getstate__())
+        state.pop("reader_", None)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            self.model.save(path)
+            state["model"] = path.read_bytes()
+        return state
+
+    def __setstate__(self, state):
+        """Load the model, in Keras's safe mode, and open it again."""
+        import_module("npa_ann.networks.rhythmic")  # so that models with its layers load
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            path.write_bytes(state["model"])
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        super().__setstate__({**state, "model": model})
+        if "ch_names_" in state:
+            self.reader_ = self._open(list_layers(model))
+            # A loaded model has the same weights; its configuration is spelled anew.
+            self.fingerprint_ = _fingerprint(model)
+
+
+def _choose_layers(layers, wanted):
+    """Return the paths that names and patterns choose, each once."""
+    chosen = {}
+    for name in _as_list("layer", wanted):
+        found = [path for path in layers if path == name or fnmatchcase(path, name)]
+        if not found:
+            raise ValueError(f"layer {name!r} is not in the model; it has {', '.join(layers)}.")
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)
+
+
+def _as_list(name, value):
+    """Return one or several strings as a list without repetitions."""
+    values = [value] if isinstance(value, str) else value
+    if not np.iterable(values) or not len(values) or not all(isinstance(v, str) for v in values):
+        raise TypeError(f"{name} must be a string or a sequence of strings, got {value!r}.")
+    return list(dict.fromkeys(values))
+
+
+def _sampling_rate(sfreq, X):
+    """Return samples a second: given, carried by the input, or one a token."""
+    carried = getattr(X, "sfreq", None)
+    if sfreq is None:
+        return float(carried or 1.0)
+    sfreq = check_number("sfreq", sfreq, above=0)
+    if carried is not None and not np.isclose(sfreq, carried):
+        raise ValueError(f"sfreq must be None or the frames' own {carried:g}, got {sfreq:g}.")
+    return sfreq
+
+
+def _first(X):
+    """Return the first input alone."""
+    if len(X) == 0:
+        raise ValueError("X must hold at least one input, got none.")
+    return X[:1]
+
+
+def _fingerprint(model):
+    """Condense a model's weights and configuration, to notice when they change."""
+    digest = hashlib.blake2b(repr(model.get_config()).encode(), digest_size=16)
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _check_finite(names, batch):
+    """Raise where activations are NaN or infinite, naming the first channels."""
+    if np.isfinite(batch.sum()) or np.isfinite(batch).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(batch).all(axis=(0, 2)))
+    shown = ", ".join(names[index] for index in bad[:5]) + (", ..." if len(bad) > 5 else "")
+    raise ValueError(
+        f"activations are NaN or infinite in {len(bad)} of {len(names)} channels ({shown}): "
+        "check the model's weights and the inputs."
+    )

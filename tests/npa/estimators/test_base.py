@@ -1,0 +1,159 @@
+"""The two shapes of an estimator, on the smallest estimators that have them."""
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from npa.estimators.base import FeatureTransformer, SignalTransformer, SpectrumTransformer
+
+SFREQ = 100.0
+
+
+class Doubler(SignalTransformer):
+    """Twice the signal."""
+
+    def __init__(self, picks=None, sfreq=None):
+        self.picks = picks
+        self.sfreq = sfreq
+
+    def _fit(self, signals):
+        pass
+
+    def _apply(self, signals):
+        return 2 * signals.data
+
+
+class Height(FeatureTransformer):
+    """The largest sample of every channel."""
+
+    def __init__(self, picks=None, sfreq=None):
+        self.picks = picks
+        self.sfreq = sfreq
+
+    def _fit(self, signals):
+        self._warn_flat(signals)
+        self.feature_names_ = [f"{name}_height" for name in signals.ch_names]
+
+    def _measure(self, signals):
+        return np.where(signals.usable, signals.data.max(axis=-1), np.nan)
+
+
+class Power(SpectrumTransformer):
+    """The power below 45 Hz."""
+
+    def __init__(
+        self, psd="welch", psd_kwargs=None, aggregate=None, by=None, picks=None, sfreq=None
+    ):
+        self.psd = psd
+        self.psd_kwargs = psd_kwargs
+        self.aggregate = aggregate
+        self.by = by
+        self.picks = picks
+        self.sfreq = sfreq
+
+    def _fit(self, signals):
+        self._fit_groups(signals)
+        self.feature_names_ = [f"{name}_power" for name in self.groups_]
+
+    def _measure(self, signals):
+        return self._power(signals, fmax=45.0)[1].sum(axis=-1)
+
+
+@pytest.fixture
+def raw():
+    """Ten seconds of noise in three EEG channels and one EOG channel."""
+    info = mne.create_info(["Fz", "Cz", "Oz", "VEOG"], SFREQ, ["eeg", "eeg", "eeg", "eog"])
+    data = np.random.default_rng(0).normal(scale=1e-5, size=(4, 1000))
+    return mne.io.RawArray(data, info)
+
+
+def test_pipeline_over_raw_gives_a_named_table(raw):
+    before = raw.get_data().tobytes()
+    pipeline = make_pipeline(Doubler(), Height()).set_output(transform="pandas")
+    table = pipeline.fit_transform(raw)
+    assert isinstance(table, pd.DataFrame)
+    assert list(table) == ["Fz_height", "Cz_height", "Oz_height"]
+    assert list(pipeline.get_feature_names_out()) == list(table)
+    np.testing.assert_array_equal(table.iloc[0], 2 * raw.get_data()[:3].max(axis=1))
+    assert raw.get_data().tobytes() == before
+
+
+def test_signals_come_back_in_their_container(raw):
+    out = Doubler().set_output(transform="pandas").fit_transform(raw)
+    assert isinstance(out, type(raw))
+    np.testing.assert_array_equal(out.get_data("eog"), raw.get_data("eog"))
+
+
+def test_bad_and_flat_channels_are_nan_columns(raw):
+    raw.info["bads"] = ["Fz"]
+    raw[1] = 1e-5
+    with pytest.warns(RuntimeWarning, match=r"Height leaves out flat channel\(s\): Cz\."):
+        table = Height().fit_transform(raw)
+    assert np.isnan(table[0]).tolist() == [True, True, False]
+
+
+def test_fit_on_raw_then_transform_epochs(raw):
+    epochs = mne.make_fixed_length_epochs(raw, 2.0, preload=True)
+    assert Height().fit(raw).transform(epochs).shape == (5, 3)
+
+
+def test_other_channels_are_refused_and_refit_forgets(raw):
+    fitted = Height().fit(raw)
+    other = raw.copy().rename_channels({"Oz": "Pz"})
+    with pytest.raises(ValueError, match=r"'Pz' stands where 'Oz' was \(1 differ\)"):
+        fitted.transform(other)
+    with pytest.raises(ValueError, match="X has 2 channels, but had 3 at fit"):
+        fitted.transform(raw.copy().drop_channels(["Cz"]))
+    with pytest.raises(ValueError, match="sampled at 50 Hz, but was at 100 Hz at fit"):
+        fitted.transform(raw.copy().resample(50))
+    assert fitted.fit(other).get_feature_names_out()[2] == "Pz_height"
+
+
+def test_refit_from_arrays_to_recordings(raw):
+    estimator = Height(sfreq=SFREQ).fit(np.random.default_rng(1).normal(size=(4, 300)))
+    assert estimator.n_features_in_ == 300
+    with pytest.raises(ValueError, match="X has 3 dimensions, but had 2 at fit"):
+        estimator.transform(np.ones((4, 300, 2)))
+    assert estimator.fit(raw).transform(raw).shape == (1, 3)
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_clone_keeps_parameters():
+    assert clone(Power(by="/", aggregate="sum")).get_params()["by"] == "/"
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "sum"])
+def test_groups_combine_power_of_usable_channels(raw, aggregate):
+    raw.info["bads"] = ["Fz"]
+    each = Power().fit_transform(raw)[0]
+    assert np.isnan(each[0])
+    pairs = {"front": ["Fz"], "rest": ["Fz", "Cz", "Oz"]}
+    combined = Power(aggregate=aggregate, by=pairs).fit_transform(raw)[0]
+    assert np.isnan(combined[0])
+    np.testing.assert_allclose(combined[1], getattr(np, aggregate)(each[1:]), rtol=1e-12)
+
+
+def test_spectra_keep_within_clean_runs(raw):
+    """A large artefact under a BAD_ annotation leaves no trace in the power."""
+    clean = Power().fit_transform(raw)
+    raw[:, 450:500] = 1.0
+    raw.set_annotations(mne.Annotations(4.5, 0.5, "BAD_jump"))
+    np.testing.assert_allclose(Power().fit_transform(raw), clean, rtol=0.3)
+
+
+def test_what_cannot_be_combined_is_refused(raw):
+    with pytest.raises(ValueError, match=r"by='/' groups channels, so aggregate must be"):
+        Power(by="/").fit(raw)
+    with pytest.raises(ValueError, match="psd must be one of"):
+        Power(psd="fft").fit(raw)
+    with pytest.raises(TypeError, match="psd_kwargs must be None or a dict, got 'boxcar'"):
+        Power(psd_kwargs="boxcar").fit(raw)
+    with pytest.raises(ValueError, match=r"psd_kwargs must not hold \['fmin'\]"):
+        Power(psd_kwargs={"fmin": 3}).fit(raw)
+    meg = raw.copy().set_channel_types({"Oz": "mag"}, on_unit_change="ignore")
+    assert Power().fit_transform(meg).shape == (1, 3)
+    with pytest.raises(ValueError, match="picks must hold channels of one type.* got eeg, mag"):
+        Power(aggregate="mean").fit(meg)

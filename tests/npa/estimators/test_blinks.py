@@ -1,0 +1,479 @@
+"""Blinks are found where there are some, and only there; the rest of the recording is kept."""
+
+import pickle
+import warnings
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from npa.datasets import simulate_recording
+from npa.estimators.blinks import BlinkICARemover
+
+UV = 1e-6
+FEW = ["Fp1", "Fp2", "F7", "F3", "Fz", "F8", "C3", "Cz", "P3", "Pz", "O1", "Oz"]
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """One minute with 12 blinks, 12 EEG channels, VEOG and HEOG."""
+    return simulate_recording(duration=60, ch_names=FEW, seed=0)
+
+
+def as_bytes(raw):
+    return raw.get_data().tobytes()
+
+
+def read(data_dir, name):
+    """Read a recording; its reader may warn about missing fiducials."""
+    reader = mne.io.read_raw_eeglab if name.endswith(".set") else mne.io.read_raw_edf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return reader(data_dir / name, preload=True)
+
+
+def frontal(raw):
+    return [name for name in raw.ch_names if name.strip(".").lower() in ("fp1", "fpz", "fp2")]
+
+
+def median_blink_height(raw, samples):
+    """Peak to peak of the median frontal signal within 0.5 s of blinks, 1-40 Hz."""
+    signal = raw.copy().pick(frontal(raw)).filter(1, 40).get_data().mean(axis=0)
+    half = round(0.5 * raw.info["sfreq"])
+    inside = samples[(samples >= half) & (samples < len(signal) - half)]
+    return np.ptp(np.median([signal[at - half : at + half + 1] for at in inside], axis=0))
+
+
+def epochs_of(raw, duration=2.0):
+    return mne.make_fixed_length_epochs(raw, duration, preload=True)
+
+
+# ---- real recordings ----
+
+
+@pytest.mark.parametrize(
+    ("name", "eog"),
+    [
+        ("eeglab/eeglab_data.set", ["EOG1", "EOG2"]),
+        ("eegbci/S001R01.edf", None),
+        ("eegbci/S001R03.edf", None),
+    ],
+)
+def test_real_blinks_go_and_occipital_signals_stay(data_dir, name, eog):
+    raw = read(data_dir, name)
+    remover = BlinkICARemover(eog=eog)
+    clean = remover.fit_transform(raw)
+    assert remover.blinks_.found
+    samples = np.round(remover.blinks_.blink_times * raw.info["sfreq"]).astype(int)
+    before, after = (median_blink_height(each, samples) for each in (raw, clean))
+    assert after <= 0.2 * before
+    for channel in raw.ch_names:
+        if channel.strip(".").lower() in ("o1", "oz", "o2"):
+            kept = np.corrcoef(raw.get_data(channel)[0], clean.get_data(channel)[0])[0, 1]
+            assert kept >= 0.97, channel
+
+
+def test_real_eyes_closed_are_left_alone(data_dir):
+    raw = read(data_dir, "eegbci/S001R02.edf")
+    remover = BlinkICARemover()
+    clean = remover.fit_transform(raw)
+    assert not remover.blinks_.found
+    assert "fewer than min_blinks = 5" in remover.blinks_.reason
+    assert as_bytes(clean) == as_bytes(raw)
+
+
+def test_real_names_and_positions_give_the_same_virtual_eog(data_dir):
+    raw = read(data_dir, "eegbci/S001R03.edf")
+    by_name = BlinkICARemover().fit(raw).blinks_
+    placed = raw.copy()
+    mne.datasets.eegbci.standardize(placed)
+    placed.set_montage(mne.channels.make_standard_montage("easycap-M1"), on_missing="ignore")
+    by_place = BlinkICARemover().fit(placed).blinks_
+    assert by_name.eog_names == ("virtual EOG (Fp1., Fpz., Fp2.)",)
+    assert by_place.eog_names == ("virtual EOG (Fp1, Fpz, Fp2)",)
+    np.testing.assert_array_equal(by_place.blink_times, by_name.blink_times)
+
+
+def test_real_one_second_is_too_short(data_dir):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        raw = mne.io.read_raw_bdf(data_dir / "eeglab/biosemi72_test.bdf", preload=True)
+    with pytest.raises(ValueError, match="X is too short: the ICA of .* channels needs"):
+        BlinkICARemover().fit(raw)
+
+
+# ---- simulated recordings ----
+
+
+@pytest.mark.parametrize(
+    ("method", "eog"), [("picard", True), ("picard", False), ("infomax", True)]
+)
+def test_blinks_are_recovered(method, eog):
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, eog=eog, seed=1)
+    remover = BlinkICARemover(method=method)
+    clean = remover.fit_transform(raw)
+    report = remover.blinks_
+    assert report.found
+    assert report.reason == ""
+    assert report.channel == ("VEOG" if eog else "virtual EOG (Fp1, Fp2)")
+    np.testing.assert_allclose(report.blink_times, truth.blink_times, atol=0.05)  # s
+    assert np.corrcoef(report.topography, truth.blink_topography)[0, 1] > 0.98
+    at = raw.time_as_index(truth.blink_times, use_rounding=True)
+    left = (clean.get_data("Fp1") - truth.clean.get_data("Fp1"))[0, at]
+    assert np.abs(np.median(left)) < 0.1 * 150 * UV
+    o1 = [each.get_data("O1")[0] for each in (clean, truth.clean)]
+    assert np.corrcoef(*o1)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("eog", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_found_without_blinks(seed, eog):
+    raw, _ = simulate_recording(
+        duration=60, blink_rate=0, alpha_amplitude=20 * UV, exponent=2, eog=eog, seed=seed
+    )
+    remover = BlinkICARemover()
+    clean = remover.fit_transform(raw)
+    assert not remover.blinks_.found
+    assert remover.blinks_.reason
+    assert as_bytes(clean) == as_bytes(raw)
+    np.testing.assert_array_equal(remover.filter_, 0)
+
+
+def test_what_is_removed_is_one_component_of_the_untouched_signal(simulated):
+    raw, _ = simulated
+    remover = BlinkICARemover()
+    clean = remover.fit_transform(raw)
+    gone = raw.get_data("eeg") - clean.get_data("eeg")
+    source = remover.filter_ @ raw.get_data("eeg")
+    np.testing.assert_allclose(gone, np.outer(remover.pattern_, source), atol=1e-12)  # V
+    assert remover.filter_ @ remover.pattern_ == pytest.approx(1, abs=1e-6)
+    np.testing.assert_array_equal(clean.get_data("eog"), raw.get_data("eog"))
+
+
+def test_agrees_with_mne(simulated):
+    raw, _ = simulated
+    remover = BlinkICARemover(l_freq=1.0, fit_sfreq=128.0, n_components=8).fit(raw)
+    ica = mne.preprocessing.ICA(
+        8, method="picard", fit_params={"ortho": False, "extended": True}, random_state=0
+    )
+    ica.fit(raw.copy().filter(1, 40), decim=2)
+    _, scores = ica.find_bads_eog(raw, ch_name="VEOG")
+    peer = ica.apply(raw.copy(), exclude=[np.abs(scores).argmax()]).get_data("eeg")
+    ours = remover.transform(raw).get_data("eeg")
+    gone = [np.ravel(raw.get_data("eeg") - each) for each in (ours, peer)]
+    assert np.corrcoef(*gone)[0, 1] > 0.995
+
+
+def test_saccades_in_heog_do_not_pass_for_blinks():
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=2)
+    rng = np.random.default_rng(0)
+    gaze = np.repeat(rng.choice([-1, 0, 1], 40), 384)[: raw.n_times]
+    gaze = np.convolve(gaze, np.hanning(15) / np.hanning(15).sum(), "same")
+    gains = {"F7": 60 * UV, "F8": -60 * UV, "Fp1": 20 * UV, "Fp2": -20 * UV, "HEOG": 400 * UV}
+    for name, gain in gains.items():
+        raw[name, :] = raw.get_data(name) + gain * gaze
+    # So noisy a VEOG resembles its component less than a HEOG resembles that of the gaze.
+    raw["VEOG", :] = raw.get_data("VEOG") + 100 * UV * rng.standard_normal(raw.n_times)
+    report = BlinkICARemover().fit(raw).blinks_
+    heog = report.eog_names.index("HEOG")
+    assert report.n_blinks[heog] >= 5
+    assert np.isnan(report.r2[heog]).all()
+    assert report.channel == "VEOG"
+    assert np.corrcoef(report.topography, truth.blink_topography)[0, 1] > 0.98
+
+
+def test_eog_may_be_upside_down_and_typed_eeg():
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=3)
+    raw["VEOG", :] = -raw.get_data("VEOG")
+    raw.set_channel_types({"VEOG": "eeg", "HEOG": "eeg"})
+    remover = BlinkICARemover(eog=["VEOG", "HEOG"])
+    clean = remover.fit_transform(raw)
+    assert remover.blinks_.channel == "VEOG"
+    assert remover.ch_names_ == tuple(raw.ch_names[:-2])
+    np.testing.assert_array_equal(clean.get_data("VEOG"), raw.get_data("VEOG"))
+    assert remover.blinks_.topography.argmax() in [raw.ch_names.index(n) for n in ("Fp1", "Fp2")]
+    np.testing.assert_allclose(remover.blinks_.blink_times, truth.blink_times, atol=0.05)  # s
+
+
+def test_without_frontal_electrode_nothing_is_found():
+    raw, _ = simulate_recording(duration=30, eog=False, ch_names=["Cz", "Pz", "O1", "Oz", "O2"])
+    assert BlinkICARemover().fit(raw).blinks_.reason == (
+        "there is neither an EOG channel nor a frontal electrode"
+    )
+
+
+def test_min_r2_and_min_blinks_decide(simulated):
+    raw, _ = simulated
+    assert not BlinkICARemover(min_blinks=13).fit(raw).blinks_.found
+    strict = BlinkICARemover(min_r2=1.0).fit(raw).blinks_
+    assert not strict.found
+    assert "below min_r2 = 1" in strict.reason
+    assert np.nanmax(strict.r2) > 0.9
+
+
+def test_a_common_signal_of_blink_shape_is_not_frontal():
+    raw, _ = simulate_recording(duration=60, eog=False, blink_rate=0, seed=4)
+    _, blinky = simulate_recording(duration=60, eog=False, seed=4)
+    times = np.arange(raw.n_times) / 256.0
+    course = sum(np.exp(-0.5 * ((times - at) / 0.06) ** 2) for at in blinky.blink_times)
+    raw = mne.io.RawArray(raw.get_data() + 150 * UV * course, raw.info)
+    report = BlinkICARemover().fit(raw).blinks_
+    assert not report.found
+    assert report.reason == "the topography of the best component is not frontal"
+
+
+def test_epochs():
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=5)
+    epochs = epochs_of(raw)
+    remover = BlinkICARemover()
+    clean = remover.fit_transform(epochs)
+    report = remover.blinks_
+    assert isinstance(clean, mne.BaseEpochs)
+    assert report.found
+    seen = np.sort(2.0 * report.blink_epochs + report.blink_times)
+    nearest = np.abs(seen[:, np.newaxis] - truth.blink_times).min(axis=1)
+    assert len(seen) >= 10
+    assert nearest.max() < 0.05  # s
+    left = clean.get_data(picks="Fp1") - epochs_of(truth.clean).get_data(picks="Fp1")
+    there = epochs.get_data(picks="Fp1") - epochs_of(truth.clean).get_data(picks="Fp1")
+    assert left.std() < 0.35 * there.std()
+
+
+# ---- what takes part in the fit ----
+
+
+def test_bad_and_flat_channels_stay_as_they_are():
+    raw, _ = simulate_recording(duration=60, ch_names=FEW, seed=6)
+    raw["F3", :] = np.random.default_rng(0).normal(scale=1e-3, size=(1, raw.n_times))
+    raw["Cz", :] = np.nan
+    raw["P3", :] = 7 * UV
+    raw.info["bads"] = ["F3", "Cz"]
+    remover = BlinkICARemover()
+    with pytest.warns(RuntimeWarning, match=r"leaves out flat channel\(s\): P3\.") as caught:
+        clean = remover.fit_transform(raw)
+    assert len(caught) == 1
+    for name in ("F3", "Cz", "P3"):
+        np.testing.assert_array_equal(clean.get_data(name), raw.get_data(name))
+        assert np.isnan(remover.blinks_.topography[remover.ch_names_.index(name)])
+    assert remover.blinks_.found
+    assert np.isfinite(clean.get_data("Fp1")).all()
+
+
+def test_bad_spans_take_no_part_in_the_fit():
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=7)
+    annotations = mne.Annotations([10.0], [10.0], ["BAD_storm"])
+    inside = (raw.times >= 10) & (raw.times < 20)
+    raw.set_annotations(annotations)
+    stormy = raw.copy()
+    samples = stormy.get_data()
+    # Wild, but smooth where the span ends, so that the filters carry nothing out of it.
+    samples[:, inside] += 5e-4 * np.hanning(inside.sum()) ** 2
+    samples[0, inside] += 1e-3 * np.hanning(inside.sum()) ** 2 * np.sin(40 * raw.times[inside])
+    stormy = mne.io.RawArray(samples, raw.info).set_annotations(annotations)
+    calm, storm = (BlinkICARemover().fit(each) for each in (raw, stormy))
+    np.testing.assert_allclose(storm.blinks_.blink_times, calm.blinks_.blink_times, atol=0.01)
+    assert not ((storm.blinks_.blink_times > 10) & (storm.blinks_.blink_times < 20)).any()
+    outside = truth.blink_times[(truth.blink_times < 10) | (truth.blink_times > 20)]
+    assert len(storm.blinks_.blink_times) == len(outside)
+    np.testing.assert_allclose(storm.pattern_, calm.pattern_, atol=0.02 * np.ptp(calm.pattern_))
+
+
+def test_no_filter_runs_across_joints():
+    raw, _ = simulate_recording(duration=40, ch_names=FEW, seed=8)
+    shifted = raw.copy()
+    shifted.apply_function(lambda x: x + 5e-3, picks="all")
+    joined = mne.concatenate_raws([raw.copy(), shifted])
+    assert "EDGE boundary" in joined.annotations.description
+    once, twice = (BlinkICARemover().fit(each).blinks_ for each in (raw, joined))
+    # A step of 5 mV would ring within 1-10 Hz, and count as the tallest blink.
+    assert len(twice.blink_times) == 2 * len(once.blink_times)
+
+
+def test_fit_duration_takes_evenly_spread_samples():
+    raw, truth = simulate_recording(duration=120, ch_names=FEW, seed=9)
+    whole, part = BlinkICARemover().fit(raw), BlinkICARemover(fit_duration=20).fit(raw)
+    assert part.blinks_.found
+    assert len(part.blinks_.blink_times) == len(truth.blink_times)
+    assert not np.array_equal(part.pattern_, whole.pattern_)
+    assert np.corrcoef(part.blinks_.topography, whole.blinks_.topography)[0, 1] > 0.98
+
+
+# ---- estimator ----
+
+
+def test_transforms_other_recordings_of_the_same_channels(simulated):
+    remover = BlinkICARemover().fit(simulated[0])
+    raw, truth = simulate_recording(duration=30, ch_names=FEW, seed=0, eog=False, blink_rate=20)
+    before = as_bytes(raw)
+    clean = remover.transform(raw)
+    assert as_bytes(raw) == before
+    blinks = raw.get_data("Fp1") - truth.clean.get_data("Fp1")
+    assert np.abs(blinks).max() > 100 * UV
+    at = raw.time_as_index(truth.blink_times, use_rounding=True)
+    left = (clean.get_data("Fp1") - truth.clean.get_data("Fp1"))[0, at]
+    assert np.abs(np.median(left)) < 0.15 * 150 * UV
+    with pytest.raises(ValueError, match="other channels than at fit: 'F3' stands where 'Fp1'"):
+        remover.transform(
+            raw.copy().reorder_channels([raw.ch_names[3], *raw.ch_names[:3], *raw.ch_names[4:]])
+        )
+    with pytest.raises(ValueError, match="X has 11 channels, but had 12 at fit"):
+        remover.transform(raw.copy().drop_channels("Oz"))
+    with pytest.raises(ValueError, match="sampled at 128 Hz, but was at 256 Hz at fit"):
+        remover.transform(raw.copy().resample(128))
+    raw.info["bads"] = ["F3"]
+    with pytest.raises(ValueError, match=r"bad channel\(s\) F3, which were good at fit"):
+        remover.transform(raw)
+
+
+def test_estimator_conventions(simulated):
+    raw, _ = simulated
+    before = as_bytes(raw)
+    remover = BlinkICARemover(n_components=8)
+    assert clone(remover).get_params() == remover.get_params()
+    clean = remover.fit(raw).transform(raw)
+    assert as_bytes(raw) == before
+    assert remover.get_params()["n_components"] == 8
+    again = pickle.loads(pickle.dumps(remover))
+    assert as_bytes(again.transform(raw)) == as_bytes(clean)
+    assert as_bytes(clone(remover).fit_transform(raw)) == as_bytes(clean)
+    few, _ = simulate_recording(duration=60, seed=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
+    refitted, fresh = (
+        r.fit_transform(few)
+        for r in (remover.set_params(n_components=3), BlinkICARemover(n_components=3))
+    )
+    assert as_bytes(refitted) == as_bytes(fresh)
+    assert remover.get_feature_names_out().tolist() == ["Fp1", "Fp2", "Cz", "Oz"]
+
+
+def test_passes_through_pipelines_that_want_tables(simulated):
+    raw, _ = simulated
+    pipeline = make_pipeline(BlinkICARemover(), BlinkICARemover(min_blinks=1))
+    clean = pipeline.set_output(transform="pandas").fit_transform(raw)
+    assert isinstance(clean, mne.io.BaseRaw)
+    assert pipeline.get_feature_names_out().tolist() == raw.ch_names[:-2]
+
+
+def test_says_nothing_of_filters(simulated, caplog):
+    with mne.use_log_level("WARNING"):
+        BlinkICARemover().fit(simulated[0])
+    assert not caplog.records
+
+
+# ---- report ----
+
+
+def test_report_of_blinks(simulated):
+    report = BlinkICARemover().fit(simulated[0]).blinks_
+    table = report.to_frame()
+    assert isinstance(table, pd.DataFrame)
+    assert table.columns.tolist() == ["channel", "n_blinks", "component", "r2", "removed"]
+    removed = table[table["removed"]]
+    assert removed["r2"].item() == table["r2"].max() == np.nanmax(report.r2)
+    assert (removed["channel"].item(), removed["n_blinks"].item()) == ("VEOG", 12)
+    figure = report.plot()
+    before, after = figure.axes[1].lines[1:]
+    np.testing.assert_array_equal(before.get_ydata(), 1e6 * report.before)
+    np.testing.assert_array_equal(after.get_ydata(), 1e6 * report.after)
+    assert np.ptp(report.after) < 0.2 * np.ptp(report.before)
+    assert report.lags[report.before.argmax()] == pytest.approx(0, abs=0.03)  # s
+
+
+def test_report_without_positions_draws_bars():
+    raw, _ = simulate_recording(duration=30, seed=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
+    raw.set_montage(None)
+    report = BlinkICARemover(n_components=0.999).fit(raw).blinks_
+    axes = report.plot().axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert set(labels[-2:]) == {"Fp1", "Fp2"}
+    widths = [patch.get_width() for patch in axes.patches]
+    expected = 1e6 * report.topography[[report.ch_names.index(name) for name in labels]]
+    np.testing.assert_allclose(widths, expected)
+
+
+def test_report_of_no_blinks():
+    raw, _ = simulate_recording(duration=30, blink_rate=0, seed=1)
+    report = BlinkICARemover().fit(raw).blinks_
+    assert report.plot().axes[0].texts[0].get_text().startswith("No blinks removed: VEOG: 0 blink")
+    table = report.to_frame()
+    assert table["channel"].tolist() == ["VEOG", "HEOG"]
+    assert table["component"].tolist() == [-1, -1]
+    assert not table["removed"].any()
+
+
+def test_channels_may_be_named_as_types(simulated):
+    raw = simulated[0].copy().rename_channels({"VEOG": "eog", "Oz": "eeg"})
+    assert BlinkICARemover().fit(raw).blinks_.channel == "eog"
+    np.testing.assert_array_equal(
+        BlinkICARemover(eog="eog").fit_transform(raw).get_data(),
+        BlinkICARemover(eog="VEOG").fit_transform(simulated[0]).get_data(),
+    )
+
+
+# ---- bad input ----
+
+
+@pytest.mark.parametrize("X", [np.zeros((1, 3, 1000)), "raw.fif", None])
+def test_only_mne_objects(X):
+    with pytest.raises(TypeError, match=r"X must be an mne.io.BaseRaw or an mne.BaseEpochs"):
+        BlinkICARemover().fit(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"eog": "EOG1"}, ValueError, r"eog must name .* got 'EOG1': \['EOG1'\] are not there"),
+        ({"eog": []}, ValueError, r"eog must name good channels of X, got \[\]\.$"),
+        ({"eog": 3}, TypeError, "eog must be None, a name or a list of names, got 3"),
+        ({"method": "fastica"}, ValueError, r"method must be one of \['picard', 'infomax'\]"),
+        ({"n_components": 1}, ValueError, "n_components must be a whole number >= 2 and <= 12"),
+        ({"n_components": 13}, ValueError, "n_components must be a whole number .* got 13"),
+        ({"n_components": 1.5}, ValueError, "n_components must be a number > 0 and < 1"),
+        ({"l_freq": 50.0}, ValueError, "l_freq must be a number > 0 and < 40, got 50.0"),
+        ({"h_freq": 60.0}, ValueError, "h_freq must be .* <= 51.2, got 60.0"),
+        ({"fit_sfreq": 10.0}, ValueError, "fit_sfreq must be a number >= 25, got 10.0"),
+        ({"fit_duration": 1.0}, ValueError, "X is too short: the ICA of 12 channels needs 240"),
+        ({"min_blinks": 0}, ValueError, "min_blinks must be a whole number >= 1, got 0"),
+        ({"min_r2": 2}, ValueError, "min_r2 must be a number >= 0 and <= 1, got 2"),
+    ],
+)
+def test_bad_parameters_are_named(simulated, parameters, error, message):
+    with pytest.raises(error, match=message):
+        BlinkICARemover(**parameters).fit(simulated[0])
+
+
+def test_bad_recordings_are_refused(simulated):
+    raw = simulated[0]
+    with pytest.raises(ValueError, match="at least two EEG channels .* got 1 of 1"):
+        BlinkICARemover().fit(raw.copy().pick(["Fp1", "VEOG"]))
+    bad = raw.copy()
+    bad.info["bads"] = bad.ch_names[:-2]
+    with pytest.raises(ValueError, match="at least two EEG channels .* got 0 of 12"):
+        BlinkICARemover().fit(bad)
+    with pytest.raises(ValueError, match="X must have EEG channels besides eog=None, got none"):
+        BlinkICARemover().fit(raw.copy().pick(["VEOG", "HEOG"]))
+    with pytest.raises(ValueError, match="X is too short"):
+        BlinkICARemover().fit(raw.copy().crop(0, 1.5))
+    spoilt = raw.copy()
+    spoilt["Cz", 100] = np.inf
+    with pytest.raises(ValueError, match="NaN or inf in channel.s. Cz"):
+        BlinkICARemover().fit(spoilt)
+    with pytest.raises(ValueError, match="NaN or inf in channel.s. Cz"):
+        BlinkICARemover().fit(raw).transform(spoilt)
+    bad = raw.copy()
+    bad.info["bads"] = ["VEOG"]
+    with pytest.raises(ValueError, match=r"\['VEOG'\] are marked bad"):
+        BlinkICARemover(eog="VEOG").fit(bad)
+    with pytest.raises(ValueError, match="h_freq must lie below .* of 32 Hz, got 40"):
+        BlinkICARemover().fit(raw.copy().resample(64))
+    with pytest.raises(ValueError, match="X must be sampled above 25 Hz"):
+        BlinkICARemover().fit(raw.copy().resample(20))
+
+
+def test_one_component_above_n_components_is_explained(simulated):
+    raw = simulated[0].copy()
+    raw["Oz", :] = 100 * raw.get_data("Oz")
+    with pytest.raises(ValueError, match="n_components=0.98 of the variance is explained by one"):
+        BlinkICARemover().fit(raw)

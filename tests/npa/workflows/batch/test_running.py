@@ -1,0 +1,440 @@
+"""A batch keeps what succeeds, names what fails, resumes, and never overwrites unasked."""
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from batch_steps import SFREQ, Fate, make_recordings
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import npa.batch
+from npa import FOOOFFitter, NeuralPowerAmplifier, PSDExponent
+from npa.cli import main
+from npa.datasets import simulate_recording
+from npa.recordings.reading import load_recording
+from npa.workflows.batch import memory
+from npa.workflows.batch.processing import process, run_steps
+from npa.workflows.batch.recordings import as_recordings, sweep
+from npa.workflows.batch.settings import describe, differences
+from npa.workflows.batch.summary import summarise, write_summary
+
+SLOPES = PSDExponent(2, 40)
+QUICK = {"outputs": ("signal", "table")}
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits and signals")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return make_recordings(tmp_path_factory.mktemp("in"))
+
+
+def partials(folder):
+    """List what was left half-written."""
+    return list(folder.rglob("*.partial"))
+
+
+def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
+    out = tmp_path / "out"
+    pipeline = make_pipeline(Fate(), SLOPES)
+    summary = npa.batch.run(pipeline, files, out)
+    assert list(summary["recording"]) == [file.stem for file in files]
+    assert set(summary["status"]) == {"done"}
+    assert set(summary["sfreq"]) == {SFREQ}
+    assert set(summary["duration"]) == {10.0}  # s
+    for file, row in zip(files, summary.itertuples(), strict=True):
+        raw = load_recording(file)
+        signal = mne.io.read_raw(out / file.stem / "signal_raw.fif", verbose=False)
+        np.testing.assert_allclose(signal.get_data(), 2 * raw.get_data(), rtol=1e-6)  # float32
+        slopes = make_pipeline(Fate(), SLOPES).fit_transform(raw)[0]
+        np.testing.assert_array_equal((row.C3_slope, row.Oz_slope), slopes)
+        page = (out / file.stem / "report.html").read_text("utf-8")
+        assert "PSDExponent: slopes" in page
+        assert "Power before and after" in page
+    written = pd.read_csv(out / "summary.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(written, summary)
+    page = (out / "report.html").read_text("utf-8")
+    assert "4 of 4 recordings" in page
+    assert "href='p3_raw/report.html'" in page
+    assert "median slope" in page
+    assert not (out / "failed.csv").exists()
+    assert not partials(tmp_path)
+
+
+def test_workers_give_the_same_as_this_process(files, tmp_path):
+    for n_jobs in (1, 2):
+        npa.batch.run(SLOPES, files, tmp_path / str(n_jobs), n_jobs=n_jobs, **QUICK)
+    one, two = (pd.read_csv(tmp_path / name / "summary.csv") for name in "12")
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_a_pipeline_may_end_in_a_signal(files, tmp_path):
+    out = tmp_path / "out"
+    summary = npa.batch.run(Fate(), files[:1], out, outputs="signal")
+    assert summary.columns[-1] == "error"  # no table
+    assert sorted(os.listdir(out / "p0_raw")) == ["record.json", "signal_raw.fif"]
+
+
+def test_steps_must_return_recordings_or_a_table_at_the_end(files):
+    raw = load_recording(files[0])
+    with pytest.raises(TypeError, match="PSDExponent returns ndarray"):
+        run_steps(make_pipeline(SLOPES, Fate()), raw)
+    outcome = run_steps(make_pipeline("passthrough", SLOPES), raw)
+    assert outcome.signal is None
+    assert list(outcome.by_channel().index) == ["C3", "Oz"]
+
+
+def test_medians_are_over_channels(files):
+    outcome = run_steps(FOOOFFitter((2, 40)), load_recording(files[0]))
+    by_channel = outcome.by_channel()
+    assert list(by_channel.index) == ["C3", "Oz"]
+    np.testing.assert_allclose(by_channel["exponent"], 2.0, atol=0.5)  # a running sum falls so
+    assert outcome.medians()["exponent"] == by_channel["exponent"].mean()
+
+
+def test_one_failing_recording_does_not_stop_the_others(files, tmp_path):
+    (tmp_path / "broken.fif").write_bytes(files[0].read_bytes()[:3000])
+    (tmp_path / "empty.edf").touch()
+    bad = [tmp_path / "broken.fif", tmp_path / "empty.edf", tmp_path / "missing.edf"]
+    pipeline = make_pipeline(Fate({"p1_raw": "raise"}), SLOPES)
+    with pytest.warns(RuntimeWarning, match="4 of 7 recordings failed; see .*failed.csv"):
+        summary = npa.batch.run(pipeline, [*bad, *files], tmp_path / "out", **QUICK)
+    assert list(summary["status"]) == ["failed"] * 3 + ["done", "failed", "done", "done"]
+    failed = pd.read_csv(tmp_path / "out" / "failed.csv", index_col="recording")
+    assert list(failed.index) == ["broken", "empty", "missing", "p1_raw"]
+    assert "broken.fif is not a continuous recording" in failed.loc["broken", "error"]
+    assert "missing.edf does not exist" in failed.loc["missing", "error"]
+    assert failed.loc["p1_raw", "error"] == "ValueError: as it was told"
+    assert "in transform" in failed.loc["p1_raw", "traceback"]
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "as it was told" in page
+    assert not (tmp_path / "out" / "p1_raw").exists()
+    assert not partials(tmp_path)
+
+
+def test_a_second_run_does_only_what_is_left(files, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    log.mkdir()
+    (tmp_path / "late").mkdir()
+    late = tmp_path / "late" / "late_raw.fif"
+    step = Fate(log=str(log))
+    with pytest.warns(RuntimeWarning, match="1 of 3 recordings failed"):
+        npa.batch.run(step, [*files[:2], late], out, **QUICK)
+    shutil.copy(files[2], late)
+    (out / "p1_raw" / "signal_raw.fif").write_bytes(b"cut off")
+    summary = npa.batch.run(step, [*files[:2], late], out, **QUICK)
+    assert set(summary["status"]) == {"done"}
+    assert not (out / "failed.csv").exists()
+    tries = sorted(path.name.partition("-")[0] for path in log.iterdir())
+    assert tries == ["late_raw", "p0_raw", "p1_raw", "p1_raw"]
+
+
+def test_results_that_vanish_have_failed(files, tmp_path):
+    recordings = as_recordings(files[:2], tmp_path)
+    summary = summarise(recordings, {})
+    assert list(summary["status"]) == ["failed"] * 2
+    assert "its results are not there" in summary["error"][0]
+    settings = {"Pipeline": describe(SLOPES), "Outputs": ["table"]}
+    assert process(recordings[1], SLOPES, settings) is None
+    summary = summarise(recordings, {})
+    assert list(summary["status"]) == ["failed", "done"]
+    write_summary(tmp_path, summary, recordings, {}, settings)
+    assert list(pd.read_csv(tmp_path / "failed.csv")["recording"]) == ["p0_raw"]
+    assert "1 of 2 recordings" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_pages_of_any_name_are_found(files, tmp_path):
+    name = "100% 'a' #1 & b_raw"
+    source = Path(shutil.copy(files[0], tmp_path / f"{name}.fif"))
+    npa.batch.run(SLOPES, [source], tmp_path / "out", outputs="report")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    address = re.search(r"<a href='([^']*)'>100%", page)[1]
+    assert urlsplit(address).path == address  # no query, no fragment
+    assert (tmp_path / "out" / unquote(address)).exists()
+
+
+def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
+    out = tmp_path / "out"
+    mine = Path(shutil.copy(files[0], tmp_path / "mine_raw.fif"))
+    npa.batch.run(SLOPES, [mine], out, **QUICK)
+    before = (out / "mine_raw" / "table.csv").read_text()
+    with pytest.raises(FileExistsError, match=r"PSDExponent\.fmax was 40, is 30"):
+        npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+    with pytest.raises(FileExistsError, match="Outputs was"):
+        npa.batch.run(SLOPES, [mine], out, outputs="table")
+    assert (out / "mine_raw" / "table.csv").read_text() == before
+    npa.batch.run(PSDExponent(2, 30), [mine], out, overwrite=True, **QUICK)
+    assert (out / "mine_raw" / "table.csv").read_text() != before
+    (tmp_path / "mine_raw.fif~").write_text("of an editor")
+    (tmp_path / "mine_raw.txt").write_text("a note")
+    npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+    shutil.copy(files[1], mine)
+    with pytest.raises(FileExistsError, match=r"mine_raw\.fif has changed since"):
+        npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+
+
+def test_of_several_files_the_changed_one_is_named(tmp_path):
+    endings = ["vhdr", "vmrk", "eeg", "vhdr~", "bak", "txt", "set"]
+    one, marks, *_ = files = [tmp_path / f"one.{ending}" for ending in endings]
+    for file in [*files, tmp_path / "one.two.vmrk"]:
+        file.write_text("as it was")
+    (recording,) = as_recordings([one], tmp_path / "out")
+    record = {"Input": recording.fingerprint()}
+    assert list(record["Input"]) == ["one.eeg", "one.vhdr", "one.vmrk"]
+    assert recording.changes(record) == []
+    for file in files:
+        if file not in (one, tmp_path / "one.eeg"):
+            file.write_text("otherwise now")
+    assert recording.changes(record) == [f"{marks} has changed since"]
+    marks.rename(tmp_path / "two.vmrk")
+    assert recording.changes(record) == [f"{marks} is gone since"]
+    (tmp_path / "one.dat").touch()
+    assert recording.changes(record)[0] == f"{tmp_path / 'one.dat'} is new since"
+
+
+def test_files_of_others_are_refused(files, tmp_path):
+    (tmp_path / "summary.csv").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"summary\.csv is there"):
+        npa.batch.run(SLOPES, files, tmp_path, **QUICK)
+    assert os.listdir(tmp_path) == ["summary.csv"]
+    with pytest.raises(FileExistsError, match="is a file"):
+        npa.batch.run(SLOPES, files, tmp_path / "summary.csv", **QUICK)
+
+
+def test_two_recordings_of_one_name_are_refused(files, tmp_path):
+    (tmp_path / "b").mkdir()
+    twin = Path(shutil.copy(files[0], tmp_path / "b" / "P0_raw.fif"))
+    with pytest.raises(ValueError, match=r"must differ in name.*p0_raw\.fif and .*P0_raw\.fif"):
+        npa.batch.run(SLOPES, [*files, twin], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_arguments_are_named(files, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match="at least one recording"):
+        npa.batch.run(SLOPES, [], out)
+    with pytest.raises(ValueError, match="outputs must be one of"):
+        npa.batch.run(SLOPES, files, out, outputs=("signals",))
+    with pytest.raises(ValueError, match="outputs must hold at least one"):
+        npa.batch.run(SLOPES, files, out, outputs=())
+    with pytest.raises(TypeError, match=r"recordings\[0\] must be a path, got Raw; save it"):
+        npa.batch.run(SLOPES, [load_recording(files[0])], out)
+    with pytest.raises(TypeError, match="Cannot clone object"):
+        npa.batch.run(object(), files, out)
+    assert not out.exists()
+
+
+def test_warnings_belong_to_their_recording(tmp_path):
+    info = mne.create_info(["C3", "Oz"], SFREQ, "eeg")
+    data = np.random.default_rng(0).normal(size=(2, 1000)) * [[1e-5], [0]]
+    mne.io.RawArray(data, info).save(tmp_path / "flat_raw.fif")
+    summary = npa.batch.run(SLOPES, [tmp_path / "flat_raw.fif"], tmp_path / "out", **QUICK)
+    assert summary["warnings"].item() == "PSDExponent leaves out flat channel(s): Oz."
+    assert np.isnan(summary["Oz_slope"].item())
+
+
+def test_signals_without_a_filter_have_a_page_too(tmp_path):
+    info = mne.create_info(["C3", "Oz"], 128.0, "eeg")
+    rising = np.diff(np.random.default_rng(0).normal(scale=1e-5, size=(2, 5121)))  # as f^2
+    mne.io.RawArray(rising, info).save(tmp_path / "rising_raw.fif")
+    summary = npa.batch.run(NeuralPowerAmplifier(), [tmp_path / "rising_raw.fif"], tmp_path / "out")
+    assert "has no model, and returns NaN" in summary["warnings"].item()
+    assert (tmp_path / "out" / "rising_raw" / "report.html").exists()
+
+
+@posix
+def test_workers_that_die_or_run_out_of_memory_lose_only_their_recording(files, tmp_path):
+    out = tmp_path / "out"
+    step = Fate({"p0_raw": "kill", "p1_raw": "memory"})
+    with pytest.warns(RuntimeWarning, match="2 of 4 recordings failed"):
+        summary = npa.batch.run(step, files, out, n_jobs=2, **QUICK)
+    assert list(summary["status"]) == ["failed", "failed", "done", "done"]
+    failed = pd.read_csv(out / "failed.csv", index_col="recording")
+    assert list(failed.index) == ["p0_raw", "p1_raw"]
+    assert "worker was killed, and again" in failed.loc["p0_raw", "error"]
+    assert "Unable to allocate 16.0 GiB" in failed.loc["p1_raw", "error"]
+    assert not partials(tmp_path)
+
+
+@posix
+def test_a_worker_that_is_killed_once_loses_nothing(files, tmp_path):
+    step = Fate({"p1_raw": "kill once"}, log=str(tmp_path))
+    summary = npa.batch.run(step, files[:2], tmp_path / "out", n_jobs=2, **QUICK)
+    assert set(summary["status"]) == {"done"}
+    assert len(list(tmp_path.glob("p1_raw-*"))) == 2
+
+
+def test_fewer_workers_where_memory_is_short(files, tmp_path, monkeypatch):
+    need = memory.memory_needed(npa.workflows.batch.running.as_recordings(files, tmp_path))
+    assert need == memory._WORKER + memory._COPIES * 8 * 2 * 1000  # bytes of 2 channels
+    monkeypatch.setattr(memory, "available_memory", lambda: 1.5 * need)
+    with pytest.warns(RuntimeWarning, match="n_jobs is lowered from 2 to 1: each worker may need"):
+        npa.batch.run(SLOPES, files, tmp_path / "out", n_jobs=2, **QUICK)
+    monkeypatch.setattr(memory, "available_memory", lambda: 0.5 * need)
+    with pytest.warns(RuntimeWarning, match="npa.transform_to works in blocks"):
+        npa.batch.run(SLOPES, files, tmp_path / "out2", **QUICK)
+
+
+def test_a_full_disk_stops_the_batch_and_loses_nothing(files, tmp_path):
+    out = tmp_path / "out"
+    step = Fate({"p2_raw": "disk"})
+    with pytest.raises(OSError, match=r"No space left .*p2_raw.* 2 of 4 recordings are done"):
+        npa.batch.run(step, files, out, **QUICK)
+    assert not partials(tmp_path)
+    with pytest.raises(FileExistsError, match="fates was"):
+        npa.batch.run(Fate(), files, out, **QUICK)
+    assert sorted(os.listdir(out)) == ["batch.json", "p0_raw", "p1_raw"]
+
+
+@pytest.fixture
+def small_disk():
+    """A disk of one megabyte."""
+    folder = tempfile.mkdtemp()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        os.rmdir(folder)
+        pytest.skip("needs the right to mount a small disk")
+    yield Path(folder)
+    subprocess.run(["umount", folder], check=True)
+    os.rmdir(folder)
+
+
+def test_a_small_disk_that_fills_up(small_disk, tmp_path):
+    files = make_recordings(tmp_path, 4, n_times=30_000)  # 240 kB each
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(400_000))
+    with pytest.raises(OSError, match="2 of 4 recordings are done and kept") as caught:
+        npa.batch.run(Fate(), files, small_disk / "out", outputs="signal")
+    assert os.strerror(errno.ENOSPC) in str(caught.value)
+    assert not partials(small_disk)
+    filler.unlink()
+    # Room for the signals, not for the report over all: then it says so, and they stay.
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        npa.batch.run(Fate(), files, small_disk / "out", outputs="signal")
+    assert not partials(small_disk)
+    for name in ("p0_raw", "p3_raw"):
+        signal = mne.io.read_raw(small_disk / "out" / name / "signal_raw.fif", verbose=False)
+        assert len(signal.times) == 30_000
+
+
+@posix
+def test_a_file_that_cannot_grow_is_one_failure(files, tmp_path):
+    """Where files may not grow beyond 9 kB, no signal fits; a table does."""
+    code = (
+        "import resource, sys, mne, npa, npa.batch;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000));"
+        "mne.set_log_level('ERROR');"
+        "npa.batch.run(npa.LineNoiseRemover(20.0), sys.argv[2:], sys.argv[1], outputs='signal')"
+    )
+    out = tmp_path / "out"
+    job = subprocess.run(
+        [sys.executable, "-c", code, out, *files[:2]], capture_output=True, text=True, timeout=300
+    )
+    assert os.strerror(errno.EFBIG) in job.stderr
+    assert not partials(tmp_path)
+    assert not (out / "p0_raw").exists()
+
+
+@posix
+def test_an_unreadable_folder_is_one_failure(files, tmp_path):
+    npa.batch.run(SLOPES, files[:1], tmp_path / "out", **QUICK)  # imports what root alone may read
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    (folder / "locked").mkdir()
+    locked = shutil.copy(files[0], folder / "locked" / "p0_raw.fif")
+    readable = shutil.copy(files[1], folder / "p1_raw.fif")
+    (folder / "locked").chmod(0o000)
+    try:
+        with as_nobody(), pytest.warns(RuntimeWarning, match="1 of 2 recordings failed"):
+            summary = npa.batch.run(SLOPES, [locked, readable], folder / "out", **QUICK)
+        assert list(summary["status"]) == ["failed", "done"]
+        assert summary["error"][0].startswith("PermissionError: [Errno 13] Permission denied")
+        with as_nobody(), pytest.raises(PermissionError, match="locked/out"):
+            npa.batch.run(SLOPES, [readable], folder / "locked" / "out", **QUICK)
+    finally:
+        (folder / "locked").chmod(0o700)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def as_nobody():
+    """Be a user whom permissions hold; root is not."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+
+
+def test_command_line(files, tmp_path, capsys):
+    pipeline, out = tmp_path / "pipeline.yaml", tmp_path / "out"
+    pipeline.write_text("steps: [{PSDExponent: {fmin: 2, fmax: 40}}]")
+    args = ["batch", str(pipeline), *map(str, files), "-o", str(out), "--outputs", "table"]
+    assert main(args) == 0
+    assert f"4 of 4 recordings in {out}" in capsys.readouterr().out
+    table = pd.read_csv(out / "summary.csv")
+    slopes = PSDExponent(2, 40).fit_transform(load_recording(files[3]))[0]
+    np.testing.assert_allclose(table.iloc[3][["C3_slope", "Oz_slope"]].astype(float), slopes)
+    assert main([*args[:2], "missing.edf", *args[2:]]) == 1
+    told = capsys.readouterr()
+    assert "4 of 5 recordings in" in told.out
+    assert "1 recording(s) failed" in told.err
+    assert "missing.edf does not exist" in told.err
+    pipeline.write_text("steps: [{PSDExponent: {f_max: 40}}]")
+    assert main(args) == 1
+    assert "the nearest is 'fmax'" in capsys.readouterr().err
+    for wrong, message in [
+        (args[:2], "give either FILE... or --bids ROOT"),
+        (args[:3], "-o DIR is missing"),
+        ([*args, "--task", "rest"], "--task rest needs --bids ROOT"),
+    ]:
+        assert main(wrong) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_function_that_was_changed_is_another_setting():
+    functions = (lambda x: x * 2, lambda x: x * 2, lambda x: x * 3)
+    twice, again, thrice = map(FunctionTransformer, functions)
+    assert not list(differences(describe(twice), describe(again)))
+    assert list(differences(describe(twice), describe(thrice)))
+    kept = [describe(lambda x, k=k: x * k) for k in (2, 2, 3)]
+    assert kept[0] == kept[1] != kept[2]
+    closed = [describe(times(k)) for k in (2, 2, 3)]
+    assert closed[0] == closed[1] != closed[2]
+
+
+def times(k):
+    """Return a function that multiplies."""
+    return lambda x: x * k
+
+
+def test_what_a_step_changes_in_place_is_a_result():
+    raw, _ = simulate_recording(duration=4.0, ch_names=["Oz"], eog=False, seed=0)
+    before = raw.get_data()
+    outcome = run_steps(FunctionTransformer(lambda raw: raw.filter(1, 20, verbose=False)), raw)
+    assert not np.allclose(outcome.signal.get_data(), before)
+    np.testing.assert_array_equal(outcome.raw.get_data(), before)
+
+
+def test_other_jobs_are_not_swept(tmp_path):
+    other = tmp_path / ".results-a-12345678.partial"
+    own = tmp_path / "results" / ".results-12345678.partial"
+    other.mkdir()
+    own.mkdir(parents=True)
+    sweep(tmp_path / "results")
+    assert other.exists()
+    assert not own.exists()

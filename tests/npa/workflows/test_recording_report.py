@@ -1,0 +1,119 @@
+"""The main job: its steps in order, and what they leave."""
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from small_recording import CHANNELS, SFREQ, recording
+
+from npa.estimators.blinks import BlinkICARemover
+from npa.estimators.parameterize import FOOOFFitter
+from npa.spectral import psd
+from npa.workflows.recording_report import mean_power, run_main_job, save_main_job
+
+pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
+
+
+@pytest.fixture(scope="module")
+def with_blinks():
+    return recording()
+
+
+@pytest.fixture(scope="module")
+def job(with_blinks):
+    return run_main_job(with_blinks)
+
+
+@pytest.fixture(scope="module")
+def hum():
+    """A recording without blinks, under mains hum of 20 uV at 50 Hz."""
+    raw = recording(blink_rate=0)
+    wave = 20e-6 * np.sin(2 * np.pi * 50 * raw.times)
+    return raw.apply_function(lambda x: x + wave, picks="eeg")
+
+
+def test_steps_stand_in_order(job):
+    assert list(job.steps) == ["blinks", "amplify", "measure"]
+    assert job.blinks is job.steps["blinks"].blinks_
+    assert job.filters is job.steps["amplify"].filters_
+    assert job.spectrum is job.steps["measure"].spectrum_
+
+
+def test_steps_work_on_what_came_before(job, with_blinks):
+    clean = BlinkICARemover().fit_transform(with_blinks)
+    np.testing.assert_array_equal(job.clean.get_data(), clean.get_data())
+    amplified = job.steps["amplify"].transform(clean)
+    np.testing.assert_array_equal(job.amplified.get_data(), amplified.get_data())
+    table = FOOOFFitter().fit_transform(clean)[0]
+    np.testing.assert_array_equal(job.table.to_numpy().ravel(), table)
+
+
+def test_table_has_a_row_a_channel(job):
+    assert list(job.table.index) == CHANNELS
+    assert list(job.table.columns[:2]) == ["offset", "exponent"]
+    np.testing.assert_allclose(job.table["exponent"], 1.0, atol=0.3)  # 1/f^1 was simulated
+
+
+def test_recording_is_not_changed(with_blinks):
+    raw = with_blinks.copy().set_channel_types({"VEOG": "eeg"})
+    before, types = raw.get_data().tobytes(), raw.get_channel_types()
+    job = run_main_job(raw, eog="VEOG")
+    assert raw.get_data().tobytes() == before
+    assert raw.get_channel_types() == types
+    assert job.blinks.channel == "VEOG"
+    assert "VEOG" not in job.table.index
+
+
+def test_line_noise_goes_first(hum):
+    job = run_main_job(hum, line=50.0)
+    assert next(iter(job.steps)) == "line"
+    assert not job.blinks.found
+    freqs, power = mean_power(job)
+    assert list(power) == ["as recorded", "without line noise", "amplified"]
+    clean, beside = power["without line noise"], (np.abs(freqs - 50) > 1) & (freqs > 45)
+    assert power["as recorded"][freqs == 50] > 100 * clean[beside].max()
+    assert clean[freqs == 50] < clean[beside].max()
+
+
+def test_progress_wraps_the_steps(with_blinks):
+    seen = []
+
+    def progress(steps):
+        for step in steps:
+            yield step
+            seen.append(step)
+
+    run_main_job(with_blinks, progress=progress)
+    assert seen == ["blinks", "amplify", "measure"]
+
+
+@pytest.mark.parametrize("eog", ["EOG9", ["VEOG", "EOG9"]])
+def test_missing_eog_is_named(eog, with_blinks):
+    with pytest.raises(ValueError, match="eog must name channels of the recording, got EOG9"):
+        run_main_job(with_blinks, eog=eog)
+
+
+def test_mean_power_is_of_the_usable_channels(with_blinks):
+    raw = with_blinks.copy()
+    raw.info["bads"] = ["O2"]
+    freqs, power = mean_power(run_main_job(raw), fmax=30.0)
+    assert list(power) == ["as recorded", "without blinks", "amplified"]
+    expected_freqs, each = psd(raw.get_data(CHANNELS[:-1]), SFREQ, fmax=30.0)
+    np.testing.assert_allclose(freqs, expected_freqs, rtol=1e-12)
+    np.testing.assert_allclose(power["as recorded"], each.mean(axis=0), rtol=1e-9)
+
+
+def test_mean_power_names_only_what_was_removed(hum):
+    _, power = mean_power(run_main_job(hum))
+    assert list(power) == ["as recorded", "amplified"]
+
+
+def test_saved_results_are_those_of_the_job(job, tmp_path):
+    save_main_job(job, tmp_path)
+    raw = mne.io.read_raw(tmp_path / "clean_raw.fif")
+    saved, expected = raw.get_data(), job.amplified.get_data()
+    np.testing.assert_allclose(saved, expected, rtol=1e-6, atol=1e-12)  # V, as single floats
+    table = pd.read_csv(tmp_path / "spectrum.csv", index_col="channel")
+    pd.testing.assert_frame_equal(table, job.table, rtol=1e-5, check_dtype=False)
+    figures = {path.name for path in tmp_path.glob("*.png")}
+    assert figures == {"blinks.png", "spectrum.png", "filters.png", "psd.png"}

@@ -1,0 +1,73 @@
+"""Spectra that stream: the same as of the whole recording, in bounded memory."""
+
+import tracemalloc
+
+import keras
+import numpy as np
+import pytest
+
+from npa.spectral import power_law, psd
+from npa_ann.networks import sentiment_lstm
+from npa_ann.recording.recorder import ActivationRecorder
+from npa_ann.recording.spectra import stream_spectra
+from npa_ann.studies.slopes import PERIODOGRAM, SIGNALS, activation_slopes
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    keras.utils.set_random_seed(0)
+    model = sentiment_lstm(vocabulary=20, embedding=4, units=5)
+    tokens = np.random.default_rng(0).integers(2, 22, size=(23, 64))
+    return ActivationRecorder(model, "lstm", SIGNALS, batch_size=10).fit(tokens), tokens
+
+
+def test_streamed_spectra_are_those_of_the_recording(recorded):
+    recorder, tokens = recorded
+    freqs, summed = stream_spectra(recorder, tokens)
+    data = recorder.transform(tokens).get_data()
+    expected_freqs, power = psd(data, 1.0, method="periodogram")
+    np.testing.assert_array_equal(freqs, expected_freqs)
+    assert list(summed) == [f"lstm/{name}" for name in SIGNALS]
+    for number, values in enumerate(summed.values()):
+        own = power[:, 5 * number : 5 * number + 5].sum(axis=1)
+        np.testing.assert_allclose(values, own, rtol=1e-5, atol=1e-12)
+
+
+def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
+    recorder, tokens = recorded
+
+    def slopes(freqs, power):
+        return power_law(freqs, power.sum(axis=1)).slope
+
+    _, found = stream_spectra(recorder, tokens, slopes, fmin=1 / 64, **PERIODOGRAM)
+    embedding, *weights = recorder.model.get_weights()[:4]
+    # Batches of the same size: in single precision others round otherwise.
+    found_alone = activation_slopes(weights, tokens, embedding=embedding, batch_size=10)
+    expected = found_alone["as the paper"]
+    for name in SIGNALS:
+        np.testing.assert_allclose(found[f"lstm/{name}"], expected[name], rtol=1e-5)
+
+
+def test_every_cell_can_be_kept(recorded):
+    recorder, tokens = recorded
+    _, found = stream_spectra(recorder, tokens, lambda freqs, power: power.argmax(axis=-1))
+    assert {values.shape for values in found.values()} == {(23, 5)}
+    _, single = stream_spectra(recorder, tokens[:3], by={"two": ["lstm/f/000", "lstm/h/004"]})
+    assert single["two"].shape == (3, 33)
+
+
+def test_memory_does_not_grow_with_the_inputs(recorded):
+    recorder, tokens = recorded
+    many = np.tile(tokens, (12, 1))
+    recording = len(many) * len(recorder.ch_names_) * many.shape[1] * 8
+    tracemalloc.start()
+    stream_spectra(recorder, many, lambda freqs, power: power.sum(axis=(1, 2)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < recording / 5
+
+
+def test_no_input_is_named(recorded):
+    recorder, tokens = recorded
+    with pytest.raises(ValueError, match="at least one"):
+        stream_spectra(recorder, tokens[:0])
