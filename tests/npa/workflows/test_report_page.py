@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from small_recording import CHANNELS, recording
 
-from npa import viz
 from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.reading import load_recording
+from npa.reports import drawing
 from npa.reports.drawing import draw_power
 from npa.workflows.recording_report import run_main_job, save_main_job
 from npa.workflows.report_page import blink_sentence, tallest_peak, write_html_report
@@ -96,7 +96,7 @@ def test_figures_are_drawn_once(job, tmp_path, monkeypatch):
         drawn.append(list(power))
         return draw_power(freqs, power)
 
-    monkeypatch.setattr(viz, "draw_power", draw)
+    monkeypatch.setattr(drawing, "draw_power", draw)
     again = replace(job)
     save_main_job(again, tmp_path)
     page(again, tmp_path)
