@@ -31,7 +31,9 @@ def simulate(folder, n, seconds, sfreq):
     """Write simulated recordings, and return their paths."""
     files = [folder / f"person{seed:02d}_raw.fif" for seed in range(n)]
     for seed, file in enumerate(files):
-        raw, _ = simulate_recording(duration=seconds, ch_names=CHANNELS, sfreq=sfreq, seed=seed)
+        raw, _ = simulate_recording(
+            duration=seconds, ch_names=CHANNELS, sfreq=sfreq, random_state=seed
+        )
         raw.save(file, verbose="ERROR")
     return files
 

@@ -31,7 +31,7 @@ def draw(seed, *, blinks):
         "blink_rate": rng.uniform(8, 30) if blinks else 0.0,
         "blink_amplitude": rng.uniform(110e-6, 250e-6),
     }
-    raw, truth = simulate_recording(duration=60.0, seed=rng, **setting)
+    raw, truth = simulate_recording(duration=60.0, random_state=rng, **setting)
     return raw, truth, setting
 
 

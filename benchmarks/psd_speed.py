@@ -119,7 +119,7 @@ def simulated(exponent, knee, seconds):
     """Return the samples of a recording with known background."""
     names = mne.channels.make_standard_montage("biosemi64").ch_names
     options = {"exponent": exponent, "knee": knee, "duration": seconds, "sfreq": SFREQ}
-    raw, _ = simulate_recording(**options, ch_names=names, blink_rate=0, eog=False, seed=1)
+    raw, _ = simulate_recording(**options, ch_names=names, blink_rate=0, eog=False, random_state=1)
     return raw.get_data()
 
 

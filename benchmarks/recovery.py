@@ -21,7 +21,7 @@ SIMULATED = {"ch_names": ["Oz"], "blink_rate": 0, "beta_amplitude": 0, "eog": Fa
 
 def fitted(exponent, seed):
     """Return exponent and centre of the tallest peak, as fitted."""
-    raw, _ = simulate_recording(exponent=exponent, seed=seed, **SIMULATED)
+    raw, _ = simulate_recording(exponent=exponent, random_state=seed, **SIMULATED)
     fit = FOOOFFitter().fit(raw).spectrum_
     tallest = fit.peaks[fit.peaks[:, 1].argmax()] if len(fit.peaks) else [np.nan]
     return fit.exponent, tallest[0]
@@ -30,7 +30,7 @@ def fitted(exponent, seed):
 def residual_slope(exponent, alpha, seed):
     """Return the slope that is left of the background after the filter."""
     raw, truth = simulate_recording(
-        exponent=exponent, duration=300.0, alpha_amplitude=alpha, seed=seed, **SIMULATED
+        exponent=exponent, duration=300.0, alpha_amplitude=alpha, random_state=seed, **SIMULATED
     )
     amplifier = NeuralPowerAmplifier(response="whitening").fit(raw)
     flat = amplifier.transform(truth.background)

@@ -56,7 +56,7 @@ def alpha_bias(n_seeds):
         measure = PSDExponent(2, 40, regression=regression, picks=["Oz"])
         bias = []
         for seed in range(n_seeds):
-            _, truth = simulate_recording(seed=seed, **quiet)
+            _, truth = simulate_recording(random_state=seed, **quiet)
             with_alpha = measure.fit_transform(truth.clean)[0, 0]
             bias.append(with_alpha - measure.fit_transform(truth.background)[0, 0])
         print(f"  {regression:8s} {np.median(bias):+.3f}")

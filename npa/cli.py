@@ -166,7 +166,10 @@ def _main_job(args):
         else:
             from npa.datasets import simulate_recording
 
-            raw, source = simulate_recording(seed=0)[0], "simulated (simulate_recording, seed 0)"
+            raw, source = (
+                simulate_recording(random_state=0)[0],
+                "simulated (simulate_recording, seed 0)",
+            )
         job = run_main_job(raw, eog=args.eog, line=args.line, progress=_progress(args, "step"))
         save_main_job(job, folder)
         write_html_report(job, folder / "report.html", source)

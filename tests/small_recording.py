@@ -8,4 +8,6 @@ SFREQ = 128.0
 
 def recording(**kwargs):
     """Forty simulated seconds of eight electrodes."""
-    return simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=SFREQ, seed=0, **kwargs)[0]
+    return simulate_recording(
+        duration=40.0, ch_names=CHANNELS, sfreq=SFREQ, random_state=0, **kwargs
+    )[0]

@@ -22,7 +22,7 @@ from npa.viz import draw_power
 # 10.5 Hz, a central one at 21 Hz, and a dozen blinks a minute. ``raw`` is an ordinary MNE Raw;
 # ``truth`` says what went in.
 
-raw, truth = simulate_recording(exponent=1.2, alpha_freq=10.5, beta_freq=21.0, seed=7)
+raw, truth = simulate_recording(exponent=1.2, alpha_freq=10.5, beta_freq=21.0, random_state=7)
 print(f"{len(raw.ch_names)} channels, {raw.times[-1]:.0f} s, {len(truth.blink_times)} blinks")
 
 # %%

@@ -37,7 +37,9 @@ if fname is None:
     except OSError as error:
         print(error)
         fname = folder / "simulated_raw.fif"
-        simulate_recording(duration=60.0, blink_rate=0, seed=0)[0].save(fname, verbose=False)
+        simulate_recording(duration=60.0, blink_rate=0, random_state=0)[0].save(
+            fname, verbose=False
+        )
 raw = load_recording(fname)
 print(raw)
 

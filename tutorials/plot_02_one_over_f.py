@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa.estimators.exponent import PSDExponent
 from npa_ann import ActivationRecorder
 from npa_ann.corpora import encode, words_of
@@ -30,7 +30,7 @@ from npa_ann.studies.shipped import open_network, read_card
 # It was trained to tell from a film review whether the writer liked the film. Its card says how
 # well it does, and on what it was trained; it knows 4,000 words.
 
-folder = packaged_data() / "weights"
+folder = bundled_data() / "weights"
 card, words = read_card(folder)
 model = open_network(folder)
 scores = card["networks"][0]["chosen_by_validation"]["test"]

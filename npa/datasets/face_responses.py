@@ -70,7 +70,7 @@ def simulate_faces(
     pops=0.02,
     sfreq=256.0,
     ch_names=None,
-    seed=0,
+    random_state=0,
 ):
     """Simulate EEG of people who look at faces and at noise.
 
@@ -91,7 +91,7 @@ def simulate_faces(
         Sampling rate in Hz.
     ch_names : sequence of str | None
         EEG channels, as for `simulate_recording`; None for the 64 of ``biosemi64``.
-    seed : int
+    random_state : int
         Seed; the same one gives the same recordings. Those of two effects differ in nothing else.
 
     Returns
@@ -136,7 +136,7 @@ def simulate_faces(
         ch_names = mne.channels.make_standard_montage("biosemi64").ch_names
     recordings, subjects, popped = {}, {}, {}
     for number in range(n_subjects):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([random_state, number])
         own = {name: float(rng.uniform(*ends)) for name, ends in _DIFFERENCES.items()}
         sizes = [len(part) for part in np.array_split(np.arange(n_trials), n_runs)]
         runs = [_simulate_run(own, size, effect, pops, sfreq, ch_names, rng) for size in sizes]
@@ -166,7 +166,7 @@ def _simulate_run(own, n_trials, effect, pops, sfreq, ch_names, rng):
         duration=onsets[-1] + _MARGIN,
         sfreq=sfreq,
         ch_names=ch_names,
-        seed=rng,
+        random_state=rng,
         **background,
     )
     picks = mne.pick_types(raw.info, eeg=True)

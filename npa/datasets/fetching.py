@@ -12,7 +12,7 @@ import numpy as np
 from mne.utils import logger
 
 from npa.checks import check_number, check_option
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa.datasets.unpacking import check_writable, unpack
 
 _RETRIES = 1
@@ -211,7 +211,7 @@ def fetch(name, *, subject=None, runs=None, timeout=30.0):
 
 def _load_registry():
     """Read the registry of public files."""
-    return tomllib.loads((packaged_data() / "registry.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((bundled_data() / "registry.toml").read_text(encoding="utf-8"))
 
 
 def _cache_folder():

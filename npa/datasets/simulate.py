@@ -70,7 +70,7 @@ def simulate_recording(
     eog=True,
     line_freq=None,
     line_amplitude=2e-6,
-    seed=0,
+    random_state=0,
 ):
     """Simulate an EEG recording whose every ingredient is known.
 
@@ -102,7 +102,7 @@ def simulate_recording(
         Frequency of the line noise in Hz; None for none.
     line_amplitude : float
         Root mean square of the line noise in V, in the median channel.
-    seed : int | numpy.random.Generator
+    random_state : int | numpy.random.Generator
         Seed; the same one gives the same recording.
 
     Returns
@@ -130,7 +130,7 @@ def simulate_recording(
 
     Examples
     --------
-    >>> raw, truth = simulate_recording(duration=20, blink_rate=12, seed=1)
+    >>> raw, truth = simulate_recording(duration=20, blink_rate=12, random_state=1)
     >>> len(raw.ch_names), len(truth.blink_times)
     (34, 4)
     """
@@ -144,7 +144,7 @@ def simulate_recording(
     level = check_number("background_amplitude", background_amplitude, low=0)
     height = check_number("blink_amplitude", blink_amplitude, low=0)
     rate = check_number("blink_rate", blink_rate, low=0, high=60)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     gains, names = _cap_gains(), _cap_names()
     index = _channel_index(ch_names, names)
     ocular = _EOG_GAINS if eog else {}

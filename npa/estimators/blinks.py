@@ -101,7 +101,7 @@ class BlinkICARemover(SignalTransformer):
     Examples
     --------
     >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=60, seed=0)
+    >>> raw, truth = simulate_recording(duration=60, random_state=0)
     >>> remover = BlinkICARemover().fit(raw)
     >>> remover.blinks_.channel, len(remover.blinks_.blink_times), len(truth.blink_times)
     ('VEOG', 12, 12)

@@ -153,7 +153,7 @@ def collect_trials(
     Examples
     --------
     >>> from npa.datasets import simulate_recording
-    >>> raw, _ = simulate_recording(duration=20, seed=0)
+    >>> raw, _ = simulate_recording(duration=20, random_state=0)
     >>> notes = mne.Annotations(np.arange(1, 19), 0, ["face", "noise"] * 9)
     >>> _ = raw.set_annotations(notes)
     >>> trials = collect_trials({"ann": raw}, {"face": "face", "noise": "noise"}, picks=["P7"])

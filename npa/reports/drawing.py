@@ -71,7 +71,7 @@ def draw_blinks(report):
     --------
     >>> from npa.estimators.blinks import BlinkICARemover
     >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=30.0, seed=0)
+    >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
     >>> figure = draw_blinks(BlinkICARemover().fit(raw).blinks_)
     >>> figure.axes[1].get_xlabel()
     'Time from the blink (s)'

@@ -76,7 +76,7 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
     --------
     >>> from npa import NeuralPowerAmplifier
     >>> from npa.datasets import simulate_recording
-    >>> raw, _ = simulate_recording(duration=30.0, ch_names=["Fz", "Oz"], seed=0)
+    >>> raw, _ = simulate_recording(duration=30.0, ch_names=["Fz", "Oz"], random_state=0)
     >>> out = transform_to(NeuralPowerAmplifier().fit(raw), raw, "amplified_raw.fif")
     >>> out.preload, len(out.times) == len(raw.times)
     (False, True)
@@ -142,7 +142,7 @@ def fit_in_blocks(pipeline, raw, *, max_memory="1GB"):
     >>> from sklearn.pipeline import make_pipeline
     >>> from npa import BlinkICARemover, NeuralPowerAmplifier
     >>> from npa.datasets import simulate_recording
-    >>> raw, _ = simulate_recording(duration=30.0, seed=0)
+    >>> raw, _ = simulate_recording(duration=30.0, random_state=0)
     >>> pipeline = make_pipeline(BlinkICARemover(), NeuralPowerAmplifier())
     >>> fit_in_blocks(pipeline, raw)[-1].spectrum_.exponent > 0
     True

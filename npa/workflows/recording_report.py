@@ -98,7 +98,7 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
     Examples
     --------
     >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=30.0, seed=0)
+    >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
     >>> run_main_job(raw).blinks.found
     True
     """
@@ -204,7 +204,7 @@ def stage_power(stages, fmax=70.0):
     Examples
     --------
     >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=10.0, seed=0)
+    >>> raw, truth = simulate_recording(duration=10.0, random_state=0)
     >>> freqs, power = stage_power({"with blinks": raw, "without": truth.clean}, fmax=10.0)
     >>> bool(power["with blinks"].sum() > power["without"].sum())
     True

@@ -26,7 +26,7 @@ def write_html_report(job, fname, source):
     >>> from pathlib import Path
     >>> from npa.datasets import simulate_recording
     >>> from npa.workflows.recording_report import run_main_job
-    >>> job = run_main_job(simulate_recording(duration=30.0, seed=0)[0])
+    >>> job = run_main_job(simulate_recording(duration=30.0, random_state=0)[0])
     >>> write_html_report(job, "report.html", "simulated")
     >>> "simulated" in Path("report.html").read_text(encoding="utf-8")
     True
@@ -102,7 +102,7 @@ def blink_sentence(blinks):
     --------
     >>> from npa.estimators.blinks import BlinkICARemover
     >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=30.0, seed=0)
+    >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
     >>> blink_sentence(BlinkICARemover().fit(raw).blinks_).rpartition(" (")[0]
     '6 found on VEOG, removed with one component'
     """

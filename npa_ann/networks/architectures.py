@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from npa.checks import check_number, check_option
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.networks.rhythmic import HarmonicOscillatorRNN, ResonantRNN, SquaredAmplitude
 from npa_ann.networks.weights import load_weights, save_weights
 
@@ -254,7 +254,7 @@ def pretrained(name):
     ...
     ValueError: name must be one of [...], got 'alexnet'.
     """
-    folder = packaged_data() / "weights"
+    folder = bundled_data() / "weights"
     shipped = {
         path.stem: build
         for path in sorted(folder.glob("*.npz"))

@@ -56,7 +56,7 @@ def brain_slopes(raw, length=500):
     Examples
     --------
     >>> from npa.datasets import simulate_recording
-    >>> raw, _ = simulate_recording(duration=30.0, exponent=1.0, seed=0)
+    >>> raw, _ = simulate_recording(duration=30.0, exponent=1.0, random_state=0)
     >>> bool(-1.5 < brain_slopes(raw).mean() < -0.5)
     True
     """

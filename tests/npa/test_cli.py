@@ -32,7 +32,7 @@ CHANNELS = ["Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2"]
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     """A file of 40 simulated seconds of eight electrodes and two EOG channels."""
-    raw, _ = simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, seed=0)
+    raw, _ = simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, random_state=0)
     fname = tmp_path_factory.mktemp("recording") / "eight_raw.fif"
     raw.save(fname, verbose=False)
     return fname
@@ -66,7 +66,7 @@ def test_demo_writes_what_it_found(recording, tmp_path, capsys):
 
 
 def test_recordings_without_a_job_to_do_are_refused(tmp_path, capsys):
-    raw, _ = simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, seed=0)
+    raw, _ = simulate_recording(duration=40.0, ch_names=CHANNELS, sfreq=128.0, random_state=0)
     raw.info["bads"] = ["VEOG"]
     raw.save(tmp_path / "bad_raw.fif")
     noise = np.diff(np.random.default_rng(0).normal(scale=1e-5, size=(8, 5121)))  # rises as f^2

@@ -166,7 +166,7 @@ def run_steps(pipeline, raw):
     --------
     >>> from npa import PSDExponent
     >>> from npa.datasets import simulate_recording
-    >>> raw, _ = simulate_recording(duration=10.0, ch_names=["Cz", "Oz"], eog=False, seed=0)
+    >>> raw, _ = simulate_recording(duration=10.0, ch_names=["Cz", "Oz"], eog=False, random_state=0)
     >>> list(run_steps(PSDExponent(), raw).table.columns)
     ['Cz_slope', 'Oz_slope']
     """

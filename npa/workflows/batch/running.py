@@ -94,9 +94,9 @@ def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=
     --------
     >>> from npa import PSDExponent
     >>> from npa.datasets import simulate_recording
-    >>> for seed in range(2):
-    ...     raw, _ = simulate_recording(duration=10.0, ch_names=["Oz"], eog=False, seed=seed)
-    ...     _ = raw.save(f"person{seed}_raw.fif", verbose=False)
+    >>> for k in range(2):
+    ...     raw, _ = simulate_recording(duration=10.0, ch_names=["Oz"], eog=False, random_state=k)
+    ...     _ = raw.save(f"person{k}_raw.fif", verbose=False)
     >>> files = ["person0_raw.fif", "person1_raw.fif"]
     >>> summary = run(PSDExponent(), files, "slopes", outputs=["table"])
     >>> summary[["recording", "status", "channels"]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npa import __version__
 from npa.checks import check_number
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.studies.checkpoints import versions
 from npa_ann.studies.one_over_f.command import PEERS, SEEDS
 from npa_ann.studies.one_over_f.measuring import (
@@ -97,7 +97,7 @@ def run(
     (out / "measured").mkdir(parents=True, exist_ok=True)
     corpus, training = corpus or {}, {"epochs": epochs} | (training or {})
     if pretrained:
-        folder = packaged_data() / "weights" if pretrained is True else Path(pretrained)
+        folder = bundled_data() / "weights" if pretrained is True else Path(pretrained)
         reviews = load_shipped_reviews(data, folder, **corpus)
         jobs = [partial(open_shipped, folder, number, reviews) for number in range(networks)]
     else:

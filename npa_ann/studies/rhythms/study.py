@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npa import __version__
 from npa.checks import check_number
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.corpora import read_mnist
 from npa_ann.studies.checkpoints import versions
 from npa_ann.studies.pages import write_results
@@ -93,7 +93,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     recipes = RECIPES if recipes is None else recipes
     if pretrained:
-        folder = packaged_data() / "weights" if pretrained is True else Path(pretrained)
+        folder = bundled_data() / "weights" if pretrained is True else Path(pretrained)
         jobs = [job for job in jobs if job.name in NETWORKS]
     records, networks = {}, []
     for job in jobs if progress is None else progress(jobs):

@@ -59,7 +59,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def publish(server, cache, tmp_path, monkeypatch):
     """Publish contents on the server and write a registry that lists them."""
-    monkeypatch.setattr(fetching, "packaged_data", lambda: tmp_path)
+    monkeypatch.setattr(fetching, "bundled_data", lambda: tmp_path)
 
     def publish(name, content, copies=()):
         server.content.update(content)
@@ -332,7 +332,7 @@ def eegbci(server, cache, tmp_path, monkeypatch):
     server.content.update(content)
     checksums = {path: hashlib.sha256(body).hexdigest() for path, body in content.items()}
     monkeypatch.setattr(fetching, "_eegbci_checksums", lambda: checksums)
-    monkeypatch.setattr(fetching, "packaged_data", lambda: tmp_path)
+    monkeypatch.setattr(fetching, "bundled_data", lambda: tmp_path)
     (tmp_path / "registry.toml").write_text(
         f'[eegbci]\nurl = "{server.url}"\ninstead = "{INSTEAD}"\n[eegbci.sizes]\n'
     )

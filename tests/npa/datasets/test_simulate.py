@@ -13,7 +13,7 @@ UV = 1e-6
 @pytest.mark.parametrize("knee", [0.0, 50.0])
 @pytest.mark.parametrize("exponent", [0.5, 1.5, 2.5])
 def test_every_channel_has_the_stated_background(exponent, knee):
-    _, truth = simulate_recording(duration=300, exponent=exponent, knee=knee, seed=1)
+    _, truth = simulate_recording(duration=300, exponent=exponent, knee=knee, random_state=1)
     freqs, power = psd(truth.background.get_data("eeg"), 256.0, fmin=1, fmax=45)
     model = -np.log10(knee + freqs**exponent)
     rest = np.log10(power) - model
@@ -25,7 +25,7 @@ def test_every_channel_has_the_stated_background(exponent, knee):
 
 
 def test_background_amplitude_is_that_of_the_median_channel():
-    _, truth = simulate_recording(background_amplitude=12 * UV, exponent=1.5, seed=2)
+    _, truth = simulate_recording(background_amplitude=12 * UV, exponent=1.5, random_state=2)
     freqs, power = psd(truth.background.get_data("eeg"), 256.0, fmin=1, fmax=45)
     rms = np.sqrt(power.sum(axis=1) * (freqs[1] - freqs[0]))
     assert np.median(rms) == pytest.approx(12 * UV, abs=1.5 * UV)
@@ -33,7 +33,7 @@ def test_background_amplitude_is_that_of_the_median_channel():
 
 def test_rhythms_are_where_and_as_strong_as_stated():
     settings = {"alpha_freq": 9.3, "alpha_amplitude": 20 * UV, "beta_freq": 22.0}
-    raw, truth = simulate_recording(**settings, beta_amplitude=10 * UV, seed=3)
+    raw, truth = simulate_recording(**settings, beta_amplitude=10 * UV, random_state=3)
     rhythms = truth.clean.get_data("eeg") - truth.background.get_data("eeg")
     freqs, power = psd(rhythms, 256.0, fmin=1, fmax=45)
     at = {name: power[raw.ch_names.index(name)] for name in ("Oz", "O1", "C3")}
@@ -47,7 +47,7 @@ def test_rhythms_are_where_and_as_strong_as_stated():
 
 
 def test_bursts_come_and_go():
-    _, truth = simulate_recording(alpha_amplitude=20 * UV, beta_amplitude=0, seed=4)
+    _, truth = simulate_recording(alpha_amplitude=20 * UV, beta_amplitude=0, random_state=4)
     rhythm = (truth.clean.get_data("O1") - truth.background.get_data("O1"))[0]
     rms = np.sqrt((rhythm[: 256 * 119].reshape(-1, 64) ** 2).mean(axis=1))  # V per quarter s
     assert rms.min() < 0.1 * rms.max()
@@ -55,7 +55,9 @@ def test_bursts_come_and_go():
 
 def test_blinks_peak_at_the_frontal_pole_and_at_their_times():
     names = mne.channels.make_standard_montage("biosemi64").ch_names
-    raw, truth = simulate_recording(ch_names=names, blink_rate=15, blink_amplitude=200 * UV, seed=5)
+    raw, truth = simulate_recording(
+        ch_names=names, blink_rate=15, blink_amplitude=200 * UV, random_state=5
+    )
     blinks = raw.get_data("eeg") - truth.clean.get_data("eeg")
     assert len(truth.blink_times) == 30
     assert np.diff(truth.blink_times).min() > 0.4 * 4.0
@@ -71,41 +73,41 @@ def test_blinks_peak_at_the_frontal_pole_and_at_their_times():
 
 
 def test_veog_sees_blinks_and_heog_hardly():
-    raw, truth = simulate_recording(seed=6)
+    raw, truth = simulate_recording(random_state=6)
     assert raw.get_channel_types()[-2:] == ["eog", "eog"]
     blinks = raw.get_data("eog") - truth.clean.get_data("eog")
     assert blinks[0].max() > 200 * UV
     assert blinks[1].max() < 40 * UV
-    bare, _ = simulate_recording(seed=6, eog=False)
+    bare, _ = simulate_recording(random_state=6, eog=False)
     assert "eog" not in bare
 
 
 def test_line_noise():
-    raw, truth = simulate_recording(line_freq=50, line_amplitude=10 * UV, seed=7)
+    raw, truth = simulate_recording(line_freq=50, line_amplitude=10 * UV, random_state=7)
     freqs, power = psd(raw.get_data("eeg"), 256.0)
     amplitude = np.sqrt(power[:, np.abs(freqs - 50) < 1].sum(axis=1) * (freqs[1] - freqs[0]))
     assert np.median(amplitude) == pytest.approx(10 * UV, rel=0.25)
     assert raw.info["line_freq"] == 50
-    _, quiet = simulate_recording(seed=7)
+    _, quiet = simulate_recording(random_state=7)
     np.testing.assert_array_equal(truth.background.get_data(), quiet.background.get_data())
 
 
 def test_same_seed_same_recording():
-    first, _ = simulate_recording(duration=10, seed=8)
-    again, _ = simulate_recording(duration=10, seed=np.random.default_rng(8))
-    other, _ = simulate_recording(duration=10, seed=9)
+    first, _ = simulate_recording(duration=10, random_state=8)
+    again, _ = simulate_recording(duration=10, random_state=np.random.default_rng(8))
+    other, _ = simulate_recording(duration=10, random_state=9)
     np.testing.assert_array_equal(first.get_data(), again.get_data())
     assert not np.allclose(first.get_data(), other.get_data())
 
 
 def test_no_blinks():
-    raw, truth = simulate_recording(duration=20, blink_rate=0, seed=10)
+    raw, truth = simulate_recording(duration=20, blink_rate=0, random_state=10)
     assert truth.blink_times.size == 0
     np.testing.assert_array_equal(raw.get_data(), truth.clean.get_data())
 
 
 def test_channels_are_full_rank_and_placed():
-    raw, truth = simulate_recording(duration=20, seed=11)
+    raw, truth = simulate_recording(duration=20, random_state=11)
     data = truth.clean.get_data("eeg")
     assert np.linalg.matrix_rank(data) == len(data) == 32
     places = raw.get_montage().get_positions()["ch_pos"]

@@ -86,7 +86,7 @@ def test_classes_runs_and_annotations():
 
 def test_pops_are_where_they_are_stated():
     found, truth = simulate_faces(
-        n_subjects=1, n_trials=60, n_runs=1, pops=0.2, ch_names=NAMES, seed=3
+        n_subjects=1, n_trials=60, n_runs=1, pops=0.2, ch_names=NAMES, random_state=3
     )
     trials = collect_trials(found.recordings, found.event_id, reject={"eeg": 800 * UV})
     dropped = [number for number, why in enumerate(trials.drop_log["s0/0"]) if why]
@@ -95,9 +95,9 @@ def test_pops_are_where_they_are_stated():
 
 
 def test_same_seed_same_recordings():
-    one, other = (simulate_faces(**SMALL, seed=5)[0].recordings["s1"][1] for _ in range(2))
+    one, other = (simulate_faces(**SMALL, random_state=5)[0].recordings["s1"][1] for _ in range(2))
     np.testing.assert_array_equal(one.get_data(), other.get_data())
-    fresh = simulate_faces(**SMALL, seed=6)[0].recordings["s1"][1]
+    fresh = simulate_faces(**SMALL, random_state=6)[0].recordings["s1"][1]
     assert not np.array_equal(one.get_data()[:, :500], fresh.get_data()[:, :500])
 
 

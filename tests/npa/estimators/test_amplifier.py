@@ -30,7 +30,7 @@ def lossless(**changes):
 def raw():
     """Twenty seconds of three EEG channels, one of them bad, and two EOG channels."""
     names = ["Fpz", "Cz", "Oz"]
-    raw, _ = simulate_recording(duration=20.0, ch_names=names, knee=5.0, seed=5, **QUIET)
+    raw, _ = simulate_recording(duration=20.0, ch_names=names, knee=5.0, random_state=5, **QUIET)
     raw.info["bads"] = ["Cz"]
     return raw
 
@@ -134,7 +134,7 @@ def test_whitening_leaves_no_slope(exponent, alpha):
             duration=300.0,
             alpha_amplitude=alpha,
             ch_names=["Oz"],
-            seed=seed,
+            random_state=seed,
             eog=False,
             **QUIET,
         )

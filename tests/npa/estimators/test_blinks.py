@@ -20,7 +20,7 @@ FEW = ["Fp1", "Fp2", "F7", "F3", "Fz", "F8", "C3", "Cz", "P3", "Pz", "O1", "Oz"]
 @pytest.fixture(scope="module")
 def simulated():
     """One minute with 12 blinks, 12 EEG channels, VEOG and HEOG."""
-    return simulate_recording(duration=60, ch_names=FEW, seed=0)
+    return simulate_recording(duration=60, ch_names=FEW, random_state=0)
 
 
 def as_bytes(raw):
@@ -112,7 +112,7 @@ def test_real_one_second_is_too_short(data_dir):
     ("method", "eog"), [("picard", True), ("picard", False), ("infomax", True)]
 )
 def test_blinks_are_recovered(method, eog):
-    raw, truth = simulate_recording(duration=60, ch_names=FEW, eog=eog, seed=1)
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, eog=eog, random_state=1)
     remover = BlinkICARemover(method=method)
     clean = remover.fit_transform(raw)
     report = remover.blinks_
@@ -132,7 +132,7 @@ def test_blinks_are_recovered(method, eog):
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_found_without_blinks(seed, eog):
     raw, _ = simulate_recording(
-        duration=60, blink_rate=0, alpha_amplitude=20 * UV, exponent=2, eog=eog, seed=seed
+        duration=60, blink_rate=0, alpha_amplitude=20 * UV, exponent=2, eog=eog, random_state=seed
     )
     remover = BlinkICARemover()
     clean = remover.fit_transform(raw)
@@ -168,7 +168,7 @@ def test_agrees_with_mne(simulated):
 
 
 def test_saccades_in_heog_do_not_pass_for_blinks():
-    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=2)
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, random_state=2)
     rng = np.random.default_rng(0)
     gaze = np.repeat(rng.choice([-1, 0, 1], 40), 384)[: raw.n_times]
     gaze = np.convolve(gaze, np.hanning(15) / np.hanning(15).sum(), "same")
@@ -186,7 +186,7 @@ def test_saccades_in_heog_do_not_pass_for_blinks():
 
 
 def test_eog_may_be_upside_down_and_typed_eeg():
-    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=3)
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, random_state=3)
     raw["VEOG", :] = -raw.get_data("VEOG")
     raw.set_channel_types({"VEOG": "eeg", "HEOG": "eeg"})
     remover = BlinkICARemover(eog=["VEOG", "HEOG"])
@@ -215,8 +215,8 @@ def test_min_r2_and_min_blinks_decide(simulated):
 
 
 def test_a_common_signal_of_blink_shape_is_not_frontal():
-    raw, _ = simulate_recording(duration=60, eog=False, blink_rate=0, seed=4)
-    _, blinky = simulate_recording(duration=60, eog=False, seed=4)
+    raw, _ = simulate_recording(duration=60, eog=False, blink_rate=0, random_state=4)
+    _, blinky = simulate_recording(duration=60, eog=False, random_state=4)
     times = np.arange(raw.n_times) / 256.0
     course = sum(np.exp(-0.5 * ((times - at) / 0.06) ** 2) for at in blinky.blink_times)
     raw = mne.io.RawArray(raw.get_data() + 150 * UV * course, raw.info)
@@ -226,7 +226,7 @@ def test_a_common_signal_of_blink_shape_is_not_frontal():
 
 
 def test_epochs():
-    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=5)
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, random_state=5)
     epochs = epochs_of(raw)
     remover = BlinkICARemover()
     clean = remover.fit_transform(epochs)
@@ -246,7 +246,7 @@ def test_epochs():
 
 
 def test_bad_and_flat_channels_stay_as_they_are():
-    raw, _ = simulate_recording(duration=60, ch_names=FEW, seed=6)
+    raw, _ = simulate_recording(duration=60, ch_names=FEW, random_state=6)
     raw["F3", :] = np.random.default_rng(0).normal(scale=1e-3, size=(1, raw.n_times))
     raw["Cz", :] = np.nan
     raw["P3", :] = 7 * UV
@@ -263,7 +263,7 @@ def test_bad_and_flat_channels_stay_as_they_are():
 
 
 def test_bad_spans_take_no_part_in_the_fit():
-    raw, truth = simulate_recording(duration=60, ch_names=FEW, seed=7)
+    raw, truth = simulate_recording(duration=60, ch_names=FEW, random_state=7)
     annotations = mne.Annotations([10.0], [10.0], ["BAD_storm"])
     inside = (raw.times >= 10) & (raw.times < 20)
     raw.set_annotations(annotations)
@@ -282,7 +282,7 @@ def test_bad_spans_take_no_part_in_the_fit():
 
 
 def test_no_filter_runs_across_joints():
-    raw, _ = simulate_recording(duration=40, ch_names=FEW, seed=8)
+    raw, _ = simulate_recording(duration=40, ch_names=FEW, random_state=8)
     shifted = raw.copy()
     shifted.apply_function(lambda x: x + 5e-3, picks="all")
     joined = mne.concatenate_raws([raw.copy(), shifted])
@@ -293,7 +293,7 @@ def test_no_filter_runs_across_joints():
 
 
 def test_fit_duration_takes_evenly_spread_samples():
-    raw, truth = simulate_recording(duration=120, ch_names=FEW, seed=9)
+    raw, truth = simulate_recording(duration=120, ch_names=FEW, random_state=9)
     whole, part = BlinkICARemover().fit(raw), BlinkICARemover(fit_duration=20).fit(raw)
     assert part.blinks_.found
     assert len(part.blinks_.blink_times) == len(truth.blink_times)
@@ -306,7 +306,9 @@ def test_fit_duration_takes_evenly_spread_samples():
 
 def test_transforms_other_recordings_of_the_same_channels(simulated):
     remover = BlinkICARemover().fit(simulated[0])
-    raw, truth = simulate_recording(duration=30, ch_names=FEW, seed=0, eog=False, blink_rate=20)
+    raw, truth = simulate_recording(
+        duration=30, ch_names=FEW, random_state=0, eog=False, blink_rate=20
+    )
     before = as_bytes(raw)
     clean = remover.transform(raw)
     assert as_bytes(raw) == before
@@ -339,7 +341,7 @@ def test_estimator_conventions(simulated):
     again = pickle.loads(pickle.dumps(remover))
     assert as_bytes(again.transform(raw)) == as_bytes(clean)
     assert as_bytes(clone(remover).fit_transform(raw)) == as_bytes(clean)
-    few, _ = simulate_recording(duration=60, seed=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
+    few, _ = simulate_recording(duration=60, random_state=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
     refitted, fresh = (
         r.fit_transform(few)
         for r in (remover.set_params(n_components=3), BlinkICARemover(n_components=3))
@@ -382,7 +384,7 @@ def test_report_of_blinks(simulated):
 
 
 def test_report_without_positions_draws_bars():
-    raw, _ = simulate_recording(duration=30, seed=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
+    raw, _ = simulate_recording(duration=30, random_state=1, ch_names=["Fp1", "Fp2", "Cz", "Oz"])
     raw.set_montage(None)
     report = BlinkICARemover(n_components=0.999).fit(raw).blinks_
     axes = report.plot().axes[0]
@@ -394,7 +396,7 @@ def test_report_without_positions_draws_bars():
 
 
 def test_report_of_no_blinks():
-    raw, _ = simulate_recording(duration=30, blink_rate=0, seed=1)
+    raw, _ = simulate_recording(duration=30, blink_rate=0, random_state=1)
     report = BlinkICARemover().fit(raw).blinks_
     assert report.plot().axes[0].texts[0].get_text().startswith("No blinks removed: VEOG: 0 blink")
     table = report.to_frame()

@@ -32,7 +32,7 @@ def sinusoid(x, freq):
 @pytest.fixture(scope="module")
 def clean():
     """Forty seconds without hum."""
-    return simulate_recording(duration=40, seed=1, **QUIET)[0]
+    return simulate_recording(duration=40, random_state=1, **QUIET)[0]
 
 
 def with_hum(clean, amplitude=5e-6, freq=50.0, start=0):

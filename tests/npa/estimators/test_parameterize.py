@@ -24,7 +24,9 @@ QUIET = {"blink_rate": 0, "beta_amplitude": 0, "eog": False}
 @pytest.fixture
 def raw():
     """A minute of 1/f noise with alpha in four channels."""
-    return simulate_recording(duration=60.0, ch_names=["O1", "Oz", "O2", "Cz"], seed=3, **QUIET)[0]
+    return simulate_recording(
+        duration=60.0, ch_names=["O1", "Oz", "O2", "Cz"], random_state=3, **QUIET
+    )[0]
 
 
 @scikit_learn_checks(
@@ -39,7 +41,7 @@ def test_exponent_and_alpha_are_recovered(exponent):
     """A sample of benchmarks/recovery.py."""
     fits = []
     for seed in range(5):
-        raw, _ = simulate_recording(exponent=exponent, ch_names=["Oz"], seed=seed, **QUIET)
+        raw, _ = simulate_recording(exponent=exponent, ch_names=["Oz"], random_state=seed, **QUIET)
         fits.append(FOOOFFitter().fit(raw).spectrum_)
     median = np.median([fit.exponent for fit in fits])
     np.testing.assert_allclose(median, exponent, rtol=0, atol=0.05)

@@ -53,7 +53,7 @@ def test_every_real_recording(name, data_dir):
 
 def test_every_channel_of_simulated_epochs():
     names = ["Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2"]
-    raw, _ = simulate_recording(duration=40.0, ch_names=names, seed=0)
+    raw, _ = simulate_recording(duration=40.0, ch_names=names, random_state=0)
     epochs = mne.make_fixed_length_epochs(raw, 8.0, preload=True, verbose=False)
     before = digest(epochs)
     pipeline = main_job()

@@ -188,7 +188,7 @@ def test_projections_are_those_of_all_channels(kind):
 
 
 def test_to_epochs_and_back():
-    raw, _ = simulate_recording(duration=25, seed=0)
+    raw, _ = simulate_recording(duration=25, random_state=0)
     raw.set_annotations(mne.Annotations(ONSETS, 0, ["face", "noise"] * 10))
     trials = collect_trials({"ann": raw, "bob": raw}, {"noise": "noise", "face": "face"})
     epochs = trials.to_epochs()

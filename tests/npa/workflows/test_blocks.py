@@ -45,7 +45,7 @@ def interrupted(raw):
 def raw():
     """Two minutes, most of them uninterrupted."""
     simulated, _ = simulate_recording(
-        duration=120.0, sfreq=SFREQ, ch_names=NAMES, line_freq=50.0, seed=1
+        duration=120.0, sfreq=SFREQ, ch_names=NAMES, line_freq=50.0, random_state=1
     )
     return interrupted(simulated)
 
@@ -153,7 +153,7 @@ def test_fit_reads_the_same_from_disk(name, raw, on_disk):
 
 
 def test_long_recordings_are_fitted_by_blocks(monkeypatch):
-    raw, _ = simulate_recording(duration=100.0, sfreq=SFREQ, ch_names=NAMES, seed=2)
+    raw, _ = simulate_recording(duration=100.0, sfreq=SFREQ, ch_names=NAMES, random_state=2)
     steps = [
         BlinkICARemover(),
         NeuralPowerAmplifier(FOOOFFitter((1, 40), psd_kwargs={"n_per_seg": 300})),

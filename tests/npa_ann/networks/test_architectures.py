@@ -118,7 +118,7 @@ def test_shipped_weights_are_found_by_name(tmp_path, monkeypatch):
     trained = resnet(20)
     save_weights(trained, tmp_path / "weights" / "resnet_20_tanh.npz")
     (tmp_path / "weights" / "unknown.npz").touch()
-    monkeypatch.setattr("npa_ann.networks.architectures.packaged_data", lambda: tmp_path)
+    monkeypatch.setattr("npa_ann.networks.architectures.bundled_data", lambda: tmp_path)
     again = pretrained("resnet_20_tanh")
     for old, new in zip(trained.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.studies.cards import copy_weights, find_weights, load_card
 
-WEIGHTS = packaged_data() / "weights"
+WEIGHTS = bundled_data() / "weights"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in WEIGHTS.glob("*.json")))

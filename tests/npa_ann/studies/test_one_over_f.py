@@ -141,7 +141,7 @@ def test_shipped_networks_give_the_same_slopes(finished, data, tmp_path, monkeyp
 
 
 def test_eeg_is_measured_where_it_lies_beside_the_reviews(tmp_path, monkeypatch):
-    raw, _ = simulate_recording(duration=20.0, exponent=1.0, seed=0)
+    raw, _ = simulate_recording(duration=20.0, exponent=1.0, random_state=0)
     for name in RUNS.values():
         (tmp_path / name).write_bytes(b"edf")
     monkeypatch.setattr(measuring.mne.io, "read_raw", lambda path, **kwargs: raw.copy())

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 from written_mnist import idx_of
 
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann import cli
 from npa_ann.corpora import read_mnist
 from npa_ann.networks import load_weights, pretrained, resonant_digits
@@ -234,7 +234,7 @@ def test_interval_of_three_networks():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shipped_weights_reproduce_their_card(name, data_dir):
-    folder = packaged_data() / "weights"
+    folder = bundled_data() / "weights"
     network = open_shipped(name, 1, folder)
     if network is None:
         pytest.skip(f"no trained {name} is shipped")

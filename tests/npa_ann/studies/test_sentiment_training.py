@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up_reviews import SMALL
 
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.networks import load_weights, sentiment_lstm
 from npa_ann.studies import checkpoints
 from npa_ann.studies.reviews import Reviews, load_reviews
@@ -145,7 +145,7 @@ def test_shipped_weights_reproduce_their_card(reviews, trained, tmp_path):
 
 
 def test_shipped_networks_judge_the_published_reviews(data_dir):
-    folder = packaged_data() / "weights"
+    folder = bundled_data() / "weights"
     card, words = read_card(folder)
     reviews = load_reviews(data_dir)
     assert reviews.vocabulary[2:] == tuple(words)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from npa.datasets.packaged import packaged_data
+from npa.datasets.bundled import bundled_data
 from npa_ann.corpora import Images, read_cifar10
 from npa_ann.networks import pretrained, resnet
 from npa_ann.studies import image_training, ssvep
@@ -314,7 +314,7 @@ def test_layers_are_read_off_names():
 def test_shipped_networks_reproduce_their_cards(data_dir):
     images = read_cifar10(data_dir)
     for name in NETWORKS:
-        card = json.loads((packaged_data() / "weights" / f"{name}.json").read_text())
+        card = json.loads((bundled_data() / "weights" / f"{name}.json").read_text())
         found = image_training.evaluate(pretrained(name), images.test, images.test_labels)
         np.testing.assert_allclose(
             found["accuracy"], card["test"]["accuracy"], atol=0.002, err_msg=name
@@ -323,5 +323,5 @@ def test_shipped_networks_reproduce_their_cards(data_dir):
 
 @pytest.mark.xfail(strict=True, reason="38 epochs on JPEG copies of the images came to 87.8 %")
 def test_the_shipped_resnet_32_names_nine_of_ten():
-    card = json.loads((packaged_data() / "weights" / "resnet_32.json").read_text())
+    card = json.loads((bundled_data() / "weights" / "resnet_32.json").read_text())
     assert card["test"]["accuracy"] >= 0.9

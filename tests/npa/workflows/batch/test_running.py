@@ -423,7 +423,7 @@ def times(k):
 
 
 def test_what_a_step_changes_in_place_is_a_result():
-    raw, _ = simulate_recording(duration=4.0, ch_names=["Oz"], eog=False, seed=0)
+    raw, _ = simulate_recording(duration=4.0, ch_names=["Oz"], eog=False, random_state=0)
     before = raw.get_data()
     outcome = run_steps(FunctionTransformer(lambda raw: raw.filter(1, 20, verbose=False)), raw)
     assert not np.allclose(outcome.signal.get_data(), before)

@@ -6,7 +6,7 @@ from pathlib import Path
 _MARKER = "registry.toml"
 
 
-def packaged_data():
+def bundled_data():
     """Find the folder of data that comes with the project.
 
     Returns
@@ -27,8 +27,8 @@ def packaged_data():
 
     Examples
     --------
-    >>> from npa.datasets.packaged import packaged_data
-    >>> (packaged_data() / "registry.toml").is_file()
+    >>> from npa.datasets.bundled import bundled_data
+    >>> (bundled_data() / "registry.toml").is_file()
     True
     """
     package = Path(str(files("npa")))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import npa.datasets.packaged
-from npa.datasets.packaged import packaged_data
+import npa.datasets.bundled
+from npa.datasets.bundled import bundled_data
 
 CHECKOUT = Path(__file__).parents[3]
-FOUND = "from npa.datasets.packaged import packaged_data; print(packaged_data())"
+FOUND = "from npa.datasets.bundled import bundled_data; print(bundled_data())"
 
 
 def run(code, *, path, cwd):
@@ -77,13 +77,13 @@ def package(tmp_path, monkeypatch):
     """Pretend that npa lies in an otherwise empty folder."""
     folder = tmp_path / "npa"
     folder.mkdir()
-    monkeypatch.setattr(npa.datasets.packaged, "files", lambda name: tmp_path / name)
+    monkeypatch.setattr(npa.datasets.bundled, "files", lambda name: tmp_path / name)
     return folder
 
 
 def test_neither_place(package):
     with pytest.raises(FileNotFoundError, match=r"no registry\.toml in .*_data.*checkout"):
-        packaged_data()
+        bundled_data()
 
 
 def test_foreign_package_called_datasets_is_not_taken(package):
@@ -91,13 +91,13 @@ def test_foreign_package_called_datasets_is_not_taken(package):
     foreign.mkdir()
     (foreign / "__init__.py").touch()
     with pytest.raises(FileNotFoundError):
-        packaged_data()
+        bundled_data()
     (foreign / "registry.toml").touch()
-    assert packaged_data() == foreign
+    assert bundled_data() == foreign
 
 
 def test_installed_data_come_before_a_neighbour(package):
     for folder in (package / "_data", package.parent / "datasets"):
         folder.mkdir()
         (folder / "registry.toml").touch()
-    assert packaged_data() == package / "_data"
+    assert bundled_data() == package / "_data"
