@@ -38,6 +38,8 @@ class Reader:
         How a map becomes one number.
     by_frame : bool
         Whether inputs are sequences of what the network takes.
+    dtype : "float32" | "float64"
+        Precision of the values; gates are computed in it.
 
     Raises
     ------
@@ -52,8 +54,9 @@ class Reader:
     ((4, 6, 5), ['lstm/f/000', 'lstm/f/001'])
     """
 
-    def __init__(self, model, paths, signals, reduce="mean", by_frame=False):
+    def __init__(self, model, paths, signals, reduce="mean", by_frame=False, dtype="float32"):
         self.signals, self.reduce, self.by_frame = signals, reduce, by_frame
+        self.dtype = np.dtype(dtype)
         self._probes = dict.fromkeys(paths)
         self._network = open_model(model, self._tap)
 
@@ -71,7 +74,7 @@ class Reader:
         -------
         names : list of str
             ``layer/signal/unit``.
-        values : array of float32, shape (n, n_channels, n_times)
+        values : array of ``dtype``, shape (n, n_channels, n_times)
             The signals.
         """
         X = np.asarray(X)
@@ -125,10 +128,10 @@ class Reader:
             raise ValueError(f"layer {path!r} is recurrent: it cannot run frame by frame.")
         _check_stateless(path, layer)
         if directions(layer):
-            probe = _GateProbe(path, layer, self.signals, args, kwargs)
+            probe = _GateProbe(path, layer, self.signals, args, kwargs, self.dtype)
         else:
             offered = self._tensors(path, layer, args, kwargs, outputs)
-            probe = _TensorProbe(path, self.signals, offered)
+            probe = _TensorProbe(path, self.signals, offered, self.dtype)
         _check_signals(path, layer, self.signals, probe.available)
         self._probes[path] = probe
         return probe.tensors
@@ -185,8 +188,8 @@ class Reader:
 class _TensorProbe:
     """Signals that Keras computes itself."""
 
-    def __init__(self, path, signals, offered):
-        self._path = path
+    def __init__(self, path, signals, offered, dtype):
+        self._path, self._dtype = path, dtype
         self.available = tuple(offered)
         self._taken = {
             label: (f"{path}|{label}", tensor, has_time)
@@ -201,14 +204,14 @@ class _TensorProbe:
             values = taken[key] if has_time else taken[key].reshape(n, -1, *taken[key].shape[1:])
             names += [f"{self._path}/{label}/{unit}" for unit in _units(values.shape[2:])]
             parts.append(values.reshape(*values.shape[:2], -1).transpose(0, 2, 1))
-        return names, np.concatenate(parts, axis=1, dtype=np.float32)
+        return names, np.concatenate(parts, axis=1, dtype=self._dtype)
 
 
 class _GateProbe:
     """Signals that follow from what enters a recurrent layer, and from its weights."""
 
-    def __init__(self, path, layer, signals, args, kwargs):
-        self._path = path
+    def __init__(self, path, layer, signals, args, kwargs, dtype):
+        self._path, self._dtype = path, dtype
         self.available = layer_signals(layer)
         self._wanted = signals
         self._halves = directions(layer)
@@ -229,7 +232,7 @@ class _GateProbe:
                 places[prefix][name] = slice(len(names), len(names) + size)
                 names += [f"{prefix}{self._path}/{name}/{unit}" for unit in _units([size])]
         # A step is written as it comes, so in memory time is the slowest axis.
-        out = np.empty((x.shape[1], len(names), n), np.float32)
+        out = np.empty((x.shape[1], len(names), n), self._dtype)
         share = len(states) // len(self._halves)
 
         def fill(rows):
@@ -240,7 +243,7 @@ class _GateProbe:
                 if "input" in series:
                     del series["input"]
                     out[:, places[prefix]["input"], rows] = x[rows].transpose(1, 2, 0)
-                _follow(half, x[rows], mask[rows], own or None, series)
+                _follow(half, x[rows], mask[rows], own or None, series, self._dtype)
 
         _in_threads(fill, n)
         return names, out.transpose(2, 1, 0)
@@ -358,11 +361,11 @@ def _check_signals(path, layer, wanted, available):
         )
 
 
-def _follow(layer, x, mask, states, series):
+def _follow(layer, x, mask, states, series, dtype):
     """Write the signals of a layer, (time, units, n) each, in the order in which it reads."""
     if layer.go_backwards:
         x, mask = x[:, ::-1], mask[:, ::-1]
-    step, signals = _open_gates(layer, x, mask, states)
+    step, signals = _open_gates(layer, x, mask, states, dtype)
     signals["output"] = signals["h"]
     with np.errstate(over="ignore"):
         for t in range(x.shape[1]):
@@ -374,7 +377,7 @@ def _follow(layer, x, mask, states, series):
             np.copyto(series[name], 0, where=~mask.T[:, np.newaxis])
 
 
-def _open_gates(layer, x, mask, states):
+def _open_gates(layer, x, mask, states, dtype):
     """Prepare the gates of a layer to be computed step by step."""
     cell, gates = layer.cell, gates_of(layer)
     settings = {"mask": mask, "activation": _in_numpy(cell.activation)}
@@ -386,7 +389,8 @@ def _open_gates(layer, x, mask, states):
         stepper, settings["reset_after"] = gru_stepper, cell.reset_after
     else:
         stepper = rnn_stepper
-    return stepper(cell.get_weights(), x, states, **settings)
+    weights = [weight.astype(np.result_type(weight, dtype)) for weight in cell.get_weights()]
+    return stepper(weights, x, states, **settings)
 
 
 def _in_numpy(activation):

@@ -39,6 +39,10 @@ class ActivationRecorder(ContainerTransformer):
         Samples a second. None: that of the `Frames`, otherwise 1, as a token is a sample.
     max_memory : str | float | None
         Largest result of ``transform``, such as ``"2GB"`` or a number of bytes; None for any.
+    dtype : "float32" | "float64"
+        Precision in which gates are computed from the weights, and in which `iter_record` yields
+        all signals. What Keras computes keeps the precision of its layer until then. Default
+        ``"float32"``.
 
     Attributes
     ----------
@@ -87,6 +91,7 @@ class ActivationRecorder(ContainerTransformer):
         batch_size=128,
         sfreq=None,
         max_memory="2GB",
+        dtype="float32",
     ):
         self.model = model
         self.layer = layer
@@ -95,6 +100,7 @@ class ActivationRecorder(ContainerTransformer):
         self.batch_size = batch_size
         self.sfreq = sfreq
         self.max_memory = max_memory
+        self.dtype = dtype
 
     def fit(self, X, y=None):
         """Open the model, and find out which channels the recording will have.
@@ -115,6 +121,7 @@ class ActivationRecorder(ContainerTransformer):
         check_option("reduce", self.reduce, ("mean", "max", None))
         check_number("batch_size", self.batch_size, low=1, integer=True)
         check_bytes("max_memory", self.max_memory)
+        check_option("dtype", self.dtype, ("float32", "float64"))
         layers = list_layers(self.model)
         self.by_frame_ = runs_by_frame(self.model, X)
         self.sfreq_ = _sampling_rate(self.sfreq, X)
@@ -168,7 +175,7 @@ class ActivationRecorder(ContainerTransformer):
         Returns
         -------
         batches : iterator of array, shape (n_batch, n_channels, n_times)
-            Activations in float32, channels as in ``ch_names_``. Gates lie in memory step after
+            Activations in ``dtype``, channels as in ``ch_names_``. Gates lie in memory step after
             step; ``np.ascontiguousarray`` puts the samples of a channel side by side.
         """
         self._check(X)
@@ -194,7 +201,7 @@ class ActivationRecorder(ContainerTransformer):
         """Open the model at the chosen layers."""
         paths = _choose_layers(layers, self.layer)
         signals = _as_list("signals", self.signals)
-        return Reader(self.model, paths, signals, self.reduce, self.by_frame_)
+        return Reader(self.model, paths, signals, self.reduce, self.by_frame_, self.dtype)
 
     def _check(self, X):
         """Raise unless model and input are those of the fit."""

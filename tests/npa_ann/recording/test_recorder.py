@@ -14,7 +14,7 @@ from small_networks import RECURRENT, recorded, sequence_network, shaken, tokens
 
 from npa_ann import ActivationRecorder, ContrastFlicker
 from npa_ann.networks import plain_cnn, resnet, sentiment_lstm
-from npa_ann.recording.gates import LSTM_SIGNALS
+from npa_ann.recording.gates import LSTM_SIGNALS, lstm_gates
 
 SAME = 1e-5  # largest difference between what we compute and what Keras does
 
@@ -294,6 +294,30 @@ def test_batches_are_those_of_transform(rng):
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert {batch.dtype for batch in batches} == {np.dtype(np.float32)}
     np.testing.assert_allclose(np.concatenate(batches), recorder.transform(x).get_data(), atol=1e-7)
+
+
+def test_dtype_is_the_precision_of_the_gates(rng):
+    model = shaken(sequence_network(RECURRENT["lstm"], False))
+    x = tokens(rng, False)
+    embedding, *weights = [weight.astype(np.float64) for weight in model.get_weights()[:4]]
+    expected = lstm_gates(weights, embedding[x])["h"].transpose(0, 2, 1)
+    recorder = ActivationRecorder(model, "rec", "h", dtype="float64").fit(x)
+    (batch,) = recorder.iter_record(x)
+    assert batch.dtype == np.float64
+    np.testing.assert_allclose(batch, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(recorder.transform(x).get_data(), batch)
+    single = recorded(model, x, "rec", "h")
+    assert np.abs(single - expected).max() > 1e-9  # single precision, the default, differs
+    np.testing.assert_allclose(single, expected, rtol=0, atol=SAME)
+
+
+def test_dtype_of_what_keras_computes(rng):
+    x = rng.normal(size=(3, 4))
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="out")])
+    double = ActivationRecorder(model, "out", dtype="float64").fit(x)
+    (batch,) = double.iter_record(x)
+    assert batch.dtype == np.float64
+    np.testing.assert_array_equal(batch, recorded(model, x, "out", "output"))
 
 
 def test_frames_carry_their_rate_and_names_pass(rng):

@@ -37,6 +37,7 @@ class Subclassed(keras.Model):
         ({"batch_size": 0}, ValueError, "batch_size must be"),
         ({"sfreq": -1.0}, ValueError, "sfreq must be"),
         ({"max_memory": "plenty"}, ValueError, "max_memory must be like '500MB'"),
+        ({"dtype": "float16"}, ValueError, "dtype must be one of"),
         ({"model": "net.keras"}, TypeError, "model must be a keras.Model, got str"),
         ({"model": Subclassed()}, TypeError, "is a subclassed model"),
     ],
