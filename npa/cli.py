@@ -43,17 +43,19 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"npa {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_main_job, _add_amplify, _add_batch, _add_exponent, _add_tag, _add_fetch):
+    for add in (_add_analysis, _add_amplify, _add_batch, _add_exponent, _add_tag, _add_fetch):
         add(commands)
     return parser
 
 
-def _add_main_job(commands):
+def _add_analysis(commands):
     """Describe ``demo`` and ``report``."""
-    demo = commands.add_parser("demo", help="the main job, on a simulated recording or yours")
+    demo = commands.add_parser(
+        "demo", help="analyze a simulated recording (or --data FILE) and report on it"
+    )
     demo.add_argument("--data", metavar="FILE", help="any recording that MNE reads")
     demo.add_argument("--out", metavar="DIR", default="npa-demo", help="where the results go")
-    report = commands.add_parser("report", help="the main job on a recording, with its report")
+    report = commands.add_parser("report", help="analyze a recording and report on it")
     report.add_argument("data", metavar="FILE", help="any recording that MNE reads")
     _add_out(report)
     for command in (demo, report):
@@ -62,7 +64,7 @@ def _add_main_job(commands):
         )
         _add_overwrite(command)
         _add_line(command)
-        command.set_defaults(job=_main_job)
+        command.set_defaults(job=_analyze)
 
 
 def _add_amplify(commands):
@@ -148,14 +150,14 @@ def _add_line(command):
     )
 
 
-def _main_job(args):
-    """Run the main job on one recording, and say what was found."""
+def _analyze(args):
+    """Analyze one recording, write its report and print a summary."""
     import matplotlib as mpl
     import mne
 
     from npa.recordings.reading import load_recording
     from npa.recordings.staging import staged
-    from npa.workflows.recording_report import run_main_job, save_main_job
+    from npa.workflows.recording_report import analyze_recording, save_recording_report
     from npa.workflows.report_page import write_html_report
 
     mpl.use("Agg")
@@ -170,25 +172,26 @@ def _main_job(args):
                 simulate_recording(random_state=0)[0],
                 "simulated (simulate_recording, seed 0)",
             )
-        job = run_main_job(raw, eog=args.eog, line=args.line, progress=_progress(args, "step"))
-        save_main_job(job, folder)
-        write_html_report(job, folder / "report.html", source)
+        progress = _progress(args, "step")
+        report = analyze_recording(raw, eog=args.eog, line=args.line, progress=progress)
+        save_recording_report(report, folder)
+        write_html_report(report, folder / "report.html", source)
         written = sorted(path.name for path in folder.iterdir())
-    print("\n".join(["", *_summary(job, source)]))
+    print("\n".join(["", *_summary(report, source)]))
     print(f"\nResults in {Path(args.out).resolve()}:\n  " + "\n  ".join(written))
 
 
-def _summary(job, source):
-    """Say in a few lines what the main job found."""
+def _summary(report, source):
+    """Yield the lines printed after an analysis."""
     from npa.workflows.report_page import blink_sentence
 
-    raw, spectrum = job.raw, job.spectrum
+    raw, spectrum = report.raw, report.spectrum
     yield f"Recording   {source}"
     yield (
-        f"            {len(job.table)} data channels, {raw.info['sfreq']:g} Hz, "
+        f"            {len(report.table)} data channels, {raw.info['sfreq']:g} Hz, "
         f"{raw.times[-1]:.0f} s"
     )
-    yield f"Blinks      {blink_sentence(job.blinks)}"
+    yield f"Blinks      {blink_sentence(report.blinks)}"
     yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r2:.3f}"
     peaks = ", ".join(f"{cf:.1f} Hz" for cf, _, _ in spectrum.peaks) or "none"
     yield f"Peaks       {peaks}"

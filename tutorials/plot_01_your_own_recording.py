@@ -19,7 +19,7 @@ from npa import BlinkICARemover, FOOOFFitter, NeuralPowerAmplifier
 from npa.datasets import fetch, simulate_recording
 from npa.recordings.reading import load_recording
 from npa.viz import draw_map
-from npa.workflows.recording_report import run_main_job
+from npa.workflows.recording_report import analyze_recording
 from npa.workflows.report_page import tallest_peak, write_html_report
 
 fname = None  # "recording.edf"
@@ -58,27 +58,27 @@ print("found" if remover.blinks_.found else f"not found: {remover.blinks_.reason
 blink_figure = remover.blinks_.plot()
 
 # %%
-# The main job
-# ------------
-# `run_main_job` does what ``npa demo --data`` does: blinks out, background out, and a table of the
-# spectrum, one row a channel. If you live with 50 or 60 Hz mains, say so with ``line=50.0``: the
-# amplifier would pass their hum at high gain.
+# All steps in one call
+# ---------------------
+# `analyze_recording` does what ``npa demo --data`` does: it removes blinks and the background, and
+# measures the spectrum, one row per channel. If the recording has line noise, give its frequency
+# (``line=50.0``): the amplifier would pass it at high gain.
 
-job = run_main_job(raw)
-print(job.table.iloc[:4, :6].round(2))
+report = analyze_recording(raw)
+print(report.table.iloc[:4, :6].round(2))
 
 # %%
 # The mean spectrum (grey) and its model (red). In a person at rest with closed eyes the peak near
 # 10 Hz, the alpha rhythm, rules.
 
-spectrum_figure = job.spectrum.plot()
+spectrum_figure = report.spectrum.plot()
 
 # %%
 # How high the alpha peak stands above the background, over the scalp: highest at the back of the
 # head.
 
-alpha = tallest_peak(job.table, 7.0, 14.0)
-info = job.clean.copy().pick(list(job.table.index)).info
+alpha = tallest_peak(report.table, 7.0, 14.0)
+info = report.clean.copy().pick(list(report.table.index)).info
 alpha_figure = draw_map(alpha, info, "Alpha peak (log10)")
 plt.show()
 
@@ -87,7 +87,7 @@ plt.show()
 # ----------------
 # An HTML page says what was done with which settings, for whoever reads it later.
 
-write_html_report(job, folder / "report.html", source=str(fname))
+write_html_report(report, folder / "report.html", source=str(fname))
 print(sorted(path.name for path in folder.iterdir()))
 
 # %%

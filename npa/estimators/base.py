@@ -275,7 +275,7 @@ class SpectrumTransformer(FeatureTransformer):
         """Return frequencies and power (n_epochs, n_groups, n_freqs), NaN where none is usable."""
         freqs, power = psd_of_runs(
             signals.data,
-            signals.runs,
+            signals.clean_spans,
             signals.sfreq,
             method=self.psd,
             fmin=fmin,

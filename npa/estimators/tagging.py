@@ -186,7 +186,7 @@ class FrequencyTagger(FeatureTransformer):
 
     def _spectra(self, signals):
         """Return the amplitude spectra of one run of samples that holds whole periods."""
-        start, stop = _one_run(signals)
+        start, stop = _only_clean_span(signals)
         orders = {"n_harmonics": self.n_harmonics, "max_order": self.max_order}
         nyquist = signals.sfreq / 2
         terms = tag_terms(self.frequencies, nyquist=nyquist, **orders)
@@ -281,14 +281,14 @@ class _Spectra:
         return np.array([round(term.frequency / self.resolution) for term in self.terms])
 
 
-def _one_run(signals):
-    """Return the one uninterrupted run of clean samples, or raise."""
-    if len(signals.runs) == 1:
-        return signals.runs[0]
+def _only_clean_span(signals):
+    """Return the only clean span of the recording, or raise."""
+    if len(signals.clean_spans) == 1:
+        return signals.clean_spans[0]
     raise ValueError(
-        f"X must be one uninterrupted run for FrequencyTagger, got {len(signals.runs)} runs "
-        "between BAD_ annotations and recording edges; cut it into mne.Epochs, or crop the Raw to "
-        "a clean stretch."
+        f"X must be one uninterrupted span for FrequencyTagger, got {len(signals.clean_spans)} "
+        "spans between BAD_ annotations and recording edges; cut it into mne.Epochs, or crop the "
+        "Raw to a clean span."
     )
 
 

@@ -56,7 +56,7 @@ class CleanRuns:
         decim = max(1, int(signals.sfreq / min_sfreq + 1e-6))
         self.rate = signals.sfreq / decim
         n_epochs = len(signals.data)
-        kept = [np.arange(start, stop, decim) for start, stop in signals.runs]
+        kept = [np.arange(start, stop, decim) for start, stop in signals.clean_spans]
         self.sample = np.concatenate([np.tile(run, n_epochs) for run in kept])
         self.epoch = np.concatenate([np.repeat(np.arange(n_epochs), len(run)) for run in kept])
         number = np.repeat(np.arange(len(kept)), [len(run) * n_epochs for run in kept])

@@ -132,14 +132,14 @@ def _read_mne(X, picks, sfreq, lazy):
         samples = RawSamples(X, index, bad)
         data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
         segments = _stretches(X, ("edge", "bad_acq_skip"))
-        runs = _stretches(X, ("edge", "bad"))
+        clean_spans = _stretches(X, ("edge", "bad"))
     else:
         data = X.get_data(picks=index, verbose=False)
-        segments = runs = ((0, data.shape[-1]),)
-    if not runs:
+        segments = clean_spans = ((0, data.shape[-1]),)
+    if not clean_spans:
         raise ValueError("X has no samples outside its BAD_ annotations.")
     info = mne.pick_info(X.info, index)
-    return Signals(data, X.info["sfreq"], tuple(names), bad, segments, runs, info)
+    return Signals(data, X.info["sfreq"], tuple(names), bad, segments, clean_spans, info)
 
 
 def _read_array(X, picks, sfreq):

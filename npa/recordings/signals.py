@@ -31,7 +31,7 @@ class Signals:
         Channels that are marked bad.
     segments : tuple of (int, int)
         Sample ranges recorded without interruption; filters stay within them.
-    runs : tuple of (int, int)
+    clean_spans : tuple of (int, int)
         Sample ranges that are also free of ``BAD_`` annotations; fits read only these.
     info : mne.Info | None
         Measurement info of the picked channels; None for arrays.
@@ -42,7 +42,7 @@ class Signals:
     ch_names: tuple
     bad: np.ndarray
     segments: tuple
-    runs: tuple
+    clean_spans: tuple
     info: mne.Info | None = None
 
     @cached_property
@@ -53,8 +53,8 @@ class Signals:
 
     @cached_property
     def flat(self):
-        """Channels that do not change over the clean runs, shape (n_epochs, n_channels)."""
-        height = np.max([self._span(start, stop) for start, stop in self.runs], axis=0)
+        """Channels that do not change over the clean spans, shape (n_epochs, n_channels)."""
+        height = np.max([self._span(start, stop) for start, stop in self.clean_spans], axis=0)
         flat = np.empty(height.shape, bool)
         for kind in set(self.types):
             same = self.types == kind

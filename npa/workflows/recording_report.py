@@ -1,4 +1,4 @@
-"""The main job: blinks out, 1/f background out, oscillations kept."""
+"""Analysis of one recording: remove blinks and the 1/f background, and measure the spectrum."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +15,8 @@ from npa.spectral import psd_of_runs
 
 
 @dataclass(frozen=True)
-class MainJob:
-    """A recording before, between and after the steps, with what each step decided.
+class RecordingReport:
+    """A recording after each step of the analysis, with what each step decided.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ class MainJob:
             "blinks": self.blinks.plot(),
             "spectrum": self.spectrum.plot(),
             "filters": self.filters.plot(),
-            "psd": draw_power(*mean_power(self)),
+            "psd": draw_power(*spectra_by_step(self)),
         }
         for figure in figures.values():
-            plt.close(figure)  # pyplot need not keep what the job keeps
+            plt.close(figure)  # kept by the report; pyplot's own reference would leak
         return figures
 
 
-def run_main_job(raw, *, eog=None, line=None, progress=iter):
+def analyze_recording(raw, *, eog=None, line=None, progress=iter):
     """Remove blinks and the 1/f background of a recording, and measure its spectrum.
 
     Parameters
@@ -86,7 +86,7 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
 
     Returns
     -------
-    job : MainJob
+    report : RecordingReport
         The recording after each step, and the fitted steps.
 
     Raises
@@ -99,7 +99,7 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
     --------
     >>> from npa.datasets import simulate_recording
     >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
-    >>> run_main_job(raw).blinks.found
+    >>> analyze_recording(raw).blinks.found
     True
     """
     names = [eog] if isinstance(eog, str) else list(eog or [])
@@ -123,39 +123,42 @@ def run_main_job(raw, *, eog=None, line=None, progress=iter):
             values = steps[name].fit_transform(clean)
         else:
             clean = steps[name].fit_transform(clean)
-    return MainJob(raw, clean, amplified, steps, _by_channel(steps["measure"], values[0]))
+    return RecordingReport(raw, clean, amplified, steps, _by_channel(steps["measure"], values[0]))
 
 
-def save_main_job(job, folder):
+def save_recording_report(report, folder):
     """Write the amplified recording, the table and the figures.
 
     Parameters
     ----------
-    job : MainJob
-        What `run_main_job` returned.
+    report : RecordingReport
+        What `analyze_recording` returned.
     folder : pathlib.Path
         An existing folder: gets ``clean_raw.fif``, ``spectrum.csv``, ``blinks.png``,
         ``spectrum.png``, ``filters.png`` and ``psd.png``.
 
     Examples
     --------
-    >>> import inspect
-    >>> list(inspect.signature(save_main_job).parameters)
-    ['job', 'folder']
+    >>> from pathlib import Path
+    >>> from npa.datasets import simulate_recording
+    >>> raw, _ = simulate_recording(duration=30.0, random_state=0)
+    >>> save_recording_report(analyze_recording(raw), Path())
+    >>> sorted(path.name for path in Path().glob("*.csv"))
+    ['spectrum.csv']
     """
-    job.amplified.save(folder / "clean_raw.fif", verbose=False)
-    job.table.to_csv(folder / "spectrum.csv", float_format="%.6g")
-    for name, figure in job.figures.items():
+    report.amplified.save(folder / "clean_raw.fif", verbose=False)
+    report.table.to_csv(folder / "spectrum.csv", float_format="%.6g")
+    for name, figure in report.figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
 
 
-def mean_power(job, fmax=70.0):
+def spectra_by_step(report, fmax=70.0):
     """Return the mean power spectrum of the usable channels, before and after the steps.
 
     Parameters
     ----------
-    job : MainJob
-        What `run_main_job` returned.
+    report : RecordingReport
+        What `analyze_recording` returned.
     fmax : float
         Highest frequency in Hz.
 
@@ -169,28 +172,26 @@ def mean_power(job, fmax=70.0):
 
     Examples
     --------
-    >>> import inspect
-    >>> list(inspect.signature(mean_power).parameters)
-    ['job', 'fmax']
+    >>> from npa.datasets import simulate_recording
+    >>> raw, _ = simulate_recording(duration=30.0, random_state=0)
+    >>> freqs, power = spectra_by_step(analyze_recording(raw))
+    >>> list(power)
+    ['as recorded', 'without blinks', 'amplified']
     """
-    removed = ["line noise"] * ("line" in job.steps) + ["blinks"] * job.blinks.found
-    stages = {"as recorded": job.raw, "amplified": job.amplified}
+    removed = ["line noise"] * ("line" in report.steps) + ["blinks"] * report.blinks.found
+    recordings = {"as recorded": report.raw}
     if removed:
-        stages = {
-            "as recorded": job.raw,
-            f"without {' and '.join(removed)}": job.clean,
-            "amplified": job.amplified,
-        }
-    return stage_power(stages, fmax)
+        recordings[f"without {' and '.join(removed)}"] = report.clean
+    return mean_spectra({**recordings, "amplified": report.amplified}, fmax)
 
 
-def stage_power(stages, fmax=70.0):
-    """Return the mean power spectrum of the usable channels of recordings, to be drawn together.
+def mean_spectra(recordings, fmax=70.0):
+    """Return the mean power spectrum of the usable channels of each recording.
 
     Parameters
     ----------
-    stages : dict
-        Label to `mne.io.Raw`, all of one sampling rate.
+    recordings : dict
+        Label to `mne.io.Raw`; all have the same sampling rate.
     fmax : float
         Highest frequency in Hz.
 
@@ -205,15 +206,15 @@ def stage_power(stages, fmax=70.0):
     --------
     >>> from npa.datasets import simulate_recording
     >>> raw, truth = simulate_recording(duration=10.0, random_state=0)
-    >>> freqs, power = stage_power({"with blinks": raw, "without": truth.clean}, fmax=10.0)
+    >>> freqs, power = mean_spectra({"with blinks": raw, "without": truth.clean}, fmax=10.0)
     >>> bool(power["with blinks"].sum() > power["without"].sum())
     True
     """
     power = {}
-    for label, raw in stages.items():
+    for label, raw in recordings.items():
         signals = read_signals(raw)
         freqs, each = psd_of_runs(
-            signals.data[:, signals.usable], signals.runs, signals.sfreq, fmax=fmax
+            signals.data[:, signals.usable], signals.clean_spans, signals.sfreq, fmax=fmax
         )
         power[label] = each.mean(axis=(0, 1))
     return freqs, power

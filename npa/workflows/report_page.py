@@ -1,4 +1,4 @@
-"""The main job as a page that someone who did not run it can read."""
+"""HTML page of a recording report."""
 
 import mne
 import numpy as np
@@ -9,13 +9,13 @@ from npa.reports.html import frame_html, rows_html
 _ALPHA = (7.0, 14.0)  # Hz
 
 
-def write_html_report(job, fname, source):
+def write_html_report(report, fname, source):
     """Write what was done to a recording, and what was found, as one HTML file.
 
     Parameters
     ----------
-    job : npa.workflows.recording_report.MainJob
-        What `npa.workflows.recording_report.run_main_job` returned.
+    report : npa.workflows.recording_report.RecordingReport
+        What `npa.workflows.recording_report.analyze_recording` returned.
     fname : path-like
         The file to write, ending in ``.html``; it holds its figures and needs no network.
     source : str
@@ -25,61 +25,61 @@ def write_html_report(job, fname, source):
     --------
     >>> from pathlib import Path
     >>> from npa.datasets import simulate_recording
-    >>> from npa.workflows.recording_report import run_main_job
-    >>> job = run_main_job(simulate_recording(duration=30.0, random_state=0)[0])
-    >>> write_html_report(job, "report.html", "simulated")
+    >>> from npa.workflows.recording_report import analyze_recording
+    >>> report = analyze_recording(simulate_recording(duration=30.0, random_state=0)[0])
+    >>> write_html_report(report, "report.html", "simulated")
     >>> "simulated" in Path("report.html").read_text(encoding="utf-8")
     True
     """
     import matplotlib.pyplot as plt
 
-    report = mne.Report(title="Blinks out, 1/f out, oscillations kept", verbose=False)
+    page = mne.Report(title="Blinks out, 1/f out, oscillations kept", verbose=False)
 
     def add_figure(figure, title, caption):
-        report.add_figure(figure, title=title, caption=caption, image_format="png")
+        page.add_figure(figure, title=title, caption=caption, image_format="png")
         plt.close(figure)
 
-    report.add_html(_summary(job, source), title="What was done")
-    _add_blinks(report, add_figure, job)
+    page.add_html(_summary(report, source), title="What was done")
+    _add_blinks(page, add_figure, report)
     add_figure(
-        job.figures["spectrum"],
+        report.figures["spectrum"],
         "Background and peaks",
         "Mean power of the usable channels before amplifying, with FOOOF's model. The background "
         "falls as 1/f to the power of chi; peaks are what stands above it.",
     )
-    report.add_html(
+    page.add_html(
         "<p>One row a channel. offset: log10 of V²/Hz; cf, bw: Hz; pw: log10 units above the "
-        f"background.</p>{frame_html(job.table.dropna(axis=1, how='all'))}",
+        f"background.</p>{frame_html(report.table.dropna(axis=1, how='all'))}",
         title="Background and peaks of every channel",
     )
-    _add_maps(add_figure, job)
-    _add_filters(report, add_figure, job)
+    _add_maps(add_figure, report)
+    _add_filters(page, add_figure, report)
     add_figure(
-        job.figures["psd"],
+        report.figures["psd"],
         "Power before and after",
         "Mean power of the usable channels before, between and after the steps. The amplifier "
         "turns the background down where it is strong, at low frequencies, but not flat.",
     )
-    report.save(fname, overwrite=True, open_browser=False, verbose=False)
+    page.save(fname, overwrite=True, open_browser=False, verbose=False)
 
 
-def _summary(job, source):
+def _summary(report, source):
     """Say what was done with which settings, as HTML."""
     from npa import __version__
 
-    info = job.raw.info
+    info = report.raw.info
     rows = {
         "Recording": source,
-        "Length": f"{job.raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
-        "Channels": f"{len(job.table)} data channels of {len(info['ch_names'])}",
+        "Length": f"{report.raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
+        "Channels": f"{len(report.table)} data channels of {len(info['ch_names'])}",
         "Bad channels": ", ".join(info["bads"]) or "none",
-        "EOG channels": ", ".join(job.raw.copy().pick("eog").ch_names)
-        if "eog" in job.raw
+        "EOG channels": ", ".join(report.raw.copy().pick("eog").ch_names)
+        if "eog" in report.raw
         else "none",
-        "Blinks": blink_sentence(job.blinks),
+        "Blinks": blink_sentence(report.blinks),
         "Versions": f"npa {__version__}, MNE {mne.__version__}",
     }
-    for step in job.steps.values():
+    for step in report.steps.values():
         changed = ", ".join(f"{name}={value!r}" for name, value in step.get_params().items())
         rows[type(step).__name__] = changed
     return rows_html(rows)
@@ -115,11 +115,11 @@ def blink_sentence(blinks):
     )
 
 
-def _add_blinks(report, add_figure, job):
+def _add_blinks(page, add_figure, report):
     """Add the blink component, and how well each component explained the EOG."""
-    blinks = job.blinks
+    blinks = report.blinks
     add_figure(
-        job.figures["blinks"],
+        report.figures["blinks"],
         "Blinks",
         "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
         "largest, before and after."
@@ -127,23 +127,23 @@ def _add_blinks(report, add_figure, job):
         else "No component was subtracted.",
     )
     if blinks.found:
-        report.add_html(
+        page.add_html(
             "<p>Share of the EOG's variance around blinks (1-10 Hz) that each independent "
             f"component explains.</p>{frame_html(blinks.to_frame())}",
             title="Blink components",
         )
 
 
-def _add_maps(add_figure, job):
+def _add_maps(add_figure, report):
     """Add maps of the exponent and of alpha over the scalp, where positions are known."""
     from npa.reports.drawing import draw_maps
 
-    info = read_signals(job.clean).info
+    info = read_signals(report.clean).info
     if info.get_montage() is None:
         return
     values = {
-        "Exponent": job.table["exponent"].to_numpy(),
-        "Alpha peak (log10)": tallest_peak(job.table, *_ALPHA),
+        "Exponent": report.table["exponent"].to_numpy(),
+        "Alpha peak (log10)": tallest_peak(report.table, *_ALPHA),
     }
     add_figure(
         draw_maps(values, info),
@@ -182,22 +182,22 @@ def tallest_peak(table, fmin, fmax):
     return np.where(np.isfinite(table["exponent"]), tallest, np.nan)
 
 
-def _add_filters(report, add_figure, job):
+def _add_filters(page, add_figure, report):
     """Add the model that the amplifier was made from, and its gain, ideal and realised."""
-    filters = job.filters
+    filters = report.filters
     add_figure(
-        job.steps["amplify"].spectrum_.plot(),
+        report.steps["amplify"].spectrum_.plot(),
         "Model of the amplifier",
         "The amplifier fits a model of its own, with the settings published with the method. Its "
         "peaks are those that the filter raises.",
     )
     add_figure(
-        job.figures["filters"],
+        report.figures["filters"],
         "Filters",
         "Gain of the amplifier by frequency: for the background, for the peaks, and both.",
     )
     low, high = filters.band
-    report.add_html(
+    page.add_html(
         f"<p>Ideal and realised gain agree with r2 = {filters.r2:.4f} from 0 Hz to Nyquist; the "
         f"largest difference within {low:g}-{high:g} Hz is {filters.max_error_db:.3f} dB.</p>",
         title="How well the filter was realised",

@@ -1,4 +1,4 @@
-"""The command line does the main job, and leaves nothing half-written."""
+"""The command line analyzes recordings, and leaves no partial results."""
 
 import io
 import os

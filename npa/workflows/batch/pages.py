@@ -9,7 +9,7 @@ import mne
 import numpy as np
 
 from npa.reports.html import frame_html, rows_html
-from npa.workflows.recording_report import stage_power
+from npa.workflows.recording_report import mean_spectra
 
 
 def write_page(fname, outcome, record):
@@ -51,7 +51,7 @@ def write_page(fname, outcome, record):
                 figures[f"{type(step).__name__}: {name.strip('_')}"] = decided.plot()
     if _comparable(outcome.raw, outcome.signal):
         stages = {"as recorded": outcome.raw, "after the steps": outcome.signal}
-        figures["Power before and after"] = draw_power(*stage_power(stages))
+        figures["Power before and after"] = draw_power(*mean_spectra(stages))
     for title, figure in figures.items():
         report.add_figure(figure, title=title, image_format="png")
         plt.close(figure)

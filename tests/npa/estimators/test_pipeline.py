@@ -1,4 +1,4 @@
-"""The main job as one scikit-learn pipeline, over recordings and epochs."""
+"""The analysis of a recording as one scikit-learn pipeline, over recordings and epochs."""
 
 import hashlib
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def main_job(**kwargs):
-    """Make the pipeline of the main job; the table is of eight channels, for time's sake."""
+def analysis_pipeline(**kwargs):
+    """Make the analysis pipeline; the table is of eight channels, for time's sake."""
     steps = BlinkICARemover(**kwargs), NeuralPowerAmplifier(), FOOOFFitter(picks=slice(0, 8))
     return make_pipeline(*steps).set_output(transform="pandas")
 
@@ -42,7 +42,7 @@ def test_every_real_recording(name, data_dir):
     raw = mne.io.read_raw(data_dir / name, preload=True)
     before = digest(raw)
     eog = ["EOG1", "EOG2"] if "EOG1" in raw.ch_names else None
-    table = main_job(eog=eog).fit_transform(raw)
+    table = analysis_pipeline(eog=eog).fit_transform(raw)
     assert isinstance(table, pd.DataFrame)
     exponents = table.filter(regex="_exponent$")
     assert exponents.shape == (1, 8)
@@ -56,7 +56,7 @@ def test_every_channel_of_simulated_epochs():
     raw, _ = simulate_recording(duration=40.0, ch_names=names, random_state=0)
     epochs = mne.make_fixed_length_epochs(raw, 8.0, preload=True, verbose=False)
     before = digest(epochs)
-    pipeline = main_job()
+    pipeline = analysis_pipeline()
     table = pipeline.fit_transform(epochs)
     assert table.shape[0] == 5
     assert [f"{name}_exponent" in table for name in ("Fp1", "C3", "O2")] == [True] * 3
@@ -67,6 +67,6 @@ def test_every_channel_of_simulated_epochs():
 def test_all_channels_bad_is_refused():
     raw, _ = simulate_recording(duration=20.0, ch_names=["Fp1", "Fp2", "O1"], eog=False)
     raw.info["bads"] = list(raw.ch_names)
-    for step in main_job():
+    for step in analysis_pipeline():
         with pytest.raises(ValueError, match="bad"):
             clone(step).fit(raw)

@@ -241,7 +241,7 @@ def test_other_lengths_may_be_transformed():
 def test_interrupted_recordings_are_refused():
     raw = as_raw(noise(2, 2400, 8)[:, 0])
     raw.set_annotations(mne.Annotations(10, 1, "BAD_muscle"))
-    with pytest.raises(ValueError, match="one uninterrupted run .* got 2 runs.*mne.Epochs"):
+    with pytest.raises(ValueError, match="one uninterrupted span .* got 2 spans.*mne.Epochs"):
         FrequencyTagger(6).fit(raw)
     raw.set_annotations(mne.Annotations(0, 10, "BAD_start"))
     clean = FrequencyTagger(6).fit_transform(raw)

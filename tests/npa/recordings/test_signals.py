@@ -88,7 +88,7 @@ def test_array_picks_are_indices():
 
 
 @pytest.mark.parametrize("first_samp", [0, 250])
-def test_annotations_cut_segments_and_runs(first_samp):
+def test_annotations_cut_segments_and_clean_spans(first_samp):
     raw = make_raw()
     raw = mne.io.RawArray(raw.get_data(), raw.info, first_samp=first_samp)
     raw.set_annotations(
@@ -100,7 +100,7 @@ def test_annotations_cut_segments_and_runs(first_samp):
     )
     signals = read_signals(raw)
     assert signals.segments == ((0, 100), (200, 700), (700, 1000))
-    assert signals.runs == ((0, 100), (200, 400), (450, 700), (700, 1000))
+    assert signals.clean_spans == ((0, 100), (200, 400), (450, 700), (700, 1000))
 
 
 def test_concatenation_cuts():

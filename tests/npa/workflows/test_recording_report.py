@@ -1,4 +1,4 @@
-"""The main job: its steps in order, and what they leave."""
+"""The analysis of one recording: order of the steps, and what they return."""
 
 import mne
 import numpy as np
@@ -9,7 +9,7 @@ from small_recording import CHANNELS, SFREQ, recording
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.parameterize import FOOOFFitter
 from npa.spectral import psd
-from npa.workflows.recording_report import mean_power, run_main_job, save_main_job
+from npa.workflows.recording_report import analyze_recording, save_recording_report, spectra_by_step
 
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
 
@@ -20,8 +20,8 @@ def with_blinks():
 
 
 @pytest.fixture(scope="module")
-def job(with_blinks):
-    return run_main_job(with_blinks)
+def report(with_blinks):
+    return analyze_recording(with_blinks)
 
 
 @pytest.fixture(scope="module")
@@ -32,43 +32,43 @@ def hum():
     return raw.apply_function(lambda x: x + wave, picks="eeg")
 
 
-def test_steps_stand_in_order(job):
-    assert list(job.steps) == ["blinks", "amplify", "measure"]
-    assert job.blinks is job.steps["blinks"].blinks_
-    assert job.filters is job.steps["amplify"].filters_
-    assert job.spectrum is job.steps["measure"].spectrum_
+def test_steps_stand_in_order(report):
+    assert list(report.steps) == ["blinks", "amplify", "measure"]
+    assert report.blinks is report.steps["blinks"].blinks_
+    assert report.filters is report.steps["amplify"].filters_
+    assert report.spectrum is report.steps["measure"].spectrum_
 
 
-def test_steps_work_on_what_came_before(job, with_blinks):
+def test_steps_work_on_what_came_before(report, with_blinks):
     clean = BlinkICARemover().fit_transform(with_blinks)
-    np.testing.assert_array_equal(job.clean.get_data(), clean.get_data())
-    amplified = job.steps["amplify"].transform(clean)
-    np.testing.assert_array_equal(job.amplified.get_data(), amplified.get_data())
+    np.testing.assert_array_equal(report.clean.get_data(), clean.get_data())
+    amplified = report.steps["amplify"].transform(clean)
+    np.testing.assert_array_equal(report.amplified.get_data(), amplified.get_data())
     table = FOOOFFitter().fit_transform(clean)[0]
-    np.testing.assert_array_equal(job.table.to_numpy().ravel(), table)
+    np.testing.assert_array_equal(report.table.to_numpy().ravel(), table)
 
 
-def test_table_has_a_row_a_channel(job):
-    assert list(job.table.index) == CHANNELS
-    assert list(job.table.columns[:2]) == ["offset", "exponent"]
-    np.testing.assert_allclose(job.table["exponent"], 1.0, atol=0.3)  # 1/f^1 was simulated
+def test_table_has_a_row_a_channel(report):
+    assert list(report.table.index) == CHANNELS
+    assert list(report.table.columns[:2]) == ["offset", "exponent"]
+    np.testing.assert_allclose(report.table["exponent"], 1.0, atol=0.3)  # 1/f^1 was simulated
 
 
 def test_recording_is_not_changed(with_blinks):
     raw = with_blinks.copy().set_channel_types({"VEOG": "eeg"})
     before, types = raw.get_data().tobytes(), raw.get_channel_types()
-    job = run_main_job(raw, eog="VEOG")
+    report = analyze_recording(raw, eog="VEOG")
     assert raw.get_data().tobytes() == before
     assert raw.get_channel_types() == types
-    assert job.blinks.channel == "VEOG"
-    assert "VEOG" not in job.table.index
+    assert report.blinks.channel == "VEOG"
+    assert "VEOG" not in report.table.index
 
 
 def test_line_noise_goes_first(hum):
-    job = run_main_job(hum, line=50.0)
-    assert next(iter(job.steps)) == "line"
-    assert not job.blinks.found
-    freqs, power = mean_power(job)
+    report = analyze_recording(hum, line=50.0)
+    assert next(iter(report.steps)) == "line"
+    assert not report.blinks.found
+    freqs, power = spectra_by_step(report)
     assert list(power) == ["as recorded", "without line noise", "amplified"]
     clean, beside = power["without line noise"], (np.abs(freqs - 50) > 1) & (freqs > 45)
     assert power["as recorded"][freqs == 50] > 100 * clean[beside].max()
@@ -83,37 +83,37 @@ def test_progress_wraps_the_steps(with_blinks):
             yield step
             seen.append(step)
 
-    run_main_job(with_blinks, progress=progress)
+    analyze_recording(with_blinks, progress=progress)
     assert seen == ["blinks", "amplify", "measure"]
 
 
 @pytest.mark.parametrize("eog", ["EOG9", ["VEOG", "EOG9"]])
 def test_missing_eog_is_named(eog, with_blinks):
     with pytest.raises(ValueError, match="eog must name channels of the recording, got EOG9"):
-        run_main_job(with_blinks, eog=eog)
+        analyze_recording(with_blinks, eog=eog)
 
 
-def test_mean_power_is_of_the_usable_channels(with_blinks):
+def test_spectra_are_of_the_usable_channels(with_blinks):
     raw = with_blinks.copy()
     raw.info["bads"] = ["O2"]
-    freqs, power = mean_power(run_main_job(raw), fmax=30.0)
+    freqs, power = spectra_by_step(analyze_recording(raw), fmax=30.0)
     assert list(power) == ["as recorded", "without blinks", "amplified"]
     expected_freqs, each = psd(raw.get_data(CHANNELS[:-1]), SFREQ, fmax=30.0)
     np.testing.assert_allclose(freqs, expected_freqs, rtol=1e-12)
     np.testing.assert_allclose(power["as recorded"], each.mean(axis=0), rtol=1e-9)
 
 
-def test_mean_power_names_only_what_was_removed(hum):
-    _, power = mean_power(run_main_job(hum))
+def test_spectra_name_only_what_was_removed(hum):
+    _, power = spectra_by_step(analyze_recording(hum))
     assert list(power) == ["as recorded", "amplified"]
 
 
-def test_saved_results_are_those_of_the_job(job, tmp_path):
-    save_main_job(job, tmp_path)
+def test_saved_results_are_those_of_the_report(report, tmp_path):
+    save_recording_report(report, tmp_path)
     raw = mne.io.read_raw(tmp_path / "clean_raw.fif")
-    saved, expected = raw.get_data(), job.amplified.get_data()
+    saved, expected = raw.get_data(), report.amplified.get_data()
     np.testing.assert_allclose(saved, expected, rtol=1e-6, atol=1e-12)  # V, as single floats
     table = pd.read_csv(tmp_path / "spectrum.csv", index_col="channel")
-    pd.testing.assert_frame_equal(table, job.table, rtol=1e-5, check_dtype=False)
+    pd.testing.assert_frame_equal(table, report.table, rtol=1e-5, check_dtype=False)
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert figures == {"blinks.png", "spectrum.png", "filters.png", "psd.png"}

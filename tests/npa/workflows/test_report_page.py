@@ -1,4 +1,4 @@
-"""The page that someone who did not run the job can read."""
+"""HTML page of a recording report."""
 
 import re
 from dataclasses import replace
@@ -13,50 +13,50 @@ from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.reading import load_recording
 from npa.reports import drawing
 from npa.reports.drawing import draw_power
-from npa.workflows.recording_report import run_main_job, save_main_job
+from npa.workflows.recording_report import analyze_recording, save_recording_report
 from npa.workflows.report_page import blink_sentence, tallest_peak, write_html_report
 
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
 
 
 @pytest.fixture(scope="module")
-def job():
-    return run_main_job(recording())
+def report():
+    return analyze_recording(recording())
 
 
 @pytest.fixture(scope="module")
 def quiet():
-    """The job on a recording without blinks, positions or one good channel, with hum removed."""
+    """Report on a recording without blinks, positions or one good channel, with hum removed."""
     raw = recording(blink_rate=0).set_montage(None)
     raw.info["bads"] = ["C3"]
-    return run_main_job(raw, line=50.0)
+    return analyze_recording(raw, line=50.0)
 
 
-def page(job, tmp_path, source="file.edf"):
+def page(report, tmp_path, source="file.edf"):
     """Write the report, and read it."""
-    write_html_report(job, tmp_path / "report.html", source)
+    write_html_report(report, tmp_path / "report.html", source)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_page_says_what_was_done(job, tmp_path):
-    text = page(job, tmp_path)
+def test_page_says_what_was_done(report, tmp_path):
+    text = page(report, tmp_path)
     for part in (
         "file.edf",
         "40.0 s at 128 Hz",
         "8 data channels of 10",
-        blink_sentence(job.blinks),
+        blink_sentence(report.blinks),
         "BlinkICARemover",
         "min_blinks=5",
         "NeuralPowerAmplifier",
         "FOOOFFitter",
-        f"r2 = {job.filters.r2:.4f}",
+        f"r2 = {report.filters.r2:.4f}",
     ):
         assert part in text, part
     assert "LineNoiseRemover" not in text
 
 
-def test_page_has_every_figure_and_table(job, tmp_path):
-    text = page(job, tmp_path)
+def test_page_has_every_figure_and_table(report, tmp_path):
+    text = page(report, tmp_path)
     # Blinks, spectrum, maps, model, filters, power.
     assert text.count('<img class="figure-img') == 6
     for title in (
@@ -74,8 +74,8 @@ def test_page_has_every_figure_and_table(job, tmp_path):
     assert not plt.get_fignums()
 
 
-def test_page_needs_no_network(job, tmp_path):
-    assert not re.search(r"<(script|img|link)[^>]+(src|href)=.https?:", page(job, tmp_path))
+def test_page_needs_no_network(report, tmp_path):
+    assert not re.search(r"<(script|img|link)[^>]+(src|href)=.https?:", page(report, tmp_path))
 
 
 def test_page_without_blinks_and_positions(quiet, tmp_path):
@@ -89,7 +89,7 @@ def test_page_without_blinks_and_positions(quiet, tmp_path):
         assert title not in text, title
 
 
-def test_figures_are_drawn_once(job, tmp_path, monkeypatch):
+def test_figures_are_drawn_once(report, tmp_path, monkeypatch):
     drawn = []
 
     def draw(freqs, power):
@@ -97,23 +97,23 @@ def test_figures_are_drawn_once(job, tmp_path, monkeypatch):
         return draw_power(freqs, power)
 
     monkeypatch.setattr(drawing, "draw_power", draw)
-    again = replace(job)
-    save_main_job(again, tmp_path)
+    again = replace(report)
+    save_recording_report(again, tmp_path)
     page(again, tmp_path)
     assert drawn == [["as recorded", "without blinks", "amplified"]]
 
 
-def test_names_are_text_and_not_markup(job, tmp_path):
-    text = page(job, tmp_path, source="<b>bold</b>.edf")
+def test_names_are_text_and_not_markup(report, tmp_path):
+    text = page(report, tmp_path, source="<b>bold</b>.edf")
     assert "&lt;b&gt;bold&lt;/b&gt;.edf" in text
     assert "<b>bold</b>.edf" not in text
 
 
-def test_blink_sentence(job, quiet):
-    n_blinks = len(job.blinks.blink_times)
-    r2 = job.blinks.r2[0, job.blinks.component]
+def test_blink_sentence(report, quiet):
+    n_blinks = len(report.blinks.blink_times)
+    r2 = report.blinks.r2[0, report.blinks.component]
     sentence = f"{n_blinks} found on VEOG, removed with one component (r2 = {r2:.2f})"
-    assert blink_sentence(job.blinks) == sentence
+    assert blink_sentence(report.blinks) == sentence
     assert blink_sentence(quiet.blinks) == f"none removed: {quiet.blinks.reason}"
 
 
