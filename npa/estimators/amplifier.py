@@ -150,11 +150,11 @@ class NeuralPowerAmplifier(SignalTransformer):
         else:
             self.spectrum_ = fitter.reports(signals)[0]
             spectra = {None: self.spectrum_}
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         filters = self._design(spectra, signals.sfreq, fitter.freq_range)
         self.filters_ = filters if self.per_channel else filters.get(None)
 
-    def _filter(self, x, finite, n_times):
+    def transform_block(self, x, finite, n_times):
         """Filter every row; NaN where there is no filter, or NaN in the stretch."""
         x[~finite] = np.nan
         if not self.per_channel:
@@ -163,7 +163,7 @@ class NeuralPowerAmplifier(SignalTransformer):
             x[:, channel] = _filtered(self.filters_.get(name), x[:, channel])
         return x
 
-    def _reach(self):
+    def max_context(self):
         """Return the reach of the longest filter."""
         reports = self.filters_.values() if self.per_channel else [self.filters_]
         return max((report.filter.reach for report in reports if report), default=0)

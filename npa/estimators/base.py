@@ -39,13 +39,36 @@ class _SignalReader(BaseEstimator):
         self : object
             The fitted estimator.
         """
-        signals = self._read(X, reset=True, lazy=self._in_blocks)
+        signals = self._read_signals(X, reset=True, lazy=self._in_blocks)
         self._fit(signals)
         self.ch_names_ = signals.ch_names
         self.sfreq_ = signals.sfreq
         return self
 
-    def _read(self, X, *, reset, lazy=False):
+    def read_signals(self, X, *, lazy=False):
+        """Read the channels of the fit from a recording.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
+            The recording, with the channels and sampling rate of the fit.
+        lazy : bool, default False
+            Whether samples of a Raw are read when they are asked for, block by block.
+
+        Returns
+        -------
+        signals : npa.recordings.signals.Signals
+            The samples of the picked channels.
+
+        Raises
+        ------
+        ValueError
+            If channels or sampling rate are not those of the fit.
+        """
+        check_is_fitted(self)
+        return self._read_signals(X, reset=False, lazy=lazy)
+
+    def _read_signals(self, X, *, reset, lazy=False):
         """Read ``X``; with ``reset=False`` also check that it fits what was fitted."""
         if not is_mne(X):
             fitted_dims = getattr(self, "n_dims_in_", None)
@@ -61,10 +84,10 @@ class _SignalReader(BaseEstimator):
                 self.__dict__.pop(name, None)
         signals = read_signals(X, picks=self.picks, sfreq=self.sfreq, lazy=lazy)
         if not reset:
-            self._check_same(signals, names=is_mne(X))
+            self._check_matches_fit(signals, names=is_mne(X))
         return signals
 
-    def _check_same(self, signals, *, names):
+    def _check_matches_fit(self, signals, *, names):
         """Raise where channels or sampling rate are not those of the fit."""
         if not np.isclose(signals.sfreq, self.sfreq_):
             raise ValueError(
@@ -83,7 +106,7 @@ class _SignalReader(BaseEstimator):
                 f"({len(changed)} differ)."
             )
 
-    def _warn_flat(self, signals):
+    def _warn_flat_channels(self, signals):
         """Say once which channels are left out because nothing happens in them."""
         flat = signals.flat.all(axis=0) & ~signals.bad
         if flat.any():
@@ -134,11 +157,9 @@ class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
 class SignalTransformer(ContainerTransformer, _SignalReader):
     """Base of the estimators that return the kind of container they were given.
 
-    A subclass writes ``_fit(signals)`` and ``_filter(x, finite, n_times)``, which returns new
-    samples of the shape of ``x``, (n_epochs, n_channels, n), an uninterrupted stretch or a part of
-    one of ``n_times`` samples, in ``x`` itself if it likes; ``finite`` (n_epochs, n_channels) tells
-    which rows of the stretch hold no NaN. So that parts can be filtered one by one, ``_around``
-    says what they depend on.
+    A subclass writes ``_fit(signals)`` and `transform_block`. Where a sample of the output depends
+    on others, it also writes `max_context`, or, where the context depends on the position,
+    `block_context`: with these `npa.transform_to` works block by block.
     """
 
     _in_blocks = True
@@ -156,25 +177,57 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         out : mne.io.BaseRaw | mne.BaseEpochs | array
             The same kind as ``X``, with every channel.
         """
-        check_is_fitted(self)
-        signals = self._read(X, reset=False)
-        container = X if is_mne(X) else np.asarray(X)
-        return write_signals(container, signals, self._apply(signals))
-
-    def _apply(self, signals):
-        """Filter every uninterrupted stretch in place: the samples are a copy."""
+        signals = self.read_signals(X)
         for start, stop in signals.segments:
             x = signals.data[..., start:stop]
-            x[...] = self._filter(x, finite_rows(x), stop - start)
-        return signals.data
+            x[...] = self.transform_block(x, finite_rows(x), stop - start)
+        return write_signals(X if is_mne(X) else np.asarray(X), signals, signals.data)
 
-    def _around(self, start, stop, n_times):
-        """Return the part of a stretch that its output from start to stop depends on."""
-        reach = self._reach()
-        return max(start - reach, 0), min(stop + reach, n_times)
+    def transform_block(self, x, finite, n_times):
+        """Return new samples for a segment, or for a block of one with its context.
 
-    def _reach(self):
-        """Return how many samples on either side a sample of the output depends on, at most."""
+        Parameters
+        ----------
+        x : array, shape (n_epochs, n_channels, n_block)
+            Samples of the picked channels, recorded without interruption. They may be changed.
+        finite : array of bool, shape (n_epochs, n_channels)
+            Whether a channel is finite throughout the segment; only bad channels may not be.
+        n_times : int
+            Length of the whole segment in samples.
+
+        Returns
+        -------
+        out : array, shape (n_epochs, n_channels, n_block)
+            The new samples.
+        """
+        raise NotImplementedError
+
+    def block_context(self, start, stop, n_times):
+        """Return which part of a segment some samples of the output depend on.
+
+        Parameters
+        ----------
+        start, stop : int
+            First sample of the block, and one past its last, counted from the segment's start.
+        n_times : int
+            Length of the segment in samples.
+
+        Returns
+        -------
+        first, last : int
+            First sample of the block with its context, and one past its last.
+        """
+        context = self.max_context()
+        return max(start - context, 0), min(stop + context, n_times)
+
+    def max_context(self):
+        """Return how many samples `block_context` adds on either side, at most.
+
+        Returns
+        -------
+        n_samples : int
+            Number of samples.
+        """
         return 0
 
     def get_feature_names_out(self, input_features=None):
@@ -215,8 +268,7 @@ class FeatureTransformer(TransformerMixin, _SignalReader):
             The values, named by `get_feature_names_out`; a Raw is one epoch. NaN where a channel
             is bad, flat or could not be measured.
         """
-        check_is_fitted(self)
-        return self._measure(self._read(X, reset=False, lazy=self._in_blocks))
+        return self._measure(self.read_signals(X, lazy=self._in_blocks))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns.

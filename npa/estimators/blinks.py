@@ -147,10 +147,10 @@ class BlinkICARemover(SignalTransformer):
         self : BlinkICARemover
             The fitted estimator.
         """
-        signals = self._read(X, reset=True, lazy=True)
+        signals = self._read_signals(X, reset=True, lazy=True)
         self._check_eog(X)
         self._check_parameters(signals)
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         runs = CleanRuns(signals, self.fit_sfreq)
         eyes = self._read_eyes(X, signals)
         index = self._fit_samples(runs, signals.usable.sum())
@@ -169,7 +169,7 @@ class BlinkICARemover(SignalTransformer):
             logger.info("BlinkICARemover: nothing removed, for %s.", self.blinks_.reason)
         return self
 
-    def _read(self, X, *, reset, lazy=False):
+    def _read_signals(self, X, *, reset, lazy=False):
         """Read the EEG channels that are not EOG by name."""
         if not is_mne(X):
             raise TypeError(
@@ -183,7 +183,7 @@ class BlinkICARemover(SignalTransformer):
         signals = read_signals(X, picks=eeg, lazy=lazy)
         if reset:
             return signals
-        self._check_same(signals, names=True)
+        self._check_matches_fit(signals, names=True)
         spoilt = [
             name
             for name, bad, weight in zip(signals.ch_names, signals.bad, self.filter_, strict=True)
@@ -368,7 +368,7 @@ class BlinkICARemover(SignalTransformer):
                 return "the topography of the best component is not frontal"
         return ""
 
-    def _filter(self, x, finite, n_times):
+    def transform_block(self, x, finite, n_times):
         """Subtract the blink component."""
         if not self.blinks_.found:
             return x

@@ -139,7 +139,7 @@ class PSDExponent(SpectrumTransformer):
         """Fit every epoch, and name the columns."""
         check_option("regression", self.regression, REGRESSIONS)
         self._fit_groups(signals)
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         freqs, power, line = self._lines(signals)
         self.slopes_ = SlopeReport(
             names=tuple(self.groups_),

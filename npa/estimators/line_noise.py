@@ -94,9 +94,9 @@ class LineNoiseRemover(SignalTransformer):
         check_number("window", self.window, low=_PERIODS / min(freqs))
         self.freqs_ = np.asarray(freqs)
 
-    def _read(self, X, *, reset, lazy=False):
+    def _read_signals(self, X, *, reset, lazy=False):
         """Say which stretches will be left as they are."""
-        signals = super()._read(X, reset=reset, lazy=lazy)
+        signals = super()._read_signals(X, reset=reset, lazy=lazy)
         if reset:
             return signals
         lengths = [stop - start for start, stop in signals.segments]
@@ -115,11 +115,11 @@ class LineNoiseRemover(SignalTransformer):
         longest = min(round(self.window * self.sfreq_), n_times)
         return _whole_periods(longest, self.freqs_, self.sfreq_)
 
-    def _reach(self):
-        """Return what `_around` adds at most."""
+    def max_context(self):
+        """Return the length of three windows in samples."""
         return 3 * round(self.window * self.sfreq_)
 
-    def _around(self, start, stop, n_times):
+    def block_context(self, start, stop, n_times):
         """Return a part whose windows are those of the stretch, wherever they matter."""
         window = self._window(n_times)
         if not window:
@@ -130,7 +130,7 @@ class LineNoiseRemover(SignalTransformer):
         high = low + window - (low - stop) // hop * hop
         return low, min(high, n_times)
 
-    def _filter(self, x, finite, n_times):
+    def transform_block(self, x, finite, n_times):
         """Subtract the line from all rows without NaN."""
         window = self._window(n_times)
         if window and finite.any():

@@ -174,7 +174,7 @@ class FOOOFFitter(SpectrumTransformer):
         """Fit the average, and name the columns."""
         self._fit_groups(signals)
         self.spectrum_ = self.reports(signals)[0]
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         if self.spectrum_.problem not in ("", _LEFT_OUT):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.problem}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks)

@@ -150,7 +150,7 @@ class FrequencyTagger(FeatureTransformer):
         check_option("measure", self.measure, MEASURES)
         if self.threshold is not None:
             check_number("threshold", self.threshold)
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         spectra = self._spectra(signals)
         self._check_terms(spectra)
         values = self._values(spectra)

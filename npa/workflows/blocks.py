@@ -11,9 +11,9 @@ from pathlib import Path
 import mne
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from npa.checks import check_bytes, check_finite, finite_rows
+from npa.estimators.base import SignalTransformer
 from npa.recordings.signals import cut
 from npa.recordings.staging import staged
 
@@ -215,8 +215,7 @@ class _Blocks:
         self.raw, self.links = raw, []
         for step in steps:
             _check_streams(step)
-            check_is_fitted(step)
-            signals = step._read(raw, reset=False, lazy=True)
+            signals = step.read_signals(raw, lazy=True)
             index = [raw.ch_names.index(name) for name in signals.ch_names]
             self.links.append(_Link(step, np.array(index), ~signals.bad))
         self.segments = signals.segments
@@ -253,19 +252,19 @@ class _Blocks:
             return data.copy() if self.raw.preload else data
         *before, link = links
         first, last = self.segments[segment]
-        low, high = link.step._around(start - first, stop - first, last - first)
+        low, high = link.step.block_context(start - first, stop - first, last - first)
         data = self._through(before, segment, first + low, first + high)
         x = data[link.index][np.newaxis]
         names = list(compress(link.step.ch_names_, link.good))
         check_finite("X", x if link.good.all() else x[:, link.good], names)
         finite = self.finite[segment][np.newaxis, link.index]
-        data[link.index] = link.step._filter(x, finite, last - first)[0]
+        data[link.index] = link.step.transform_block(x, finite, last - first)[0]
         return data[:, start - first - low : stop - first - low]
 
     def _length(self, max_memory):
         """Return how long a block is, in samples."""
         limit, sfreq = check_bytes("max_memory", max_memory), self.raw.info["sfreq"]
-        reach = sum(link.step._reach() for link in self.links)
+        reach = sum(link.step.max_context() for link in self.links)
         sample = 8 * _COPIES * len(self.raw.ch_names)
         longest = min(
             max(_OVERHEAD * reach, _LONGEST * sfreq),
@@ -311,7 +310,7 @@ def _steps(pipeline):
 
 def _check_streams(step):
     """Raise where a step makes anything but signals of signals."""
-    if not hasattr(step, "_filter"):
+    if not isinstance(step, SignalTransformer):
         raise TypeError(
             f"{type(step).__name__} cannot be streamed: only steps that turn signals into signals "
             "can, BlinkICARemover, LineNoiseRemover and NeuralPowerAmplifier."

@@ -22,8 +22,8 @@ class Doubler(SignalTransformer):
     def _fit(self, signals):
         pass
 
-    def _apply(self, signals):
-        return 2 * signals.data
+    def transform_block(self, x, finite, n_times):
+        return 2 * x
 
 
 class Height(FeatureTransformer):
@@ -34,7 +34,7 @@ class Height(FeatureTransformer):
         self.sfreq = sfreq
 
     def _fit(self, signals):
-        self._warn_flat(signals)
+        self._warn_flat_channels(signals)
         self.feature_names_ = [f"{name}_height" for name in signals.ch_names]
 
     def _measure(self, signals):
