@@ -144,9 +144,23 @@ def test_no_module_is_named_as_what_it_exports(package):
 
 
 def test_import_npa_is_light():
-    code = "import sys, npa; print([m for m in sys.argv[1:] if m in sys.modules])"
+    estimators = "npa.BlinkICARemover, npa.FOOOFFitter, npa.NeuralPowerAmplifier, npa.PSDExponent"
+    code = f"import sys, npa; {estimators}; print([m for m in sys.argv[1:] if m in sys.modules])"
     heavy = ["matplotlib", "fooof", "tensorflow", "keras", "pooch"]
     out = subprocess.run(
         [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == "[]"
+
+
+def test_public_names_resolve_after_import_npa():
+    code = (
+        "import npa; npa.batch.run, npa.datasets.fetch, npa.decoding.compare, npa.spectral.psd,"
+        "npa.trials.collect_trials, npa.viz.draw_power, npa.transform_to"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for package in (npa, npa_ann):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="No npa attribute blink"):
+        npa.blink  # noqa: B018
