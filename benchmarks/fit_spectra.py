@@ -59,7 +59,7 @@ def real(n_spectra, folder, seed=0):
             length = round(4 * sfreq)
             starts = range(0, data.shape[1] - length + 1, length // 2)
             epochs = np.stack([data[:, start : start + length] for start in starts])
-            freqs, power = psd(epochs, sfreq, fmin=1, fmax=45, n_per_seg=round(2 * sfreq))
+            freqs, power = psd(epochs, sfreq, freq_range=(1, 45), n_per_seg=round(2 * sfreq))
             power = power.reshape(-1, len(freqs))
             spectra.append(power[(power > 0).all(axis=1)])
     spectra = np.concatenate(spectra)

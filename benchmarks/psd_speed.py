@@ -27,18 +27,18 @@ EARS = 0.02  # gain below which decibels say nothing
 
 def whole(x, sfreq):
     """Return the multitaper spectrum of the whole recording."""
-    return psd(x, sfreq, method="multitaper", fmin=RANGE[0], fmax=RANGE[1])
+    return psd(x, sfreq, method="multitaper", freq_range=RANGE)
 
 
 def segments(x, sfreq):
     """Return the multitaper spectrum averaged over segments of 8 s, 0.5 Hz wide."""
     options = {"n_per_seg": round(8 * sfreq), "bandwidth": 0.5}
-    return psd(x, sfreq, method="multitaper", fmin=RANGE[0], fmax=RANGE[1], **options)
+    return psd(x, sfreq, method="multitaper", freq_range=RANGE, **options)
 
 
 def welch(x, sfreq):
     """Return Welch's spectrum of windows of 4 s."""
-    return psd(x, sfreq, fmin=RANGE[0], fmax=RANGE[1])
+    return psd(x, sfreq, freq_range=RANGE)
 
 
 def peer(x, sfreq):

@@ -34,7 +34,7 @@ def residual_slope(exponent, alpha, seed):
     )
     amplifier = NeuralPowerAmplifier(response="whitening").fit(raw)
     flat = amplifier.transform(truth.background)
-    freqs, power = psd(flat.get_data()[0], raw.info["sfreq"], fmin=2, fmax=40)
+    freqs, power = psd(flat.get_data()[0], raw.info["sfreq"], freq_range=(2, 40))
     return np.polyfit(np.log10(freqs), np.log10(power), 1)[0]
 
 

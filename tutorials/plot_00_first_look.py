@@ -88,7 +88,7 @@ filter_figure = amplifier.filters_.plot()
 
 power = {}
 for label, recording in [("as recorded", raw), ("clean", clean), ("amplified", amplified)]:
-    freqs, values = psd(recording.get_data("Oz")[0], raw.info["sfreq"], fmax=60.0)
+    freqs, values = psd(recording.get_data("Oz")[0], raw.info["sfreq"], freq_range=(0, 60.0))
     power[label] = values
 power_figure = draw_power(freqs, power)
 plt.show()

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from npa.checks import check_option, finite_rows
 from npa.recordings.channels import channel_groups
 from npa.recordings.containers import is_mne, read_signals, write_signals
-from npa.spectral.density import METHODS, psd_of_runs
+from npa.spectral.density import METHODS, psd_of_spans
 
 
 class _SignalReader(BaseEstimator):
@@ -304,7 +304,7 @@ class SpectrumTransformer(FeatureTransformer):
         check_option("aggregate", self.aggregate, (None, "mean", "sum"))
         if self.psd_kwargs is not None and not isinstance(self.psd_kwargs, dict):
             raise TypeError(f"psd_kwargs must be None or a dict, got {self.psd_kwargs!r}.")
-        taken = {"method", "fmin", "fmax", "sfreq"} & set(self.psd_kwargs or {})
+        taken = {"method", "freq_range", "sfreq"} & set(self.psd_kwargs or {})
         if taken:
             raise ValueError(f"psd_kwargs must not hold {sorted(taken)}: they are set elsewhere.")
         if self.aggregate is None and self.by is not None:
@@ -323,15 +323,14 @@ class SpectrumTransformer(FeatureTransformer):
                     f"{', '.join(kinds)}."
                 )
 
-    def _power(self, signals, fmin=0.0, fmax=np.inf):
+    def _power(self, signals, freq_range=None):
         """Return frequencies and power (n_epochs, n_groups, n_freqs), NaN where none is usable."""
-        freqs, power = psd_of_runs(
+        freqs, power = psd_of_spans(
             signals.data,
             signals.clean_spans,
             signals.sfreq,
             method=self.psd,
-            fmin=fmin,
-            fmax=fmax,
+            freq_range=freq_range,
             **(self.psd_kwargs or {}),
         )
         usable = ~(signals.bad | signals.flat)

@@ -160,7 +160,7 @@ class PSDExponent(SpectrumTransformer):
         if signals.data.shape[-1] < 2 * MIN_FREQS:
             freqs, power = np.empty(0), np.empty((len(signals.data), len(self.groups_), 0))
         else:
-            freqs, power = self._power(signals, **band)
+            freqs, power = self._power(signals, band)
         above = freqs > 0
         freqs, power = freqs[above], power[..., above]
         line = power_law(freqs, power, self.regression)
@@ -174,7 +174,7 @@ class PSDExponent(SpectrumTransformer):
             fmax = check_number("fmax", self.fmax, above=0, high=nyquist)
         if self.fmin is not None:
             fmin = check_number("fmin", self.fmin, above=0, below=fmax)
-        return {"fmin": fmin, "fmax": fmax}
+        return fmin, fmax
 
 
 def _geometric_mean(power):

@@ -195,8 +195,8 @@ class FOOOFFitter(SpectrumTransformer):
         if signals.data.shape[-1] < 2 * (MIN_FREQS - 1):
             return np.empty(0), np.empty((len(signals.data), len(self.groups_), 0))
         low, high = self.freq_range
-        freqs, power = super()._power(signals, fmax=high)
-        keep = (freqs >= low) & (freqs <= high) & (freqs > 0)
+        freqs, power = super()._power(signals, freq_range=(0, high))
+        keep = (freqs >= low) & (freqs > 0)
         return freqs[keep], power[..., keep]
 
     def _settings(self, sfreq):
@@ -253,7 +253,7 @@ def _fit_at_once(freqs, power, settings):
             gaussians=fit.gaussians[row, : fit.n_peaks[row]].copy(),
             r2=float(fit.r_squared[row]),
             error=float(fit.error[row]),
-            problem=fit.status[row],
+            problem=fit.reason[row],
         )
         for row, spectrum in enumerate(power)
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import scipy
 
 from npa.recordings.signals import cut
-from npa.spectral.density import BLOCK
+from npa.spectral.density import BLOCK_SAMPLES
 
 BLINK_BAND = (1.0, 10.0)  # Hz
 _MIN_HEIGHT = 60e-6  # V
@@ -87,7 +87,7 @@ class CleanRuns:
         """
         sos = scipy.signal.butter(4, (low, high), "bandpass", fs=self.sfreq, output="sos")
         overlap = int(np.log(_FORGOTTEN) / np.log(np.abs(scipy.signal.sos2zpk(sos)[1]).max()))
-        length = max(BLOCK // (data.shape[0] * data.shape[1]), _OVERHEAD * overlap)
+        length = max(BLOCK_SAMPLES // (data.shape[0] * data.shape[1]), _OVERHEAD * overlap)
         epoch, sample = self.epoch[samples], self.sample[samples]
         out = None
         for start, stop in self.segments:

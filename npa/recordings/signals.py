@@ -8,7 +8,7 @@ import mne
 import numpy as np
 
 from npa.checks import check_finite
-from npa.spectral.density import BLOCK
+from npa.spectral.density import BLOCK_SAMPLES
 
 # Below this share of the typical peak-to-peak a channel holds nothing but rounding.
 _FLAT = 1e-9
@@ -73,7 +73,7 @@ class Signals:
         """Return highest minus lowest sample of every channel, read in blocks."""
         low, high = np.inf, -np.inf
         n_rows = self.data.shape[0] * self.data.shape[1]
-        for first, last in cut(start, stop, max(BLOCK // n_rows, 1)):
+        for first, last in cut(start, stop, max(BLOCK_SAMPLES // n_rows, 1)):
             block = self.data[..., first:last]
             low, high = np.minimum(low, block.min(axis=-1)), np.maximum(high, block.max(axis=-1))
         return high - low

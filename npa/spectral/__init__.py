@@ -7,7 +7,7 @@ from npa.spectral.bands import (
     band_ratios,
     golden_bands,
 )
-from npa.spectral.density import psd, psd_of_runs
+from npa.spectral.density import psd, psd_of_spans
 from npa.spectral.filtering.filter_bank import (
     ChebyshevBank,
     RemezGaussian,
@@ -50,7 +50,7 @@ __all__ = [
     "logarithmic_response",
     "power_law",
     "psd",
-    "psd_of_runs",
+    "psd_of_spans",
     "remez_gaussian",
     "snr_spectrum",
     "tag_terms",

@@ -1,23 +1,38 @@
 """Power spectral densities of arrays."""
 
 import inspect
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 from mne.time_frequency import psd_array_multitaper
 
-from npa.checks import check_number, check_option
+from npa.checks import check_number, check_option, check_range
 from npa.spectral.multitaper import tapered_power
+from npa.typing import AnyArray, BoolArray, FloatArray
 
-_WELCH_SECONDS, _WELCH_SAMPLES = 4.0, 256
-_LONGEST_SECONDS = 300.0  # of a piece: tapers of an hour would resolve 1 mHz, and fill the memory
-_BANDWIDTH = 8.0  # frequency bins over which tapers smooth; MNE's
-_NEAR = 2**20  # samples that SciPy copies at once, so that they stay near the processor
-BLOCK = 2**22  # samples estimated at once: bounds SciPy's copies to some 100 MB
+MIN_WELCH_SECONDS, MIN_WELCH_SAMPLES = 4.0, 256
+# Tapers of an hour would resolve 1 mHz, and fill the memory.
+MAX_SEGMENT_SECONDS = 300.0
+DEFAULT_BANDWIDTH_BINS = 8.0  # MNE's default
+CACHE_SAMPLES = 2**20  # samples per call of SciPy, whose copies then fit into the cache
+BLOCK_SAMPLES = 2**22  # samples estimated at once: limits SciPy's copies to some 100 MB
+
+Span: TypeAlias = tuple[int, int]
+Block: TypeAlias = tuple[int, int, int]  # start, stop, number of windows or segments
 
 
-def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
+def psd(
+    x: npt.ArrayLike,
+    sfreq: float,
+    *,
+    method: str = "welch",
+    freq_range: tuple[float, float] | None = None,
+    **kwargs: Any,
+) -> tuple[FloatArray, FloatArray]:
     """Estimate the power spectral density of signals along the last axis.
 
     Parameters
@@ -28,11 +43,11 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
         Sampling frequency in Hz.
     method : "welch" | "multitaper" | "periodogram"
         The estimator.
-    fmin, fmax : float | None
-        Lowest and highest frequency returned, in Hz (inclusive). ``None`` is no limit.
+    freq_range : tuple of float | None
+        Lowest and highest frequency returned, in Hz (inclusive); None for all.
     **kwargs
         ``one_sided=True`` and ``detrend="constant"`` (or ``"linear"``, ``False``) for every
-        method; besides, for
+        method. In addition, for
 
         * ``"welch"``: ``n_per_seg`` (window length in samples; the longer of 4 s and 256
           samples), ``n_overlap`` (half of it), ``n_fft`` (``n_per_seg``), ``window="hann"``,
@@ -46,26 +61,26 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
     freqs : array, shape (n_freqs,)
         Frequencies in Hz.
     power : array, shape (..., n_freqs)
-        Density in V^2/Hz. NaN in a signal makes its own densities NaN.
+        Density in V^2/Hz. NaN in a signal makes the densities of that signal NaN.
 
     Raises
     ------
     TypeError
         If ``x`` is not real, or a keyword is unknown to the method.
     ValueError
-        If an argument is out of its range, or no frequency lies within ``fmin`` and ``fmax``.
+        If an argument is out of its range, or no frequency lies within ``freq_range``.
 
     Notes
     -----
     The one-sided density ``S`` satisfies ``sum(S) * df = mean(x**2)``: exactly for the
-    untapered periodogram without detrending, in expectation otherwise. ``one_sided=False``
-    gives the non-negative bins of the two-sided density: 0 Hz and Nyquist, which have no
-    mirror image, stay as they are, the rest is halved. Then the periodogram with
-    ``window="boxcar", detrend=False`` is ``|FFT(x)|**2 / (sfreq * n_times)``.
+    periodogram with a boxcar window and without detrending, in expectation otherwise.
+    ``one_sided=False`` gives the non-negative frequencies of the two-sided density: all values
+    are halved except those at 0 Hz and Nyquist, which have no negative counterpart. Then the
+    periodogram with ``window="boxcar", detrend=False`` is ``|FFT(x)|**2 / (sfreq * n_times)``.
 
-    Multitaper segments follow each other without overlap; a rest shorter than one is left out,
-    and one segment shrinks to a shorter input. ``fmax`` makes the multitaper spectrum of a long
-    record faster: see `npa.spectral.multitaper.tapered_power`.
+    Multitaper segments do not overlap; samples left over at the end are not used. A segment
+    longer than the input is shortened to it. The upper end of ``freq_range`` makes the
+    multitaper spectrum of a long recording faster: see `npa.spectral.multitaper.tapered_power`.
 
     References
     ----------
@@ -79,7 +94,7 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
     --------
     >>> import numpy as np
     >>> sine = np.sin(2 * np.pi * 10 * np.arange(2560) / 256)
-    >>> freqs, power = psd(sine, sfreq=256.0, fmin=1, fmax=45)
+    >>> freqs, power = psd(sine, sfreq=256.0, freq_range=(1, 45))
     >>> float(freqs[power.argmax()])
     10.0
     >>> round(float(power.sum() * (freqs[1] - freqs[0])), 3)  # mean square of a sine
@@ -88,33 +103,41 @@ def psd(x, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
     x = check_signals(x)
     sfreq = check_number("sfreq", sfreq, above=0)
     one_sided, options = _check_options(method, kwargs)
-    fmin, fmax = _check_limits(fmin, fmax)
-    power, n_fft = METHODS[method](x.reshape(-1, x.shape[-1]), sfreq, fmax, **options)
+    low, high = (0.0, np.inf) if freq_range is None else check_range("freq_range", freq_range)
+    power, n_fft = METHODS[method](x.reshape(-1, x.shape[-1]), sfreq, high, **options)
     if not one_sided:
         power[:, 1 : (n_fft + 1) // 2] /= 2
     freqs = np.arange(n_fft // 2 + 1) * sfreq / n_fft
-    keep = _select(freqs, fmin, fmax)
-    # A method may have left out what lies above fmax.
+    keep = _within(freqs, low, high)
+    # A method may leave out frequencies above the range.
     power = power[:, keep[: power.shape[1]]]
     return freqs[keep], power.reshape(*x.shape[:-1], keep.sum())
 
 
-def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwargs):
-    """Average the power spectral density over clean runs of samples, never across their edges.
+def psd_of_spans(
+    x: Any,
+    spans: Sequence[Span],
+    sfreq: float,
+    *,
+    method: str = "welch",
+    freq_range: tuple[float, float] | None = None,
+    **kwargs: Any,
+) -> tuple[FloatArray, FloatArray]:
+    """Average the power spectral density over clean spans, never across their edges.
 
     Parameters
     ----------
     x : array-like, shape (n_epochs, n_channels, n_times)
-        Real signals, in volts. Of anything that has a ``shape`` only blocks ``x[..., start:stop]``
-        are read, so that it may lie on disk.
-    runs : list of (int, int)
-        First sample and one past the last of each continuous, clean stretch.
+        Real signals, in volts. Of an object with a ``shape`` only blocks ``x[..., start:stop]``
+        are read, so the samples may be on disk.
+    spans : sequence of (int, int)
+        Start and stop (exclusive) of each continuous, clean span, in samples.
     sfreq : float
         Sampling frequency in Hz.
     method : "welch" | "multitaper" | "periodogram"
         The estimator.
-    fmin, fmax : float | None
-        Lowest and highest frequency returned, in Hz (inclusive).
+    freq_range : tuple of float | None
+        Lowest and highest frequency returned, in Hz (inclusive); None for all.
     **kwargs
         As for `psd`.
 
@@ -128,22 +151,23 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
     Raises
     ------
     TypeError, ValueError
-        As `psd`; or if a run is empty or not within the samples, or there is none.
+        As `psd`, and if there is no span, or a span is empty or not within the samples.
 
     Notes
     -----
-    Runs shorter than the Welch window (the longer of 4 s and 256 samples, or ``n_per_seg``)
-    are left out; if all are, the longest is used alone. Densities with windows or segments of
-    one length are weighted by how many a run holds; their mean needs only a few at once, the
-    median all of a run. For the other methods the runs are cut into pieces as long as the shortest
-    run kept, and at most 300 s, so that all share one frequency grid; a rest shorter than that is
-    left out.
+    Spans shorter than the Welch window (the longer of 4 s and 256 samples, or ``n_per_seg``)
+    are left out; if all are shorter, only the longest is used. For Welch's method, and for
+    multitaper with ``n_per_seg``, a span is weighted by its number of windows or segments; the
+    mean is computed block by block, the median from all windows of a span. Otherwise spans are
+    cut into segments as long as the shortest span kept, and at most 300 s, so that all have the
+    same frequencies; samples left over at the end of a span are not used.
 
     Examples
     --------
     >>> import numpy as np
     >>> x = np.random.default_rng(0).standard_normal((1, 2, 5000))
-    >>> freqs, power = psd_of_runs(x, [(0, 2000), (2100, 5000)], sfreq=100.0, fmax=40)
+    >>> spans = [(0, 2000), (2100, 5000)]
+    >>> freqs, power = psd_of_spans(x, spans, sfreq=100.0, freq_range=(0, 40))
     >>> power.shape
     (1, 2, 161)
     """
@@ -153,38 +177,39 @@ def psd_of_runs(x, runs, sfreq, *, method="welch", fmin=0.0, fmax=np.inf, **kwar
     sfreq = check_number("sfreq", sfreq, above=0)
     _, options = _check_options(method, kwargs)
     window = _window_length(options.get("n_per_seg"), sfreq)
-    runs = _usable_runs(runs, window, x.shape[-1])
-    at_once = BLOCK // max(x.shape[0] * x.shape[1], 1)
+    spans = _usable_spans(spans, window, x.shape[-1])
+    max_samples = BLOCK_SAMPLES // max(x.shape[0] * x.shape[1], 1)
     windowed = method == "welch" or options.get("n_per_seg") is not None
     if windowed:
         overlap = _overlap(options.get("n_overlap"), window) if method == "welch" else 0
-        at_once = x.shape[-1] if options.get("average") == "median" else at_once
-        blocks = _window_blocks(runs, window, window - overlap, at_once)
+        max_samples = x.shape[-1] if options.get("average") == "median" else max_samples
+        blocks = _window_blocks(spans, window, window - overlap, max_samples)
     else:
-        blocks = _piece_blocks(runs, round(_LONGEST_SECONDS * sfreq), at_once)
-    total, n_estimates = 0.0, sum(number for _, _, number in blocks)
-    for start, stop, number in blocks:
-        n_rows = 1 if windowed else number
+        blocks = _segment_blocks(spans, round(MAX_SEGMENT_SECONDS * sfreq), max_samples)
+    n_total = sum(n_windows for _, _, n_windows in blocks)
+    freqs, total = np.empty(0), np.zeros(())
+    for start, stop, n_windows in blocks:
+        n_rows = 1 if windowed else n_windows
         block = x[..., start:stop].reshape(*x.shape[:2], n_rows, (stop - start) // n_rows)
-        freqs, power = psd(block, sfreq, method=method, fmin=fmin, fmax=fmax, **kwargs)
-        total = total + power.mean(axis=2) * (number / n_estimates)
+        freqs, power = psd(block, sfreq, method=method, freq_range=freq_range, **kwargs)
+        total = total + power.mean(axis=2) * (n_windows / n_total)
     return freqs, total
 
 
-def check_signals(x, min_times=2):
+def check_signals(x: npt.ArrayLike, min_times: int = 2) -> AnyArray:
     """Return ``x`` as an array of real numbers with samples along its last axis.
 
     Parameters
     ----------
     x : array, shape (..., n_times)
-        What the user passed in.
-    min_times : int
-        Fewest samples allowed.
+        The values to check.
+    min_times : int, default 2
+        Smallest number of samples allowed.
 
     Returns
     -------
     x : array, shape (..., n_times)
-        The same values, uncopied where they were an array.
+        The same values; an array is not copied.
 
     Raises
     ------
@@ -208,7 +233,8 @@ def check_signals(x, min_times=2):
     return x
 
 
-def _check_options(method, kwargs):
+def _check_options(method: str, kwargs: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Return ``one_sided``, and the keywords of the method."""
     check_option("method", method, METHODS)
     options = dict(kwargs)
     one_sided = options.pop("one_sided", True)
@@ -222,101 +248,103 @@ def _check_options(method, kwargs):
     return one_sided, options
 
 
-def _check_limits(fmin, fmax):
-    fmin = 0.0 if fmin is None else check_number("fmin", fmin, low=0)
-    fmax = np.inf if fmax is None or fmax == np.inf else check_number("fmax", fmax, low=fmin)
-    return fmin, fmax
-
-
-def _select(freqs, fmin, fmax):
-    keep = (freqs >= fmin) & (freqs <= fmax)
+def _within(freqs: FloatArray, low: float, high: float) -> BoolArray:
+    keep = (freqs >= low) & (freqs <= high)
     if not keep.any():
         raise ValueError(
-            f"no frequency lies within fmin={fmin:g} and fmax={fmax:g} Hz: the spectrum goes "
-            f"up to {freqs[-1]:g} Hz in steps of {freqs[1]:g} Hz."
+            f"no frequency lies within freq_range=({low:g}, {high:g}) Hz: the spectrum goes up "
+            f"to {freqs[-1]:g} Hz in steps of {freqs[1]:g} Hz."
         )
     return keep
 
 
-def _window_length(n_per_seg, sfreq):
+def _window_length(n_per_seg: int | None, sfreq: float) -> int:
     if n_per_seg is None:
-        return max(round(_WELCH_SECONDS * sfreq), _WELCH_SAMPLES)
-    return check_number("n_per_seg", n_per_seg, low=2, integer=True)
+        return max(round(MIN_WELCH_SECONDS * sfreq), MIN_WELCH_SAMPLES)
+    return int(check_number("n_per_seg", n_per_seg, low=2, integer=True))
 
 
-def _overlap(n_overlap, window):
+def _overlap(n_overlap: int | None, window: int) -> int:
     if n_overlap is None:
         return window // 2
-    return check_number("n_overlap", n_overlap, low=0, below=window, integer=True)
+    return int(check_number("n_overlap", n_overlap, low=0, below=window, integer=True))
 
 
-def _usable_runs(runs, window, n_times):
-    runs = [(int(start), int(stop)) for start, stop in runs]
-    if not runs or any(not 0 <= start < stop <= n_times for start, stop in runs):
+def _usable_spans(spans: Iterable[Span], window: int, n_times: int) -> list[Span]:
+    spans = [(int(start), int(stop)) for start, stop in spans]
+    if not spans or any(not 0 <= start < stop <= n_times for start, stop in spans):
         raise ValueError(
-            f"runs must be at least one (start, stop) with 0 <= start < stop <= {n_times}, "
-            f"got {runs}."
+            f"spans must be at least one (start, stop) with 0 <= start < stop <= {n_times}, "
+            f"got {spans}."
         )
-    kept = [(start, stop) for start, stop in runs if stop - start >= window]
-    return kept or [max(runs, key=lambda run: run[1] - run[0])]
+    kept = [(start, stop) for start, stop in spans if stop - start >= window]
+    return kept or [max(spans, key=lambda span: span[1] - span[0])]
 
 
-def _window_blocks(runs, window, step, at_once):
-    """Group windows to blocks (start, stop, number of windows) of some samples at once."""
-    most = max((at_once - window) // step + 1, 1)
+def _window_blocks(spans: list[Span], window: int, step: int, max_samples: int) -> list[Block]:
+    """Group overlapping windows into blocks of at most ``max_samples`` samples."""
+    max_windows = max((max_samples - window) // step + 1, 1)
     blocks = []
-    for start, stop in runs:
-        left = max(stop - start - window, 0) // step + 1
-        while left:
-            number = int(min(left, most))
-            blocks.append((start, min(start + (number - 1) * step + window, stop), number))
-            start, left = start + number * step, left - number
+    for start, stop in spans:
+        remaining = max(stop - start - window, 0) // step + 1
+        while remaining:
+            n_windows = min(remaining, max_windows)
+            blocks.append((start, min(start + (n_windows - 1) * step + window, stop), n_windows))
+            start, remaining = start + n_windows * step, remaining - n_windows
     return blocks
 
 
-def _piece_blocks(runs, longest, at_once):
-    """Group pieces of one length to blocks (start, stop, number of pieces)."""
-    length = min(longest, *(stop - start for start, stop in runs))
-    most = max(at_once // length, 1) * length
+def _segment_blocks(spans: list[Span], max_length: int, max_samples: int) -> list[Block]:
+    """Group segments of one length into blocks of about ``max_samples`` samples."""
+    length = min(max_length, *(stop - start for start, stop in spans))
+    step = max(max_samples // length, 1) * length
     blocks = []
-    for start, stop in runs:
+    for start, stop in spans:
         stop -= (stop - start) % length
-        cuts = [*range(start, stop, most), stop]
-        blocks += [(low, high, (high - low) // length) for low, high in pairwise(cuts)]
+        edges = [*range(start, stop, step), stop]
+        blocks += [(low, high, (high - low) // length) for low, high in pairwise(edges)]
     return blocks
 
 
-def _in_blocks(estimate, rows, n_freqs):
+def _by_blocks(
+    estimate: Callable[[FloatArray], FloatArray], rows: AnyArray, n_freqs: int
+) -> FloatArray:
     power = np.empty((len(rows), n_freqs))
-    step = max(_NEAR // rows.shape[-1], 1)
+    step = max(CACHE_SAMPLES // rows.shape[-1], 1)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         power[block] = estimate(rows[block].astype(np.float64, copy=False))
     return power
 
 
-def _welch(
-    rows,
-    sfreq,
-    fmax,
-    *,
-    n_per_seg=None,
-    n_overlap=None,
-    n_fft=None,
-    window="hann",
-    detrend="constant",
-    average="mean",
-):
-    check_option("average", average, ("mean", "median"))
-    asked = _window_length(n_per_seg, sfreq)
-    n_overlap = _overlap(n_overlap, asked)
-    length = min(asked, rows.shape[-1])
-    if length < asked:  # one window is all there is
-        n_overlap = 0
-    n_fft = length if n_fft is None else check_number("n_fft", n_fft, low=length, integer=True)
+def _check_n_fft(n_fft: int | None, length: int) -> int:
+    if n_fft is None:
+        return length
+    return int(check_number("n_fft", n_fft, low=length, integer=True))
 
-    def estimate(block):
-        return scipy.signal.welch(
+
+def _welch(
+    rows: AnyArray,
+    sfreq: float,
+    max_freq: float,
+    *,
+    n_per_seg: int | None = None,
+    n_overlap: int | None = None,
+    n_fft: int | None = None,
+    window: Any = "hann",
+    detrend: str | bool = "constant",
+    average: str = "mean",
+) -> tuple[FloatArray, int]:
+    check_option("average", average, ("mean", "median"))
+    requested = _window_length(n_per_seg, sfreq)
+    n_overlap = _overlap(n_overlap, requested)
+    length = min(requested, rows.shape[-1])
+    if length < requested:  # there is only one window
+        n_overlap = 0
+    n_fft = _check_n_fft(n_fft, length)
+
+    def estimate(block: FloatArray) -> FloatArray:
+        power: FloatArray = scipy.signal.welch(
             block,
             fs=sfreq,
             window=window,
@@ -326,42 +354,57 @@ def _welch(
             detrend=detrend,
             average=average,
         )[1]
+        return power
 
-    return _in_blocks(estimate, rows, n_fft // 2 + 1), n_fft
+    return _by_blocks(estimate, rows, n_fft // 2 + 1), n_fft
 
 
-def _periodogram(rows, sfreq, fmax, *, n_fft=None, window="boxcar", detrend="constant"):
-    n_times = rows.shape[-1]
-    n_fft = n_times if n_fft is None else check_number("n_fft", n_fft, low=n_times, integer=True)
+def _periodogram(
+    rows: AnyArray,
+    sfreq: float,
+    max_freq: float,
+    *,
+    n_fft: int | None = None,
+    window: Any = "boxcar",
+    detrend: str | bool = "constant",
+) -> tuple[FloatArray, int]:
+    n_fft = _check_n_fft(n_fft, rows.shape[-1])
 
-    def estimate(block):
-        return scipy.signal.periodogram(
-            block, fs=sfreq, window=window, nfft=n_fft, detrend=detrend
-        )[1]
+    def estimate(block: FloatArray) -> FloatArray:
+        options = {"window": window, "nfft": n_fft, "detrend": detrend}
+        power: FloatArray = scipy.signal.periodogram(block, fs=sfreq, **options)[1]
+        return power
 
-    return _in_blocks(estimate, rows, n_fft // 2 + 1), n_fft
+    return _by_blocks(estimate, rows, n_fft // 2 + 1), n_fft
 
 
 def _multitaper(
-    rows,
-    sfreq,
-    fmax,
+    rows: AnyArray,
+    sfreq: float,
+    max_freq: float,
     *,
-    bandwidth=None,
-    adaptive=False,
-    low_bias=True,
-    n_per_seg=None,
-    detrend="constant",
-):
+    bandwidth: float | None = None,
+    adaptive: bool = False,
+    low_bias: bool = True,
+    n_per_seg: int | None = None,
+    detrend: str | bool = "constant",
+) -> tuple[FloatArray, int]:
     n_times = rows.shape[-1]
     length = n_times if n_per_seg is None else min(_window_length(n_per_seg, sfreq), n_times)
     if bandwidth is None:
-        bandwidth = _BANDWIDTH * sfreq / length
+        bandwidth = DEFAULT_BANDWIDTH_BINS * sfreq / length
     bandwidth = check_number("bandwidth", bandwidth, low=sfreq / length)
     if not adaptive:
-        half = bandwidth * length / sfreq / 2
-        options = {"half_bandwidth": half, "low_bias": low_bias, "detrend": detrend}
-        return tapered_power(rows, sfreq, length, **options, fmax=fmax), length
+        power = tapered_power(
+            rows,
+            sfreq,
+            length,
+            half_bandwidth=bandwidth * length / sfreq / 2,
+            low_bias=low_bias,
+            detrend=detrend,
+            max_freq=max_freq,
+        )
+        return power, length
     n_segments = n_times // length
     segments = rows[:, : n_segments * length].reshape(-1, length).astype(np.float64, copy=False)
     # MNE's "length" normalization would leave out the 1/sfreq that makes this V^2/Hz.
@@ -378,4 +421,8 @@ def _multitaper(
     return power.reshape(len(rows), n_segments, -1).mean(axis=1), length
 
 
-METHODS = {"welch": _welch, "multitaper": _multitaper, "periodogram": _periodogram}
+METHODS: dict[str, Callable[..., tuple[FloatArray, int]]] = {
+    "welch": _welch,
+    "multitaper": _multitaper,
+    "periodogram": _periodogram,
+}

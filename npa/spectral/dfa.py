@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npa.checks import check_finite, check_number
-from npa.spectral.density import BLOCK, check_signals
+from npa.spectral.density import BLOCK_SAMPLES, check_signals
 from npa.spectral.slopes import power_law
 
 _SCALES_A_DECADE = 10
@@ -123,7 +123,7 @@ def fluctuations(x, scales=None, order=1):
     rows = x.reshape(-1, n_times)
     check_finite("x", rows)
     squared = np.empty((len(rows), len(scales)))
-    step = max(BLOCK // n_times, 1)
+    step = max(BLOCK_SAMPLES // n_times, 1)
     for start in range(0, len(rows), step):
         block = rows[start : start + step].astype(float)
         profile = np.cumsum(block - block.mean(axis=-1, keepdims=True), axis=-1)

@@ -11,7 +11,7 @@ from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.line_noise import LineNoiseRemover
 from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.containers import read_signals
-from npa.spectral import psd_of_runs
+from npa.spectral import psd_of_spans
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,11 @@ def mean_spectra(recordings, fmax=70.0):
     power = {}
     for label, raw in recordings.items():
         signals = read_signals(raw)
-        freqs, each = psd_of_runs(
-            signals.data[:, signals.usable], signals.clean_spans, signals.sfreq, fmax=fmax
+        freqs, each = psd_of_spans(
+            signals.data[:, signals.usable],
+            signals.clean_spans,
+            signals.sfreq,
+            freq_range=(0, fmax),
         )
         power[label] = each.mean(axis=(0, 1))
     return freqs, power

@@ -59,7 +59,7 @@ def stream_spectra(recorder, X, reduce=None, *, by="/", method="periodogram", **
     {'lstm/f': (5, 26), 'lstm/h': (5, 26)}
     >>> def slopes(freqs, power):
     ...     return power_law(freqs, power).slope
-    >>> stream_spectra(recorder, X, slopes, fmin=0.02)[1]["lstm/h"].shape
+    >>> stream_spectra(recorder, X, slopes, freq_range=(0.02, 0.5))[1]["lstm/h"].shape
     (5, 3)
     """
     batches = recorder.iter_record(X)

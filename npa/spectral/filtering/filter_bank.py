@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from npa.checks import check_number
-from npa.spectral.density import BLOCK, check_signals
+from npa.spectral.density import BLOCK_SAMPLES, check_signals
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain
 
 _MAX_ATTENUATION = 300.0  # dB; float64 holds no more
@@ -90,7 +90,7 @@ class ChebyshevBank:
         rows = x.reshape(-1, x.shape[-1])
         out = np.zeros(rows.shape)
         padding = min(6, rows.shape[-1] - 1)  # SciPy's own, and what a short record has
-        step = max(BLOCK // rows.shape[-1], 1)
+        step = max(BLOCK_SAMPLES // rows.shape[-1], 1)
         for start in range(0, len(rows), step):
             block = rows[start : start + step].astype(np.float64, copy=False)
             for stage in self.stages:

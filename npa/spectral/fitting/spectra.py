@@ -47,7 +47,7 @@ class SpectralFit:
         Squared correlation of the model with log10 power.
     error : array, shape (n_spectra,)
         Mean absolute error of the model in log10 units.
-    status : array of str, shape (n_spectra,)
+    reason : array of str, shape (n_spectra,)
         Why a fit failed, and all its values are NaN; empty where it did not.
     """
 
@@ -59,7 +59,7 @@ class SpectralFit:
     gaussians: np.ndarray
     r_squared: np.ndarray
     error: np.ndarray
-    status: np.ndarray
+    reason: np.ndarray
 
     @property
     def n_peaks(self):
@@ -118,7 +118,7 @@ def fit_spectra(
     Returns
     -------
     fit : SpectralFit
-        One value a spectrum; NaN, and a reason in ``fit.status``, where the fit failed.
+        One value a spectrum; NaN, and a reason in ``fit.reason``, where the fit failed.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def fit_spectra(
     freqs, power = _checked(freqs, power, freq_range)
     fit = _empty(freqs, len(power), settings["max_n_peaks"])
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
-    fit.status[~good] = NOT_POSITIVE
+    fit.reason[~good] = NOT_POSITIVE
     rows = np.flatnonzero(good)
     n_params = 3 * settings["max_n_peaks"]
     size = 8 * (_COPIES * len(freqs) + 6 * n_params * (n_params + 1))
@@ -229,7 +229,7 @@ def _empty(freqs, n_spectra, max_n_peaks):
     columns |= {name: np.full(n_spectra, np.nan) for name in ("r_squared", "error")}
     for name in ("peaks", "gaussians"):
         columns[name] = np.full((n_spectra, max_n_peaks, 3), np.nan)
-    return SpectralFit(freqs, **columns, status=np.full(n_spectra, "", dtype=object))
+    return SpectralFit(freqs, **columns, reason=np.full(n_spectra, "", dtype=object))
 
 
 def _fit_chunk(fit, rows, log_power, knee, settings):
@@ -256,7 +256,7 @@ def _fit_chunk(fit, rows, log_power, knee, settings):
     fit.gaussians[rows], fit.peaks[rows] = gaussians, _peaks(freqs, gaussians, bumps)
     fit.r_squared[rows] = _squared_correlation(log_power, model)
     fit.error[rows] = np.abs(log_power - model).mean(axis=1)
-    fit.status[rows] = status
+    fit.reason[rows] = status
 
 
 def _start(log_power, steepness):

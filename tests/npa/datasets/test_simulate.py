@@ -14,7 +14,7 @@ UV = 1e-6
 @pytest.mark.parametrize("exponent", [0.5, 1.5, 2.5])
 def test_every_channel_has_the_stated_background(exponent, knee):
     _, truth = simulate_recording(duration=300, exponent=exponent, knee=knee, random_state=1)
-    freqs, power = psd(truth.background.get_data("eeg"), 256.0, fmin=1, fmax=45)
+    freqs, power = psd(truth.background.get_data("eeg"), 256.0, freq_range=(1, 45))
     model = -np.log10(knee + freqs**exponent)
     rest = np.log10(power) - model
     rest -= rest.mean(axis=1, keepdims=True)
@@ -26,7 +26,7 @@ def test_every_channel_has_the_stated_background(exponent, knee):
 
 def test_background_amplitude_is_that_of_the_median_channel():
     _, truth = simulate_recording(background_amplitude=12 * UV, exponent=1.5, random_state=2)
-    freqs, power = psd(truth.background.get_data("eeg"), 256.0, fmin=1, fmax=45)
+    freqs, power = psd(truth.background.get_data("eeg"), 256.0, freq_range=(1, 45))
     rms = np.sqrt(power.sum(axis=1) * (freqs[1] - freqs[0]))
     assert np.median(rms) == pytest.approx(12 * UV, abs=1.5 * UV)
 
@@ -35,7 +35,7 @@ def test_rhythms_are_where_and_as_strong_as_stated():
     settings = {"alpha_freq": 9.3, "alpha_amplitude": 20 * UV, "beta_freq": 22.0}
     raw, truth = simulate_recording(**settings, beta_amplitude=10 * UV, random_state=3)
     rhythms = truth.clean.get_data("eeg") - truth.background.get_data("eeg")
-    freqs, power = psd(rhythms, 256.0, fmin=1, fmax=45)
+    freqs, power = psd(rhythms, 256.0, freq_range=(1, 45))
     at = {name: power[raw.ch_names.index(name)] for name in ("Oz", "O1", "C3")}
     alpha, beta = freqs < 15, freqs > 16
     centre = np.average(freqs[alpha], weights=at["O1"][alpha])

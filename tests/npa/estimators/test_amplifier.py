@@ -140,7 +140,7 @@ def test_whitening_leaves_no_slope(exponent, alpha):
         )
         amplifier = NeuralPowerAmplifier(response="whitening").fit(raw)
         flat = amplifier.transform(truth.background).get_data()[0]
-        freqs, power = psd(flat, SFREQ, fmin=2, fmax=40)
+        freqs, power = psd(flat, SFREQ, freq_range=(2, 40))
         slopes.append(np.polyfit(np.log10(freqs), np.log10(power), 1)[0])
     assert np.median(np.abs(slopes)) < 0.05
 
@@ -236,7 +236,7 @@ def test_one_model_a_channel():
     np.testing.assert_allclose(exponents[:2], [0.8, 2.0], rtol=1e-3)
     assert exponents[2] == amplifier.spectrum_.exponent
     out = amplifier.transform(raw).get_data()
-    freqs, power = psd(out[:2], SFREQ, fmin=2, fmax=40)
+    freqs, power = psd(out[:2], SFREQ, freq_range=(2, 40))
     slopes = np.polyfit(np.log10(freqs), np.log10(power).T, 1)[0]
     np.testing.assert_allclose(slopes, 0, atol=0.05)
     alone = NeuralPowerAmplifier(lossless(), "whitening").fit(raw.copy().pick(["b"]))
@@ -368,7 +368,9 @@ def test_real_recording(data_dir):
     amplifier = NeuralPowerAmplifier().fit(raw)
     out = amplifier.transform(raw)
     assert amplifier.filters_.max_error_db < 0.05
-    freqs, power = psd(np.stack([raw.get_data(), out.get_data()]), raw.info["sfreq"], fmax=45)
+    freqs, power = psd(
+        np.stack([raw.get_data(), out.get_data()]), raw.info["sfreq"], freq_range=(0, 45)
+    )
     ratio = np.sqrt(power[1] / power[0])  # realised gain, channel by channel
     ideal = amplifier.filters_.filter.ideal(freqs)
     steady = freqs >= 2  # below, Welch's window smears the steep background

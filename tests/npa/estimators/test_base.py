@@ -59,7 +59,7 @@ class Power(SpectrumTransformer):
         self.feature_names_ = [f"{name}_power" for name in self.groups_]
 
     def _measure(self, signals):
-        return self._power(signals, fmax=45.0)[1].sum(axis=-1)
+        return self._power(signals, freq_range=(0, 45.0))[1].sum(axis=-1)
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ def test_what_cannot_be_combined_is_refused(raw):
         Power(psd="fft").fit(raw)
     with pytest.raises(TypeError, match="psd_kwargs must be None or a dict, got 'boxcar'"):
         Power(psd_kwargs="boxcar").fit(raw)
-    with pytest.raises(ValueError, match=r"psd_kwargs must not hold \['fmin'\]"):
-        Power(psd_kwargs={"fmin": 3}).fit(raw)
+    with pytest.raises(ValueError, match=r"psd_kwargs must not hold \['freq_range'\]"):
+        Power(psd_kwargs={"freq_range": (3, 40)}).fit(raw)
     meg = raw.copy().set_channel_types({"Oz": "mag"}, on_unit_change="ignore")
     assert Power().fit_transform(meg).shape == (1, 3)
     with pytest.raises(ValueError, match="picks must hold channels of one type.* got eeg, mag"):

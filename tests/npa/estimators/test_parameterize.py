@@ -79,7 +79,7 @@ def test_equals_fooof(raw, engine, rtol):
     fitter.set_params(engine=engine)
     table = fitter.set_output(transform="pandas").fit_transform(raw)
     data = raw.get_data()
-    freqs, power = psd(data, SFREQ, method="multitaper", bandwidth=1.0, fmin=2, fmax=40)
+    freqs, power = psd(data, SFREQ, method="multitaper", bandwidth=1.0, freq_range=(2, 40))
     for name, spectrum in zip(raw.ch_names, power, strict=True):
         oracle = FOOOF(verbose=False, **settings)
         oracle.fit(freqs, spectrum)
@@ -125,7 +125,7 @@ def test_spectrum_is_the_fit_of_the_average(raw):
     epochs = mne.make_fixed_length_epochs(raw, 10.0, preload=True)
     epochs.info["bads"] = ["O1"]
     fit = FOOOFFitter().fit(epochs).spectrum_
-    freqs, power = psd(epochs.get_data(["Oz", "O2", "Cz"]), SFREQ, fmin=1, fmax=45)
+    freqs, power = psd(epochs.get_data(["Oz", "O2", "Cz"]), SFREQ, freq_range=(1, 45))
     np.testing.assert_allclose(fit.freqs, freqs)
     np.testing.assert_allclose(fit.power, power.mean(axis=(0, 1)), rtol=1e-9)
 

@@ -216,7 +216,7 @@ def test_flat_is_seen_across_blocks(monkeypatch):
     raw = make_raw()
     raw[0] = 1e-5
     raw[1] = np.repeat([0.0, 1e-5], 500)  # a step between blocks, none within
-    monkeypatch.setattr("npa.recordings.signals.BLOCK", 3 * 250)
+    monkeypatch.setattr("npa.recordings.signals.BLOCK_SAMPLES", 3 * 250)
     for lazy in (False, True):
         assert read_signals(raw, lazy=lazy).flat.tolist() == [[True, False, False]]
 

@@ -3,11 +3,11 @@ import pytest
 from mne.time_frequency import psd_array_multitaper, psd_array_welch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npa.spectral import psd, psd_of_runs
+from npa.spectral import psd, psd_of_spans
 
 METHODS = ["welch", "multitaper", "periodogram"]
 SFREQ = 128.0  # Hz
-RUNS = [(0, 600), (700, 2600)]
+SPANS = [(0, 600), (700, 2600)]
 
 
 def noise(*shape, seed=0):
@@ -85,7 +85,7 @@ def test_hann_windows_leave_a_steep_slope_unbiased():
     x = np.fft.irfft(amplitude)
     slopes = {}
     for window in ("hann", "hamming"):
-        f, power = psd(x, 256.0, fmin=1, fmax=45, window=window)
+        f, power = psd(x, 256.0, freq_range=(1, 45), window=window)
         slopes[window] = np.polyfit(np.log10(f), np.log10(power), 1)[0]
     assert_allclose(slopes["hann"], -2.5, atol=0.02)
     assert slopes["hamming"] > -2.45  # it leaks
@@ -95,10 +95,10 @@ def test_hann_windows_leave_a_steep_slope_unbiased():
 def test_frequency_limits_only_select(method):
     x = noise(2, 1024)
     freqs, power = psd(x, SFREQ, method=method)
-    some, cut = psd(x, SFREQ, method=method, fmin=2, fmax=40)
+    some, cut = psd(x, SFREQ, method=method, freq_range=(2, 40))
     assert (some[0], some[-1]) == (2, 40)
     assert_array_equal(cut, power[:, (freqs >= 2) & (freqs <= 40)])
-    assert_array_equal(psd(x, SFREQ, method=method, fmin=None, fmax=None)[1], power)
+    assert_array_equal(psd(x, SFREQ, method=method, freq_range=None)[1], power)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -119,7 +119,7 @@ def test_shapes_dtypes_and_detrending(method):
 def test_many_rows_equal_each_alone(monkeypatch):
     x = noise(7, 1000)
     alone = np.array([psd(row, SFREQ)[1] for row in x])
-    monkeypatch.setattr("npa.spectral.density._NEAR", 3000)
+    monkeypatch.setattr("npa.spectral.density.CACHE_SAMPLES", 3000)
     assert_allclose(psd(x, SFREQ)[1], alone, rtol=1e-12)
 
 
@@ -162,11 +162,13 @@ def test_multitaper_segments_are_mnes_averaged(adaptive):
     assert_array_equal(psd(x, SFREQ, n_per_seg=9999, **options)[1], whole)
 
 
-def test_multitaper_runs_weigh_by_their_segments():
+def test_multitaper_spans_are_weighted_by_their_segments():
     x = noise(1, 1, 4000)
     options = {"method": "multitaper", "n_per_seg": 500}
-    first, second = (psd(x[..., start:stop], SFREQ, **options)[1] for start, stop in RUNS)
-    assert_allclose(psd_of_runs(x, RUNS, SFREQ, **options)[1], (first + 3 * second) / 4, rtol=1e-12)
+    first, second = (psd(x[..., start:stop], SFREQ, **options)[1] for start, stop in SPANS)
+    assert_allclose(
+        psd_of_spans(x, SPANS, SFREQ, **options)[1], (first + 3 * second) / 4, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,9 +182,13 @@ def test_multitaper_runs_weigh_by_their_segments():
             r"does not take \['window'\]; it takes \['bandwidth'.*'one_sided'\]",
         ),
         ({"method": "multitaper", "bandwidth": 0.1}, ValueError, "bandwidth must be"),
-        ({"fmin": 70}, ValueError, "no frequency lies within fmin=70 and fmax=inf"),
-        ({"fmin": 20, "fmax": 10}, ValueError, "fmax must be a number >= 20, got 10"),
-        ({"fmin": -1}, ValueError, "fmin"),
+        (
+            {"freq_range": (70, 80)},
+            ValueError,
+            r"no frequency lies within freq_range=\(70, 80\) Hz",
+        ),
+        ({"freq_range": (20, 10)}, ValueError, r"freq_range must .*, got \(20, 10\)"),
+        ({"freq_range": (-1, 10)}, ValueError, r"freq_range\[0\] must be a number >= 0"),
         ({"n_per_seg": 64, "n_overlap": 64}, ValueError, "n_overlap must be"),
         ({"n_per_seg": 64, "n_fft": 32}, ValueError, "n_fft must be"),
         ({"n_per_seg": 1.5}, TypeError, "n_per_seg must be a whole number"),
@@ -206,41 +212,43 @@ def test_bad_signals_are_named():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n_times", [301, 3000])
-def test_one_run_is_all_of_it(method, n_times):
+def test_one_span_of_all_samples_is_psd(method, n_times):
     x = noise(2, 3, n_times)
-    freqs, power = psd(x, SFREQ, method=method, fmin=1, fmax=45)
-    run_freqs, run_power = psd_of_runs(x, [(0, n_times)], SFREQ, method=method, fmin=1, fmax=45)
-    assert_array_equal(run_freqs, freqs)
-    assert_array_equal(run_power, power)
+    freqs, power = psd(x, SFREQ, method=method, freq_range=(1, 45))
+    span_freqs, span_power = psd_of_spans(
+        x, [(0, n_times)], SFREQ, method=method, freq_range=(1, 45)
+    )
+    assert_array_equal(span_freqs, freqs)
+    assert_array_equal(span_power, power)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_runs_ignore_what_lies_between(method):
+def test_samples_between_spans_are_ignored(method):
     x = noise(1, 2, 4000)
-    runs = [(0, 1500), (1600, 3900)]
-    _, power = psd_of_runs(x, runs, SFREQ, method=method)
+    spans = [(0, 1500), (1600, 3900)]
+    _, power = psd_of_spans(x, spans, SFREQ, method=method)
     dirty = x.copy()
     dirty[..., 1500:1600] = dirty[..., 3900:] = np.nan
-    assert_array_equal(psd_of_runs(dirty, runs, SFREQ, method=method)[1], power)
-    # A step between the runs would leak everywhere if a window crossed it.
+    assert_array_equal(psd_of_spans(dirty, spans, SFREQ, method=method)[1], power)
+    # A step between the spans would leak everywhere if a window crossed it.
     stepped = x.copy()
     stepped[..., 1550:] += 1e4
     assert_allclose(
-        psd_of_runs(stepped, runs, SFREQ, method=method)[1], power, rtol=1e-6, atol=1e-12
+        psd_of_spans(stepped, spans, SFREQ, method=method)[1], power, rtol=1e-6, atol=1e-12
     )
 
 
-def test_welch_runs_weigh_by_their_windows():
+def test_welch_spans_are_weighted_by_their_windows():
     x = noise(1, 1, 4000)
-    runs = [(0, 512), (512, 512 + 4 * 256 + 512)]  # 1 and 5 windows of 512, half overlapping
-    first, second = (psd(x[..., start:stop], SFREQ)[1] for start, stop in runs)
-    assert_allclose(psd_of_runs(x, runs, SFREQ)[1], (first + 5 * second) / 6, rtol=1e-12)
+    spans = [(0, 512), (512, 512 + 4 * 256 + 512)]  # 1 and 5 windows of 512, half overlapping
+    first, second = (psd(x[..., start:stop], SFREQ)[1] for start, stop in spans)
+    assert_allclose(psd_of_spans(x, spans, SFREQ)[1], (first + 5 * second) / 6, rtol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["multitaper", "periodogram"])
-def test_other_methods_cut_runs_into_equal_pieces(method):
+def test_other_methods_cut_spans_into_equal_pieces(method):
     x = noise(2, 2, 4000)
-    freqs, power = psd_of_runs(x, [(0, 600), (700, 2600)], SFREQ, method=method)
+    freqs, power = psd_of_spans(x, [(0, 600), (700, 2600)], SFREQ, method=method)
     starts = (0, 700, 1300, 1900)
     pieces = [psd(x[..., start : start + 600], SFREQ, method=method)[1] for start in starts]
     assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
@@ -263,50 +271,50 @@ class OnDisk:
 @pytest.mark.parametrize(
     ("method", "kwargs"), [("welch", {}), ("multitaper", {"n_per_seg": 512}), ("periodogram", {})]
 )
-def test_runs_are_read_in_blocks(monkeypatch, method, kwargs):
+def test_spans_are_read_in_blocks(monkeypatch, method, kwargs):
     x = noise(1, 2, 6000)
-    runs = [(0, 600), (700, 5900)]
-    expected = psd_of_runs(x, runs, SFREQ, method=method, **kwargs)[1]
-    monkeypatch.setattr("npa.spectral.density.BLOCK", 2 * 1300)
+    spans = [(0, 600), (700, 5900)]
+    expected = psd_of_spans(x, spans, SFREQ, method=method, **kwargs)[1]
+    monkeypatch.setattr("npa.spectral.density.BLOCK_SAMPLES", 2 * 1300)
     on_disk = OnDisk(x)
     assert_allclose(
-        psd_of_runs(on_disk, runs, SFREQ, method=method, **kwargs)[1], expected, rtol=1e-12
+        psd_of_spans(on_disk, spans, SFREQ, method=method, **kwargs)[1], expected, rtol=1e-12
     )
     assert on_disk.longest <= 1300
 
 
 def test_pieces_last_at_most_five_minutes():
     x = noise(1, 1, 1300)
-    freqs, power = psd_of_runs(x, [(0, 1300)], 2.0, method="periodogram")
+    freqs, power = psd_of_spans(x, [(0, 1300)], 2.0, method="periodogram")
     pieces = [psd(x[..., start : start + 600], 2.0, method="periodogram")[1] for start in (0, 600)]
     assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
     assert_allclose(freqs[1], 1 / 300)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_short_runs_are_left_out_unless_all_are_short(method):
+def test_short_spans_are_left_out_unless_all_are_short(method):
     x = noise(1, 1, 4000)
-    long_only = psd_of_runs(x, [(900, 2000)], SFREQ, method=method)[1]
-    both = psd_of_runs(x, [(0, 511), (900, 2000)], SFREQ, method=method)[1]
+    long_only = psd_of_spans(x, [(900, 2000)], SFREQ, method=method)[1]
+    both = psd_of_spans(x, [(0, 511), (900, 2000)], SFREQ, method=method)[1]
     assert_array_equal(both, long_only)
-    freqs, power = psd_of_runs(x, [(0, 100), (900, 1300)], SFREQ, method=method)
+    freqs, power = psd_of_spans(x, [(0, 100), (900, 1300)], SFREQ, method=method)
     assert_array_equal(power, psd(x[..., 900:1300], SFREQ, method=method)[1])
     assert_allclose(freqs[1], SFREQ / 400, rtol=1e-14)
 
 
-def test_given_window_decides_which_runs_are_short():
+def test_given_window_decides_which_spans_are_short():
     x = noise(1, 1, 4000)
-    runs = [(0, 511), (900, 2000)]
-    short = psd_of_runs(x, runs, SFREQ, n_per_seg=128)[1]
-    assert not np.allclose(short, psd_of_runs(x, runs[1:], SFREQ, n_per_seg=128)[1])
+    spans = [(0, 511), (900, 2000)]
+    short = psd_of_spans(x, spans, SFREQ, n_per_seg=128)[1]
+    assert not np.allclose(short, psd_of_spans(x, spans[1:], SFREQ, n_per_seg=128)[1])
 
 
-@pytest.mark.parametrize("runs", [[], [(5, 5)], [(-1, 5)], [(0, 4001)]])
-def test_bad_runs_are_named(runs):
-    with pytest.raises(ValueError, match="runs must be at least one"):
-        psd_of_runs(noise(1, 1, 4000), runs, SFREQ)
+@pytest.mark.parametrize("spans", [[], [(5, 5)], [(-1, 5)], [(0, 4001)]])
+def test_bad_spans_are_named(spans):
+    with pytest.raises(ValueError, match="spans must be at least one"):
+        psd_of_spans(noise(1, 1, 4000), spans, SFREQ)
 
 
-def test_runs_need_epochs_and_channels():
+def test_spans_need_epochs_and_channels():
     with pytest.raises(ValueError, match="n_epochs, n_channels, n_times"):
-        psd_of_runs(noise(4000), [(0, 4000)], SFREQ)
+        psd_of_spans(noise(4000), [(0, 4000)], SFREQ)

@@ -57,7 +57,7 @@ def test_whole_record_is_mnes(n_times, exponent):
 def test_a_long_record_up_to_fmax_is_mnes(exponent, typical, worst):
     x = noise(exponent, 4, 200_000)
     expected = mne_multitaper(x, 512.0, fmax=25.0)[:, 1:]
-    freqs, power = psd(x, 512.0, method="multitaper", fmax=25.0)
+    freqs, power = psd(x, 512.0, method="multitaper", freq_range=(0, 25))
     assert freqs[-1] <= 25.0 < freqs[-1] + freqs[1]
     ratio = power[:, 1:] / expected
     assert np.median(np.abs(ratio - 1)) < typical
@@ -69,6 +69,6 @@ def test_a_long_record_up_to_fmax_is_mnes(exponent, typical, worst):
 
 def test_segments_of_many_rows_are_averaged():
     x = noise(1.0, 300, 2_000)
-    power = tapered_power(x, 100.0, 500, fmax=20.0)
+    power = tapered_power(x, 100.0, 500, max_freq=20.0)
     expected = mne_multitaper(x.reshape(-1, 500), 100.0, fmax=20.0)
     assert_allclose(power[:, 1:], expected.reshape(300, 4, -1).mean(axis=1)[:, 1:], rtol=1e-9)

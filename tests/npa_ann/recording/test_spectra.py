@@ -39,7 +39,7 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
     def slopes(freqs, power):
         return power_law(freqs, power.sum(axis=1)).slope
 
-    _, found = stream_spectra(recorder, tokens, slopes, fmin=1 / 64, **PERIODOGRAM)
+    _, found = stream_spectra(recorder, tokens, slopes, freq_range=(1 / 64, 0.5), **PERIODOGRAM)
     embedding, *weights = recorder.model.get_weights()[:4]
     # Batches of the same size: in single precision others round otherwise.
     found_alone = activation_slopes(weights, tokens, embedding=embedding, batch_size=10)

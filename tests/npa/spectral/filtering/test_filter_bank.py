@@ -92,7 +92,7 @@ def test_bank_filters_any_shape_and_length(monkeypatch):
     bank = chebyshev_bank(1.0, 0.0, 256.0)
     x = np.random.default_rng(0).standard_normal((2, 3, 500))
     alone = bank.apply(x[1, 2])
-    monkeypatch.setattr("npa.spectral.filtering.filter_bank.BLOCK", 1000)
+    monkeypatch.setattr("npa.spectral.filtering.filter_bank.BLOCK_SAMPLES", 1000)
     filtered = bank.apply(x)
     assert filtered.shape == x.shape
     assert_array_equal(filtered[1, 2], alone)

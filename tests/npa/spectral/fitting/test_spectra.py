@@ -51,7 +51,7 @@ def test_equals_fooof(reference, fits, mode, kind):
     rows, fit = reference["kind"] == kind, fits[mode]
     theirs = {name: reference[f"{mode}_{name}"][rows] for name in ("background", "r_squared")}
     failed = np.isnan(theirs["r_squared"])
-    np.testing.assert_array_equal(fit.status[rows] != "", failed)
+    np.testing.assert_array_equal(fit.reason[rows] != "", failed)
     n_peaks = np.isfinite(reference[f"{mode}_peaks"][rows][..., 0]).sum(axis=1)
     np.testing.assert_array_equal(fit.n_peaks[rows], n_peaks)
     offset, *knee, exponent = theirs["background"].T[..., np.newaxis]
@@ -122,7 +122,7 @@ def test_height_is_that_of_the_model_over_the_background():
 def test_flat_spectrum():
     for mode in ("fixed", "knee"):
         fit = fit_spectra(FREQS, np.ones((1, len(FREQS))), aperiodic_mode=mode)
-        assert fit.status.tolist() == [""]
+        assert fit.reason.tolist() == [""]
         np.testing.assert_allclose(fit.model, 0, rtol=0, atol=1e-9)
 
 
@@ -131,7 +131,7 @@ def test_a_bad_spectrum_fails_alone(value):
     power = noisy(5)
     power[2, 7] = value
     fit, alone = fit_spectra(FREQS, power), fit_spectra(FREQS, noisy(5)[[0, 1, 3, 4]])
-    assert fit.status.tolist() == ["", "", "power is zero or not finite", "", ""]
+    assert fit.reason.tolist() == ["", "", "power is zero or not finite", "", ""]
     for name in ("offset", "knee", "exponent", "peaks", "gaussians", "r_squared", "error"):
         values = getattr(fit, name)
         assert np.isnan(values[2]).all()
@@ -144,7 +144,7 @@ def test_too_few_points_on_the_background(mode):
     power = model()
     power[0, 30] = 1e-16
     fit = fit_spectra(FREQS, power, aperiodic_mode=mode)
-    assert fit.status.tolist() == ["too few points lie on the background"]
+    assert fit.reason.tolist() == ["too few points lie on the background"]
     assert np.isnan([fit.offset, fit.exponent, fit.knee, fit.r_squared, fit.error]).all()
 
 
@@ -167,7 +167,7 @@ def test_range_leaves_out_what_is_outside():
     np.testing.assert_array_equal(wide.peaks, narrow.peaks)
     with_zero = fit_spectra(np.r_[0.0, 0.5, FREQS], np.c_[[np.nan] * 2, power[:, :1], power])
     assert with_zero.freqs[0] == 0.5
-    assert (with_zero.status == "").all()
+    assert (with_zero.reason == "").all()
 
 
 def test_limits_are_kept():
