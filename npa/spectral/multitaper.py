@@ -70,14 +70,13 @@ def tapered_power(
     ((1, 1001), True)
     """
     n_segments = x.shape[1] // n_per_seg
-    n_freqs = (
-        int(min(max_freq * n_per_seg / sfreq + 1e-6, n_per_seg // 2)) + 1
-    )  # allow for rounding
+    max_bin = min(max_freq * n_per_seg / sfreq + 1e-6, n_per_seg // 2)  # allow for rounding
+    n_freqs = int(max_bin) + 1
     n_points = fft.next_fast_len(2 * (n_freqs + max(n_freqs // 2, MIN_GUARD_BINS)), real=True)
     n_points = n_per_seg if n_points > n_per_seg // 2 else n_points
     tapers, weights = slepian_tapers(n_per_seg, half_bandwidth, low_bias, n_points)
     tapers = np.sqrt(weights)[:, np.newaxis] * tapers
-    scale = np.full(n_freqs, 2 / (sfreq * n_segments * weights.sum()))
+    scale: FloatArray = np.full(n_freqs, 2 / (sfreq * n_segments * weights.sum()))
     scale[0] /= 2
     if 2 * (n_freqs - 1) == n_per_seg:  # 0 Hz and Nyquist have no negative counterpart
         scale[-1] /= 2
@@ -97,7 +96,7 @@ def tapered_power(
             parts = parts.view(np.float64)
             squares = np.einsum("rstf,rstf->rf", parts, parts)
             power[rows] += squares[:, ::2] + squares[:, 1::2]
-    return np.multiply(power, scale)
+    return power * scale
 
 
 @lru_cache(maxsize=1)
