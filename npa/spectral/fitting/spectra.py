@@ -1,11 +1,10 @@
 """The model of `npa.spectral.model`, fitted to many power spectra at once."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from npa.checks import check_number, check_option, check_range
+from npa.checks import check_bytes, check_number, check_option, check_range
 from npa.spectral.fitting.levenberg_marquardt import solve_free
 from npa.spectral.fitting.peaks import find_peaks, fit_peaks, peak_sum
 from npa.spectral.model import aperiodic
@@ -20,7 +19,6 @@ _ASTRAY = "the peaks' fit did not converge"
 _PERCENTILE = 0.025  # of the flattened spectrum: what lies no higher is background
 _SOON = 80  # evaluations, of which an accepted step takes four
 _COPIES = 16  # of the spectra that are held at the same time
-_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +169,7 @@ def fit_spectra(
         "threshold": check_number("peak_threshold", peak_threshold, low=0),
     }
     knee = check_option("aperiodic_mode", aperiodic_mode, ("fixed", "knee")) == "knee"
-    memory = _bytes(max_memory)
+    memory = check_bytes("max_memory", max_memory)
     freqs, power = _checked(freqs, power, freq_range)
     fit = _empty(freqs, len(power), settings["max_n_peaks"])
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
@@ -179,7 +177,7 @@ def fit_spectra(
     rows = np.flatnonzero(good)
     n_params = 3 * settings["max_n_peaks"]
     size = 8 * (_COPIES * len(freqs) + 6 * n_params * (n_params + 1))
-    step = max(int(memory // size), 1)
+    step = int(np.clip(memory // size, 1, max(len(rows), 1)))
     for first in range(0, len(rows), step):
         chunk = rows[first : first + step]
         _fit_chunk(fit, chunk, np.log10(power[chunk]), knee, settings)
@@ -211,16 +209,6 @@ def _checked(freqs, power, freq_range):
             f"freq_range={freq_range!r}, got {keep.sum()}."
         )
     return freqs[keep], power[:, keep].astype(float, copy=False)
-
-
-def _bytes(size):
-    """Read a number of bytes."""
-    if isinstance(size, str):
-        match = re.fullmatch(r"\s*([0-9.]+)\s*([kMG]B)\s*", size)
-        if not match:
-            raise ValueError(f"max_memory must be like '512MB' or '2GB', got {size!r}.")
-        size = float(match[1]) * _UNITS[match[2]]
-    return check_number("max_memory", size, above=0)
 
 
 def _empty(freqs, n_spectra, max_n_peaks):

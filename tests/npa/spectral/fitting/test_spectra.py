@@ -224,7 +224,7 @@ def test_input_stays_and_order_does_not_matter():
         ({"max_n_peaks": 1.5}, TypeError, "max_n_peaks must be a whole number"),
         ({"min_peak_height": -1}, ValueError, "min_peak_height must be a number >= 0"),
         ({"peak_threshold": np.nan}, ValueError, "peak_threshold must be a number >= 0"),
-        ({"max_memory": "much"}, ValueError, "max_memory must be like '512MB' or '2GB'"),
+        ({"max_memory": "much"}, ValueError, "max_memory must be like '500MB' or '2GB'"),
         ({"max_memory": 0}, ValueError, "max_memory must be a number > 0"),
     ],
 )
