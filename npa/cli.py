@@ -192,7 +192,7 @@ def _summary(report, source):
         f"{raw.times[-1]:.0f} s"
     )
     yield f"Blinks      {blink_sentence(report.blinks)}"
-    yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r2:.3f}"
+    yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r_squared:.3f}"
     peaks = ", ".join(f"{cf:.1f} Hz" for cf, _, _ in spectrum.peaks) or "none"
     yield f"Peaks       {peaks}"
 

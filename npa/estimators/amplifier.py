@@ -64,9 +64,9 @@ class NeuralPowerAmplifier(SignalTransformer):
     spectrum_ : SpectrumReport
         The fit of the average spectrum.
     filters_ : FilterReport | dict of FilterReport | None
-        The filter, with its ideal and realised gain, ``r2``, ``max_error_db``, ``plot()`` and
-        ``to_frame()``; one a channel name where ``per_channel``. None, or left out, where no
-        model could be fitted.
+        The filter, with its ideal and realised gain, ``r_squared``, ``max_error_db``, ``plot()``
+        and ``to_frame()``; one per channel name where ``per_channel``. None, or left out, where
+        no model could be fitted.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class NeuralPowerAmplifier(SignalTransformer):
     >>> amplifier = NeuralPowerAmplifier(response="whitening", sfreq=256.0).fit(noise)
     >>> amplifier.transform(noise).shape
     (1, 2, 25600)
-    >>> bool(amplifier.filters_.r2 > 0.999)
+    >>> bool(amplifier.filters_.r_squared > 0.999)
     True
     """
 
@@ -188,7 +188,7 @@ class NeuralPowerAmplifier(SignalTransformer):
         """Make a filter of every fitted spectrum, and warn once of what could not be used."""
         filters, problems, n_clipped = {}, {}, 0
         for name, spectrum in spectra.items():
-            problem = spectrum.problem
+            problem = spectrum.reason
             if not problem and spectrum.exponent <= 0:
                 problem = f"the background does not fall (exponent {spectrum.exponent:.2g})"
             if problem:

@@ -163,7 +163,7 @@ class BlinkICARemover(SignalTransformer):
                 len(self.blinks_.blink_times),
                 self.blinks_.channel,
                 self.blinks_.component,
-                np.nanmax(self.blinks_.r2),
+                np.nanmax(self.blinks_.r_squared),
             )
         else:
             logger.info("BlinkICARemover: nothing removed, for %s.", self.blinks_.reason)
@@ -312,7 +312,7 @@ class BlinkICARemover(SignalTransformer):
         source, before = runs.reduce(signals.data, *band, channels=used, weights=both)
         topography = np.full(len(pattern), np.nan)
         topography[used] = pattern[used] * np.median(source[blinks[row]])
-        report = replace(report, r2=r2)
+        report = replace(report, r_squared=r2)
         reason = self._doubt(r2[row, component], topography, eyes.frontal)
         if reason:
             return nothing, nothing, replace(report, reason=reason)

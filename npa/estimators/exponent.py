@@ -37,8 +37,8 @@ class PSDExponent(SpectrumTransformer):
     Attributes
     ----------
     slopes_ : SlopeReport
-        Slope, intercept, standard error and r2 of every epoch that was fitted, with ``plot()``
-        and ``to_frame()``.
+        Slope, intercept, standard error and r_squared of every epoch of the fit, with
+        ``plot()`` and ``to_frame()``.
     feature_names_ : list of str
         Names of the columns.
     groups_ : dict

@@ -175,8 +175,8 @@ class FOOOFFitter(SpectrumTransformer):
         self._fit_groups(signals)
         self.spectrum_ = self.reports(signals)[0]
         self._warn_flat_channels(signals)
-        if self.spectrum_.problem not in ("", _LEFT_OUT):
-            warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.problem}.")
+        if self.spectrum_.reason not in ("", _LEFT_OUT):
+            warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks)
         self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
 
@@ -224,7 +224,7 @@ def _fit_spectra(freqs, power, settings, engine, n_jobs=None):
     rows = [row for row, problem in enumerate(problems) if not problem]
     mode = settings["aperiodic_mode"]
     fits = [
-        SpectrumReport(freqs, spectrum, mode, problem=problem)
+        SpectrumReport(freqs, spectrum, mode, reason=problem)
         for spectrum, problem in zip(power, problems, strict=True)
     ]
     fit_chunk, n_chunks = _ENGINES[engine]
@@ -251,9 +251,9 @@ def _fit_at_once(freqs, power, settings):
             exponent=float(fit.exponent[row]),
             peaks=fit.peaks[row, : fit.n_peaks[row]].copy(),
             gaussians=fit.gaussians[row, : fit.n_peaks[row]].copy(),
-            r2=float(fit.r_squared[row]),
+            r_squared=float(fit.r_squared[row]),
             error=float(fit.error[row]),
-            problem=fit.reason[row],
+            reason=fit.reason[row],
         )
         for row, spectrum in enumerate(power)
     ]
@@ -280,7 +280,7 @@ def _fit_one(model, FitError, freqs, spectrum):
             model.fit(freqs, spectrum)
     except (FitError, ValueError) as error:
         problem = str(error).rstrip(".")
-        return SpectrumReport(freqs, spectrum, model.aperiodic_mode, problem=problem)
+        return SpectrumReport(freqs, spectrum, model.aperiodic_mode, reason=problem)
     offset, *knee, exponent = model.aperiodic_params_
     return SpectrumReport(
         freqs,
@@ -291,7 +291,7 @@ def _fit_one(model, FitError, freqs, spectrum):
         exponent=float(exponent),
         peaks=model.peak_params_.copy(),
         gaussians=model.gaussian_params_.copy(),
-        r2=float(model.r_squared_),
+        r_squared=float(model.r_squared_),
         error=float(model.error_),
     )
 
@@ -320,7 +320,7 @@ def _problem(spectrum):
 
 def _warn_problems(fits):
     """Warn once of all fits that failed, with their reasons."""
-    reasons = Counter(fit.problem for fit in fits if fit.problem not in ("", _LEFT_OUT))
+    reasons = Counter(fit.reason for fit in fits if fit.reason not in ("", _LEFT_OUT))
     if reasons:
         listed = "; ".join(f"{reason} ({count} x)" for reason, count in reasons.most_common())
         warn(f"FOOOFFitter could not fit {reasons.total()} of {len(fits)} spectra: {listed}.")
@@ -338,4 +338,4 @@ def _values(fit, max_n_peaks):
     knee = [fit.knee] if fit.aperiodic_mode == "knee" else []
     peaks = np.full((max_n_peaks, 3), np.nan)
     peaks[: len(fit.peaks)] = fit.peaks
-    return [fit.offset, *knee, fit.exponent, fit.r2, fit.error, *peaks.ravel()]
+    return [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error, *peaks.ravel()]

@@ -24,7 +24,7 @@ class BlinkReport:
         Their measurement info.
     reason : str
         Why there is none; empty where there is.
-    r2 : array, shape (n_eog, n_components)
+    r_squared : array, shape (n_eog, n_components)
         Squared correlation of each EOG channel with each component around its blinks; NaN for an
         EOG channel without blinks, no columns where no ICA was needed.
     channel : str
@@ -52,7 +52,7 @@ class BlinkReport:
     ch_names: tuple
     info: Info
     reason: str = ""
-    r2: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    r_squared: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     channel: str = ""
     component: int = -1
     blink_times: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -75,14 +75,16 @@ class BlinkReport:
         import pandas as pd
 
         n_eog = len(self.eog_names)
-        r2 = self.r2 if self.r2.size else np.full((n_eog, 1), np.nan)
-        n_components = r2.shape[1]
+        r_squared = self.r_squared if self.r_squared.size else np.full((n_eog, 1), np.nan)
+        n_components = r_squared.shape[1]
         table = pd.DataFrame(
             {
                 "channel": np.repeat(np.asarray(self.eog_names, dtype=object), n_components),
                 "n_blinks": np.repeat(np.asarray(self.n_blinks, dtype=int), n_components),
-                "component": np.tile(np.arange(n_components) if self.r2.size else [-1], n_eog),
-                "r2": r2.ravel(),
+                "component": np.tile(
+                    np.arange(n_components) if self.r_squared.size else [-1], n_eog
+                ),
+                "r2": r_squared.ravel(),
             }
         )
         chosen = (table["channel"] == self.channel) & (table["component"] == self.component)

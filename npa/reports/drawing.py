@@ -200,17 +200,17 @@ def draw_spectrum(report, ax=None):
     ['power', 'model', 'background']
     """
     ax = _axes(ax)
-    if report.problem:
-        ax.set_title(f"Not fitted: {report.problem}", fontsize="medium")
+    if report.reason:
+        ax.set_title(f"Not fitted: {report.reason}", fontsize="medium")
     if not (report.power > 0).any():
         return ax.figure
     ax.loglog(report.freqs, report.power, color="0.6", lw=2, label="power")
     ax.set(xlabel="Frequency (Hz)", ylabel="Power (V²/Hz)")
-    if not report.problem:
+    if not report.reason:
         ax.loglog(report.freqs, 10**report.model, color="C3", label="model")
         ax.loglog(report.freqs, 10**report.aperiodic, "--", color="C0", label="background")
         knee = f", k = {report.knee:.3g}" if report.aperiodic_mode == "knee" else ""
-        chi = f"$\\chi$ = {report.exponent:.2f}{knee}, $r^2$ = {report.r2:.3f}"
+        chi = f"$\\chi$ = {report.exponent:.2f}{knee}, $r^2$ = {report.r_squared:.3f}"
         centres = [f"{cf:.1f}" for cf in report.peaks[:, 0]]
         peaks = f"peaks at {', '.join(centres)} Hz" if centres else "no peaks"
         ax.set_title(f"{chi}\n{peaks}", fontsize="medium")
@@ -249,7 +249,7 @@ def draw_filter(report):
             report.ideal - report.ideal_background,
             report.realised - report.realised_background,
         ),
-        (f"both: $r^2$ = {report.r2:.4f}", report.ideal, report.realised),
+        (f"both: $r^2$ = {report.r_squared:.4f}", report.ideal, report.realised),
     )
     for ax, (title, ideal, realised) in zip(axes, panels, strict=True):
         ax.plot(report.freqs, realised, color="C0", lw=2.5, alpha=0.6, label="realised")

@@ -50,7 +50,7 @@ class FilterReport:
         return self.filter.without_peaks().gain(self.freqs)
 
     @property
-    def r2(self):
+    def r_squared(self):
         """Share of the ideal gain's variance over 0..Nyquist that is realised, as in the paper.
 
         Where the ideal hardly varies (a large knee) it tells little; see ``max_error_db``.

@@ -26,7 +26,7 @@ class SlopeReport:
         log10 of the power (V^2/Hz) at 1 Hz.
     stderr : array, shape (n_epochs, n_names)
         Standard error of the slope.
-    r2 : array, shape (n_epochs, n_names)
+    r_squared : array, shape (n_epochs, n_names)
         Share of the variance of log10 power that the line explains.
     """
 
@@ -37,7 +37,7 @@ class SlopeReport:
     slope: np.ndarray
     intercept: np.ndarray
     stderr: np.ndarray
-    r2: np.ndarray
+    r_squared: np.ndarray
 
     def to_frame(self):
         """Return the lines as a table.
@@ -55,8 +55,9 @@ class SlopeReport:
             "epoch": np.repeat(np.arange(n_epochs), n_names),
             "name": np.tile(np.asarray(self.names, dtype=object), n_epochs),
         }
-        for value in ("slope", "intercept", "stderr", "r2"):
+        for value in ("slope", "intercept", "stderr"):
             columns[value] = getattr(self, value).ravel()
+        columns["r2"] = self.r_squared.ravel()
         return pd.DataFrame(columns)
 
     def plot(self, ax=None):

@@ -31,11 +31,11 @@ class SpectrumReport:
     gaussians : array, shape (n_peaks, 3)
         Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of the Gaussians
         whose sum is the model's peaks.
-    r2 : float
+    r_squared : float
         Squared correlation of the model with log10 power.
     error : float
         Mean absolute error of the model in log10 units.
-    problem : str
+    reason : str
         Why the fit failed; empty where it did not.
     """
 
@@ -47,9 +47,9 @@ class SpectrumReport:
     exponent: float = np.nan
     peaks: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
     gaussians: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
-    r2: float = np.nan
+    r_squared: float = np.nan
     error: float = np.nan
-    problem: str = ""
+    reason: str = ""
 
     @property
     def aperiodic(self):

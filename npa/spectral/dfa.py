@@ -22,13 +22,13 @@ class Scaling(NamedTuple):
     stderr : array, shape (...)
         Standard error of alpha from the scatter about the line. Scales share their samples, so
         that it is too small.
-    r2 : array, shape (...)
+    r_squared : array, shape (...)
         Share of the variance of log10 F that the line explains.
     """
 
     alpha: np.ndarray
     stderr: np.ndarray
-    r2: np.ndarray
+    r_squared: np.ndarray
 
     @property
     def slope(self):
@@ -145,7 +145,7 @@ def scaling_exponent(scales, squared):
     Returns
     -------
     fit : Scaling
-        Exponent alpha, its standard error and r2, NaN where F is not positive and finite;
+        Exponent alpha, its standard error and r_squared, NaN where F is not positive and finite;
         ``fit.slope`` is the slope beta of the power spectrum.
 
     Raises
@@ -175,7 +175,7 @@ def scaling_exponent(scales, squared):
         raise ValueError(f"scales must be at least 3 window lengths, got shape {scales.shape}.")
     # F against n is a power law like power against frequency: the same line serves.
     line = power_law(scales, squared)
-    return Scaling(line.slope / 2, line.stderr / 2, line.r2)
+    return Scaling(line.slope / 2, line.stderr / 2, line.r_squared)
 
 
 def _check_scales(scales, n_times, order):

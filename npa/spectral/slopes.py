@@ -23,14 +23,14 @@ class PowerLaw(NamedTuple):
         log10 of the power at 1 Hz.
     stderr : array, shape (...)
         Standard error of the slope.
-    r2 : array, shape (...)
+    r_squared : array, shape (...)
         Share of the variance of log10 power that the line explains.
     """
 
     slope: np.ndarray
     intercept: np.ndarray
     stderr: np.ndarray
-    r2: np.ndarray
+    r_squared: np.ndarray
 
 
 def power_law(freqs, power, regression="ols"):
@@ -49,7 +49,7 @@ def power_law(freqs, power, regression="ols"):
     Returns
     -------
     fit : PowerLaw
-        Slope, intercept, standard error and r2 of every spectrum, NaN where power is not
+        Slope, intercept, standard error and r_squared of every spectrum, NaN where power is not
         positive and finite everywhere, or where there are fewer than 3 frequencies.
 
     Raises
@@ -93,7 +93,7 @@ def power_law(freqs, power, regression="ols"):
             block = slice(start, start + step)
             good = (np.isfinite(rows[block]) & (rows[block] > 0)).all(axis=-1)
             y = np.log10(rows[block][good], dtype=float)
-            fits[:, start + np.flatnonzero(good)] = _with_r2(x, y, *line(x, y))
+            fits[:, start + np.flatnonzero(good)] = _with_r_squared(x, y, *line(x, y))
     return PowerLaw(*fits.reshape(4, *power.shape[:-1]))
 
 
@@ -139,12 +139,12 @@ def _theil_sen(x, y):
     return slope, intercept, (pairs[:, upper] - pairs[:, lower]) / 2
 
 
-def _with_r2(x, y, slope, intercept, stderr):
+def _with_r_squared(x, y, slope, intercept, stderr):
     """Add the share of variance explained, NaN for a spectrum that is one number."""
     rest = _squares(y - intercept[:, np.newaxis] - slope[:, np.newaxis] * x)
     total = _squares(y - y.mean(axis=-1, keepdims=True))
-    r2 = 1 - np.divide(rest, total, out=np.full_like(rest, np.nan), where=total > 0)
-    return slope, intercept, stderr, r2
+    r_squared = 1 - np.divide(rest, total, out=np.full_like(rest, np.nan), where=total > 0)
+    return slope, intercept, stderr, r_squared
 
 
 def _squares(values):

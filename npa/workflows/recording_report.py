@@ -225,7 +225,7 @@ def mean_spectra(recordings, fmax=70.0):
 
 def _no_background(spectrum):
     """Say why there is nothing to amplify."""
-    why = spectrum.problem or f"the exponent is {spectrum.exponent:.2g}, not above 0"
+    why = spectrum.reason or f"the exponent is {spectrum.exponent:.2g}, not above 0"
     return f"the mean spectrum of the recording has no 1/f background to take out: {why}."
 
 

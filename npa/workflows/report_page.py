@@ -108,7 +108,7 @@ def blink_sentence(blinks):
     """
     if not blinks.found:
         return f"none removed: {blinks.reason}"
-    r2 = blinks.r2[blinks.eog_names.index(blinks.channel), blinks.component]
+    r2 = blinks.r_squared[blinks.eog_names.index(blinks.channel), blinks.component]
     return (
         f"{len(blinks.blink_times)} found on {blinks.channel}, "
         f"removed with one component (r2 = {r2:.2f})"
@@ -198,7 +198,8 @@ def _add_filters(page, add_figure, report):
     )
     low, high = filters.band
     page.add_html(
-        f"<p>Ideal and realised gain agree with r2 = {filters.r2:.4f} from 0 Hz to Nyquist; the "
-        f"largest difference within {low:g}-{high:g} Hz is {filters.max_error_db:.3f} dB.</p>",
+        f"<p>Ideal and realised gain agree with r2 = {filters.r_squared:.4f} from 0 Hz to "
+        f"Nyquist; the largest difference within {low:g}-{high:g} Hz is "
+        f"{filters.max_error_db:.3f} dB.</p>",
         title="How well the filter was realised",
     )

@@ -165,8 +165,8 @@ def _cut(subject, recording, event_id, cut, sfreq, caught):
         trials=trials,
         failed=failed,
         r2={
-            "FOOOF": float(amplified.spectrum_.r2),
-            "filters": float("nan") if filters is None else float(filters.r2),
+            "FOOOF": float(amplified.spectrum_.r_squared),
+            "filters": float("nan") if filters is None else float(filters.r_squared),
         },
         n_dropped=len(dropped),
         blinks="removed" if remover.blinks_.found else f"not removed: {remover.blinks_.reason}",

@@ -71,8 +71,8 @@ def test_paper_design_is_as_good_as_published(exponent, r2):
     bank = made[5].filter.parts[0][1]
     frequencies = [stage.frequency for stage in bank.stages]
     np.testing.assert_allclose(frequencies, [16, 64, 128, 181.0, 215.3], rtol=0, atol=0.05)  # Hz
-    np.testing.assert_allclose(made[5].r2, r2, rtol=0, atol=0.002)
-    assert made[8].r2 - made[5].r2 < 0.005
+    np.testing.assert_allclose(made[5].r_squared, r2, rtol=0, atol=0.002)
+    assert made[8].r_squared - made[5].r_squared < 0.005
 
 
 def assert_gain(apply, ideal):
@@ -295,7 +295,7 @@ def test_logarithmic_response_needs_frequencies_above_1_hz():
     fitter = lossless(freq_range=(0.01, 0.9))
     with pytest.raises(ValueError, match='response="whitening"'):
         NeuralPowerAmplifier(fitter, sfreq=2.0).fit(slow)
-    assert NeuralPowerAmplifier(fitter, "whitening", sfreq=2.0).fit(slow).filters_.r2 > 0.99
+    assert NeuralPowerAmplifier(fitter, "whitening", sfreq=2.0).fit(slow).filters_.r_squared > 0.99
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_report(design):
     assert len(table) == 10_000
     missed = table["realised"] - table["ideal"]
     r2 = 1 - (missed**2).sum() / ((table["ideal"] - table["ideal"].mean()) ** 2).sum()
-    np.testing.assert_allclose(report.r2, r2, rtol=1e-12)
+    np.testing.assert_allclose(report.r_squared, r2, rtol=1e-12)
     band = table[table["freq"].between(1, 45) & (table["ideal"] >= 0.02)]
     errors = (20 * np.log10(band["realised"] / band["ideal"])).abs()
     np.testing.assert_allclose(report.max_error_db, errors.max(), rtol=1e-9)

@@ -180,7 +180,7 @@ def test_saccades_in_heog_do_not_pass_for_blinks():
     report = BlinkICARemover().fit(raw).blinks_
     heog = report.eog_names.index("HEOG")
     assert report.n_blinks[heog] >= 5
-    assert np.isnan(report.r2[heog]).all()
+    assert np.isnan(report.r_squared[heog]).all()
     assert report.channel == "VEOG"
     assert np.corrcoef(report.topography, truth.blink_topography)[0, 1] > 0.98
 
@@ -211,7 +211,7 @@ def test_min_r2_and_min_blinks_decide(simulated):
     strict = BlinkICARemover(min_r2=1.0).fit(raw).blinks_
     assert not strict.found
     assert "below min_r2 = 1" in strict.reason
-    assert np.nanmax(strict.r2) > 0.9
+    assert np.nanmax(strict.r_squared) > 0.9
 
 
 def test_a_common_signal_of_blink_shape_is_not_frontal():
@@ -373,7 +373,7 @@ def test_report_of_blinks(simulated):
     assert isinstance(table, pd.DataFrame)
     assert table.columns.tolist() == ["channel", "n_blinks", "component", "r2", "removed"]
     removed = table[table["removed"]]
-    assert removed["r2"].item() == table["r2"].max() == np.nanmax(report.r2)
+    assert removed["r2"].item() == table["r2"].max() == np.nanmax(report.r_squared)
     assert (removed["channel"].item(), removed["n_blinks"].item()) == ("VEOG", 12)
     figure = report.plot()
     before, after = figure.axes[1].lines[1:]

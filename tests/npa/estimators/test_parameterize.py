@@ -55,7 +55,7 @@ def test_exact_background_gives_exact_parameters(exponent, knee):
     fit = FOOOFFitter(aperiodic_mode="knee", sfreq=SFREQ, **LOSSLESS).fit(noise).spectrum_
     np.testing.assert_allclose(fit.exponent, exponent, rtol=1e-4)
     np.testing.assert_allclose(fit.knee, knee, rtol=1e-3, atol=1e-3)
-    assert fit.r2 > 0.999999
+    assert fit.r_squared > 0.999999
 
 
 def test_exact_peaks_are_found():
@@ -244,7 +244,9 @@ def test_report(raw):
     table = fit.to_frame()
     assert list(table) == ["freq", "power", "model", "aperiodic"]
     np.testing.assert_allclose(
-        np.corrcoef(*np.log10(table[["power", "model"]].T.to_numpy()))[0, 1] ** 2, fit.r2, rtol=1e-9
+        np.corrcoef(*np.log10(table[["power", "model"]].T.to_numpy()))[0, 1] ** 2,
+        fit.r_squared,
+        rtol=1e-9,
     )
     lines = {line.get_label(): line for line in fit.plot().axes[0].lines}
     for label, column in {"power": "power", "model": "model", "background": "aperiodic"}.items():

@@ -42,7 +42,7 @@ def test_known_slopes_are_recovered(slope):
     fit = scaling_exponent(*fluctuations(x, log_scales(4096, smallest=16)))
     np.testing.assert_allclose(fit.slope.mean(), slope, atol=0.08)  # beta
     np.testing.assert_allclose(fit.alpha, (1 - fit.slope) / 2, rtol=1e-12)
-    assert fit.r2.min() > 0.95
+    assert fit.r_squared.min() > 0.95
 
 
 def test_an_offset_changes_nothing_and_scale_only_the_height():

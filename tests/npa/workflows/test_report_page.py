@@ -49,7 +49,7 @@ def test_page_says_what_was_done(report, tmp_path):
         "min_blinks=5",
         "NeuralPowerAmplifier",
         "FOOOFFitter",
-        f"r2 = {report.filters.r2:.4f}",
+        f"r2 = {report.filters.r_squared:.4f}",
     ):
         assert part in text, part
     assert "LineNoiseRemover" not in text
@@ -111,7 +111,7 @@ def test_names_are_text_and_not_markup(report, tmp_path):
 
 def test_blink_sentence(report, quiet):
     n_blinks = len(report.blinks.blink_times)
-    r2 = report.blinks.r2[0, report.blinks.component]
+    r2 = report.blinks.r_squared[0, report.blinks.component]
     sentence = f"{n_blinks} found on VEOG, removed with one component (r2 = {r2:.2f})"
     assert blink_sentence(report.blinks) == sentence
     assert blink_sentence(quiet.blinks) == f"none removed: {quiet.blinks.reason}"
