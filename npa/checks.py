@@ -1,15 +1,56 @@
-"""Checks of what users pass in; each message names the argument, its value and what is allowed."""
+"""Validation of user input; each message names the argument, its value and what is allowed."""
 
 import re
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
-_BYTES = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+from npa.typing import AnyArray, BoolArray
+
+T = TypeVar("T")
+
+_UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
-def check_number(name, value, *, low=None, high=None, above=None, below=None, integer=False):
-    """Return ``value`` as a float (or int), or say which numbers are allowed.
+@overload
+def check_number(
+    name: str,
+    value: object,
+    *,
+    low: float | None = ...,
+    high: float | None = ...,
+    above: float | None = ...,
+    below: float | None = ...,
+    integer: Literal[True],
+) -> int: ...
+
+
+@overload
+def check_number(
+    name: str,
+    value: object,
+    *,
+    low: float | None = ...,
+    high: float | None = ...,
+    above: float | None = ...,
+    below: float | None = ...,
+    integer: Literal[False] = ...,
+) -> float: ...
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    integer: bool = False,
+) -> float:
+    """Return ``value`` as a built-in float or int.
 
     Parameters
     ----------
@@ -20,9 +61,9 @@ def check_number(name, value, *, low=None, high=None, above=None, below=None, in
     low, high : float | None
         Smallest and largest value allowed (inclusive).
     above, below : float | None
-        Bounds that the value must not reach (exclusive).
+        Exclusive bounds.
     integer : bool
-        Whether only whole numbers are allowed.
+        Whether ``value`` must be an integer.
 
     Returns
     -------
@@ -32,7 +73,7 @@ def check_number(name, value, *, low=None, high=None, above=None, below=None, in
     Raises
     ------
     TypeError
-        If ``value`` is no (whole) number.
+        If ``value`` is not a number, or not an integer where one is required.
     ValueError
         If ``value`` is not finite or outside the bounds.
 
@@ -41,24 +82,26 @@ def check_number(name, value, *, low=None, high=None, above=None, below=None, in
     >>> check_number("depth", 0.5, above=0, high=1)
     0.5
     """
-    kind, noun = (Integral, "a whole number") if integer else (Real, "a number")
+    kind: Any = Integral if integer else Real
+    noun = "whole number" if integer else "number"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
-        raise TypeError(f"{name} must be {noun}, got {value!r} ({type(value).__name__}).")
-    limits = [
-        (low, ">=", lambda bound: value >= bound),
-        (above, ">", lambda bound: value > bound),
-        (high, "<=", lambda bound: value <= bound),
-        (below, "<", lambda bound: value < bound),
-    ]
-    limits = [limit for limit in limits if limit[0] is not None]
-    if not np.isfinite(value) or not all(holds(bound) for bound, _, holds in limits):
-        allowed = " and ".join(f"{sign} {bound:g}" for bound, sign, _ in limits) or "finite"
-        raise ValueError(f"{name} must be {noun} {allowed}, got {value!r}.")
+        raise TypeError(f"{name} must be a {noun}, got {value!r} ({type(value).__name__}).")
+    bounds = ((">=", low), (">", above), ("<=", high), ("<", below))
+    allowed = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    inside = (
+        (low is None or value >= low)
+        and (above is None or value > above)
+        and (high is None or value <= high)
+        and (below is None or value < below)
+    )
+    if not (np.isfinite(value) and inside):
+        expected = f"a {noun} {allowed}" if allowed else f"a finite {noun}"
+        raise ValueError(f"{name} must be {expected}, got {value!r}.")
     return int(value) if integer else float(value)
 
 
-def check_option(name, value, allowed):
-    """Return ``value`` if it is one of ``allowed``, or raise a `ValueError` that lists them.
+def check_option(name: str, value: T, allowed: Iterable[object]) -> T:
+    """Return ``value`` if it is one of the allowed values.
 
     Parameters
     ----------
@@ -67,7 +110,7 @@ def check_option(name, value, allowed):
     value : object
         The value to check.
     allowed : iterable
-        The values allowed.
+        The allowed values.
 
     Returns
     -------
@@ -77,7 +120,7 @@ def check_option(name, value, allowed):
     Raises
     ------
     ValueError
-        If ``value`` is not among ``allowed``.
+        If ``value`` is not among ``allowed``; the message lists them.
 
     Examples
     --------
@@ -90,8 +133,10 @@ def check_option(name, value, allowed):
     return value
 
 
-def check_range(name, value, *, low=0.0, high=None):
-    """Return ``value`` as two rising floats, or say what a range must be.
+def check_range(
+    name: str, value: Any, *, low: float | None = 0.0, high: float | None = None
+) -> tuple[float, float]:
+    """Return ``value`` as two floats, the first below the second.
 
     Parameters
     ----------
@@ -100,11 +145,11 @@ def check_range(name, value, *, low=0.0, high=None):
     value : sequence of float, length 2
         Lower and upper end.
     low, high : float | None
-        Bounds (inclusive) within which the range must lie.
+        Smallest and largest value allowed for both ends (inclusive).
 
     Returns
     -------
-    ends : tuple of float
+    start, stop : float
         The two ends.
 
     Raises
@@ -112,7 +157,7 @@ def check_range(name, value, *, low=0.0, high=None):
     TypeError
         If ``value`` is not a pair of numbers.
     ValueError
-        If the ends do not rise, or leave the bounds.
+        If the first end is not below the second, or an end is outside the bounds.
 
     Examples
     --------
@@ -126,12 +171,12 @@ def check_range(name, value, *, low=0.0, high=None):
     start = check_number(f"{name}[0]", start, low=low, high=high)
     stop = check_number(f"{name}[1]", stop, low=low, high=high)
     if start >= stop:
-        raise ValueError(f"{name} must rise, got {value!r}.")
+        raise ValueError(f"{name} must be a pair (low, high) with low < high, got {value!r}.")
     return start, stop
 
 
-def check_finite(name, data, ch_names=None):
-    """Raise a `ValueError` that names the channels where ``data`` holds NaN or inf.
+def check_finite(name: str, data: AnyArray, ch_names: Sequence[str] | None = None) -> None:
+    """Raise an error that names the channels where ``data`` holds NaN or inf.
 
     Parameters
     ----------
@@ -139,8 +184,8 @@ def check_finite(name, data, ch_names=None):
         Name of the argument, for the message.
     data : array, shape (..., n_channels, n_times)
         The values to check.
-    ch_names : list of str | None
-        Names of the channels; indices where None.
+    ch_names : sequence of str | None
+        Names of the channels; None to name them by index.
 
     Raises
     ------
@@ -149,12 +194,15 @@ def check_finite(name, data, ch_names=None):
 
     Examples
     --------
-    >>> check_finite("X", np.zeros((2, 3, 4)))
+    >>> check_finite("X", np.array([[0.0, 1.0], [0.0, np.nan]]), ["Fz", "Oz"])
+    Traceback (most recent call last):
+    ValueError: X contains NaN or inf in channel(s) Oz; mark the channels as bad, or replace the
+    samples.
     """
     bad = ~finite_rows(data)
     if not bad.any():
         return
-    where = np.flatnonzero(bad.reshape(-1, bad.shape[-1]).any(axis=0))
+    where = np.flatnonzero(bad.reshape(-1, bad.shape[-1]).any(axis=0)).tolist()
     labels = [str(index) if ch_names is None else ch_names[index] for index in where]
     shown = ", ".join(labels[:5]) + (", ..." if len(labels) > 5 else "")
     advice = (
@@ -165,8 +213,8 @@ def check_finite(name, data, ch_names=None):
     raise ValueError(f"{name} contains NaN or inf in channel(s) {shown}; {advice}")
 
 
-def finite_rows(data):
-    """Tell which rows hold neither NaN nor inf.
+def finite_rows(data: AnyArray) -> BoolArray:
+    """Return which rows hold neither NaN nor inf.
 
     Parameters
     ----------
@@ -183,15 +231,15 @@ def finite_rows(data):
     >>> finite_rows(np.array([[0.0, 1.0], [0.0, np.nan]]))
     array([ True, False])
     """
-    # One sum a row is finite unless a sample is not, or the sum overflows: look closer then.
+    # A finite sum means finite samples; any other sum may have overflowed, so check each sample.
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(data.sum(axis=-1))
+        finite: BoolArray = np.isfinite(data.sum(axis=-1))
     if not finite.all():
         finite[~finite] = np.isfinite(data[~finite]).all(axis=-1)
     return finite
 
 
-def check_bytes(name, size):
+def check_bytes(name: str, size: str | float | None) -> float:
     """Return a size such as ``"2GB"`` in bytes.
 
     Parameters
@@ -199,7 +247,8 @@ def check_bytes(name, size):
     name : str
         Name of the argument, for the message.
     size : str | float | None
-        A number with kB, MB, GB or TB (powers of 1000), bytes, or None for no limit.
+        A number of bytes; a string of a number and kB, MB, GB or TB (powers of 1000); or None for
+        no limit.
 
     Returns
     -------
@@ -219,8 +268,8 @@ def check_bytes(name, size):
     if size is None:
         return np.inf
     if isinstance(size, str):
-        match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Z]*)\s*", size.upper())
-        if not match or match[2] not in _BYTES or match[1].count(".") > 1 or match[1] == ".":
+        match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([KMGT]?B|)\s*", size.upper())
+        if not match:
             raise ValueError(f"{name} must be like '500MB' or '2GB', got {size!r}.")
-        size = float(match[1]) * _BYTES[match[2]]
+        size = float(match[1]) * _UNITS[match[2]]
     return check_number(name, size, above=0)

@@ -270,7 +270,7 @@ def nan(raw):
         ({"event_id": ["face"]}, TypeError, "event_id must map labels"),
         ({"event_id": {"face": 11, "noise": "12"}}, TypeError, "event_id must give each label"),
         ({"event_id": {"face": 11, "noise": [11, 12]}}, ValueError, "one event to two labels"),
-        ({"tmin": 1.0, "tmax": 0.0}, ValueError, r"\(tmin, tmax\) must rise"),
+        ({"tmin": 1.0, "tmax": 0.0}, ValueError, r"\(tmin, tmax\) must be a pair .* low < high"),
         ({"detrend": 2}, ValueError, "detrend must be one of"),
         ({"preprocess": "npa"}, TypeError, "preprocess must be None or a transformer"),
         ({"drop_log": {}}, ValueError, "drop_log must be that of trials of the same recordings"),
