@@ -11,7 +11,7 @@ from mne.time_frequency import psd_array_welch
 from benchmarks.timing import clock, grow, in_turn, medians, peak_mb, print_run, ratio_of
 from npa_ann import ActivationRecorder
 from npa_ann.networks import sentiment_lstm
-from npa_ann.recording.spectra import stream_spectra
+from npa_ann.recording.spectra import psd_in_batches
 
 GATES = ("f", "i", "cc", "o", "c_out", "h")
 WORDS, CELLS, REVIEWS, BATCH = 500, 60, 15_000, 16
@@ -38,7 +38,7 @@ def growth(work):
     """Stream a hundredth of the reviews as often."""
     recorder, reviews = opened(work * REVIEWS // 100)
     before = peak_mb()
-    seconds, (_, summed) = clock(stream_spectra, recorder, reviews)
+    seconds, (_, summed) = clock(psd_in_batches, recorder, reviews)
     kept = sum(power.nbytes for power in summed.values()) / 2**20
     return {
         "seconds": seconds,
@@ -54,7 +54,7 @@ def run(quick=False):
     grown = grow(growth, (1, 10) if quick else (1, 10, 100))
     recorder, reviews = opened(128)
     jobs = {
-        "ours": lambda: stream_spectra(recorder, reviews),
+        "ours": lambda: psd_in_batches(recorder, reviews),
         "peer": lambda: recorded_first(recorder, reviews),
         "recording alone": lambda: [len(batch) for batch in recorder.iter_record(reviews)],
     }

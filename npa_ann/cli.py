@@ -130,7 +130,7 @@ def _record(args):
 
 def _layers(args):
     """Print layers with their type, output shape and signals."""
-    from npa_ann.recording.opening import count_uses, layer_signals, list_layers
+    from npa_ann.recording.keras_models import count_uses, layer_signals, list_layers
 
     model = _load_model(args.model)
     uses = count_uses(model)

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from npa.datasets.bundled import bundled_data
 from npa.estimators.exponent import PSDExponent
 from npa_ann import ActivationRecorder
-from npa_ann.corpora import encode, words_of
+from npa_ann.corpora import encode, tokenize
 from npa_ann.networks import sentiment_lstm
 from npa_ann.studies.shipped import open_network, read_card
 
@@ -43,7 +43,7 @@ print(f"{len(words)} words; {100 * scores['accuracy']:.1f} % of unseen film revi
 # does not know is the word number 1.
 
 text = " ".join(pydoc_data.topics.topics.values())
-manual = words_of("".join(c if c.isalpha() or c.isspace() else " " for c in text))
+manual = tokenize("".join(c if c.isalpha() or c.isspace() else " " for c in text))
 pieces = [" ".join(manual[start : start + 500]) for start in range(0, 20_000, 500)]
 tokens, _ = encode(pieces, ["", "[UNK]", *words])
 print(f"{len(tokens)} pieces; {100 * (tokens > 1).mean():.0f} % of their words are known")

@@ -2,7 +2,7 @@
 
 from npa_ann.corpora.archives import find_corpus, iter_members
 from npa_ann.corpora.cifar10 import Images, read_cifar10
-from npa_ann.corpora.imdb import PAD, UNKNOWN, build_vocabulary, encode, read_imdb, words_of
+from npa_ann.corpora.imdb import PAD, UNKNOWN, build_vocabulary, encode, read_imdb, tokenize
 from npa_ann.corpora.mnist import read_mnist
 from npa_ann.corpora.splits import split_indices
 
@@ -18,5 +18,5 @@ __all__ = [
     "read_imdb",
     "read_mnist",
     "split_indices",
-    "words_of",
+    "tokenize",
 ]

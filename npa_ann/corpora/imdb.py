@@ -88,7 +88,7 @@ def read_imdb(path=None):
     return list(texts), np.array(labels)
 
 
-def words_of(text):
+def tokenize(text):
     """Split a text into lower-case words without punctuation.
 
     Parameters
@@ -104,7 +104,7 @@ def words_of(text):
 
     Examples
     --------
-    >>> words_of("Don't miss it!<br />It's GREAT")
+    >>> tokenize("Don't miss it!<br />It's GREAT")
     ['dont', 'miss', 'it', 'its', 'great']
     """
     return _PUNCTUATION.sub("", _LINE_BREAK.sub(" ", text.lower())).split()
@@ -136,7 +136,7 @@ def build_vocabulary(texts, size=4000):
     ['', '[UNK]', 'a', 'plot']
     """
     check_number("size", size, low=1, integer=True)
-    counts = Counter(word for text in texts for word in words_of(text))
+    counts = Counter(word for text in texts for word in tokenize(text))
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return [PAD, UNKNOWN, *ranked[:size]]
 
@@ -181,7 +181,7 @@ def encode(texts, vocabulary, length=500, padding="pre"):
     tokens = np.zeros((len(texts), length), dtype=np.int32)
     n_words = np.zeros(len(texts), dtype=int)
     for row, text in enumerate(texts):
-        words = words_of(text)
+        words = tokenize(text)
         kept = [numbers.get(word, 1) for word in words[:length]]
         start = length - len(kept) if padding == "pre" else 0
         tokens[row, start : start + len(kept)] = kept
@@ -214,6 +214,6 @@ def _review_text(name, content):
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"Review {name!r} is not UTF-8 text: {error}.") from error
-    if not words_of(text):
+    if not tokenize(text):
         raise ValueError(f"Review {name!r} is empty.")
     return text

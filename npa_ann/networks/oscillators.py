@@ -67,8 +67,8 @@ def resonance_weights(frequency, r=0.99999, sfreq=1000.0):
     (1.0, -1.0)
     """
     sfreq = check_number("sfreq", sfreq, above=0)
-    frequency = check_each("frequency", frequency, above=0, below=sfreq / 2)
-    r = check_each("r", r, above=0, high=1)
+    frequency = check_numbers("frequency", frequency, above=0, below=sfreq / 2)
+    r = check_numbers("r", r, above=0, high=1)
     return 2 * r * np.cos(2 * np.pi * frequency / sfreq), -np.square(r)
 
 
@@ -107,12 +107,12 @@ def backward_weights(omega, beta, dt):
     (1.0, -0.5)
     """
     dt = check_number("dt", dt, above=0)
-    omega, beta = check_each("omega", omega, above=0), check_each("beta", beta, low=0)
+    omega, beta = check_numbers("omega", omega, above=0), check_numbers("beta", beta, low=0)
     q = 1 + 2 * beta * dt + np.square(omega * dt)
     return 2 * (1 + beta * dt) / q, -1 / q
 
 
-def oscillator(w1, w2, dt):
+def oscillator_parameters(w1, w2, dt):
     """Return the damped oscillator that backward differences turn into these weights.
 
     Parameters
@@ -142,13 +142,13 @@ def oscillator(w1, w2, dt):
 
     Examples
     --------
-    >>> omega, beta = oscillator(w1=1, w2=-0.5, dt=1)
+    >>> omega, beta = oscillator_parameters(w1=1, w2=-0.5, dt=1)
     >>> float(omega), float(beta)
     (1.0, 0.0)
     """
     dt = check_number("dt", dt, above=0)
-    w1, w2 = check_each("w1", w1), check_each("w2", w2, below=0)
-    check_each("w1 + w2", w1 + w2, below=1)
+    w1, w2 = check_numbers("w1", w1), check_numbers("w2", w2, below=0)
+    check_numbers("w1 + w2", w1 + w2, below=1)
     return np.sqrt((w1 + w2 - 1) / w2) / dt, -(w1 + 2 * w2) / (2 * w2 * dt)
 
 
@@ -184,7 +184,7 @@ def resonance(w1, w2, sfreq=1000.0):
     (10.0, 10.05, True)
     """
     sfreq = check_number("sfreq", sfreq, above=0)
-    w1, w2 = np.broadcast_arrays(check_each("w1", w1), check_each("w2", w2))
+    w1, w2 = np.broadcast_arrays(check_numbers("w1", w1), check_numbers("w2", w2))
     square = np.square(w1) + 4 * w2
     imaginary, real = np.sqrt(np.maximum(-square, 0)), np.sqrt(np.maximum(square, 0))
     r = np.where(square < 0, np.sqrt(np.maximum(-w2, 0)), (np.abs(w1) + real) / 2)
@@ -223,7 +223,7 @@ def golden_frequencies(low=2.0, sfreq=1000.0):
     return low * GOLDEN_RATIO ** np.arange(np.ceil(np.log(highest / low) / np.log(GOLDEN_RATIO)))
 
 
-def check_each(name, value, **bounds):
+def check_numbers(name, value, **bounds):
     """Return numbers as an array, or say which of them is out of bounds.
 
     Parameters
@@ -247,7 +247,7 @@ def check_each(name, value, **bounds):
 
     Examples
     --------
-    >>> check_each("beta", [0, 1], low=0)
+    >>> check_numbers("beta", [0, 1], low=0)
     array([0., 1.])
     """
     array = np.asarray(value, dtype=float)

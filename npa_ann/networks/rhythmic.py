@@ -7,9 +7,9 @@ from keras import ops
 from npa.checks import check_number
 from npa_ann.networks.oscillators import (
     backward_weights,
-    check_each,
+    check_numbers,
     golden_frequencies,
-    oscillator,
+    oscillator_parameters,
     resonance,
     resonance_weights,
 )
@@ -22,7 +22,7 @@ __all__ = [
     "SquaredAmplitude",
     "backward_weights",
     "golden_frequencies",
-    "oscillator",
+    "oscillator_parameters",
     "resonance",
     "resonance_weights",
 ]
@@ -61,7 +61,7 @@ class ResonantCell(keras.layers.Layer):
             raise ValueError("frequencies must be one list of numbers, and r one number.")
         units = len(self.w1)
         self.step = 1.0 / sfreq
-        self.omega, self.beta = oscillator(self.w1, self.w2, self.step)
+        self.omega, self.beta = oscillator_parameters(self.w1, self.w2, self.step)
         self.state_size, self.output_size = [units, units], units
         self._initializer = _coupling_initializer(coupling, units, seed)
         self._settings = {
@@ -347,8 +347,8 @@ class SquaredAmplitude(keras.layers.Layer):
 
     def __init__(self, omega, beta, step, **kwargs):
         super().__init__(**kwargs)
-        self.omega = check_each("omega", omega, above=0)
-        self.beta = check_each("beta", beta)
+        self.omega = check_numbers("omega", omega, above=0)
+        self.beta = check_numbers("beta", beta)
         self.step = check_number("step", step, above=0)
 
     @classmethod
@@ -384,7 +384,7 @@ def _coupling_initializer(coupling, units, seed):
     if np.ndim(coupling) == 0:
         limit = check_number("coupling", coupling, low=0)
         return keras.initializers.RandomUniform(-limit, limit, seed)
-    matrix = check_each("coupling", coupling)
+    matrix = check_numbers("coupling", coupling)
     if matrix.shape != (units, units):
         raise ValueError(f"coupling must have shape ({units}, {units}), got {matrix.shape}.")
     if np.diag(matrix).any():
@@ -395,7 +395,7 @@ def _coupling_initializer(coupling, units, seed):
 
 def _per_unit(name, value, units, **bounds):
     """Return one number for each unit."""
-    value = check_each(name, value, **bounds)
+    value = check_numbers(name, value, **bounds)
     if value.shape not in ((), (units,)):
         raise ValueError(f"{name} must be a number or {units} of them, got shape {value.shape}.")
     return np.broadcast_to(value, (units,))

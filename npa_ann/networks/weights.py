@@ -1,34 +1,94 @@
-"""Weights of networks as plain arrays on disk."""
+"""Weights of networks as plain arrays on disk, and networks with the weights that npa ships."""
 
+import hashlib
+import json
 import zipfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from npa.checks import check_option
+from npa.datasets.bundled import bundled_data
 from npa.recordings.staging import staged_file
+from npa.typing import PathLike
+from npa_ann.networks.convolutional import plain_cnn, resnet
+from npa_ann.networks.digits import horn_digits, lstm_digits, resonant_digits, rnn_digits
+from npa_ann.networks.recurrent import sentiment_lstm
+
+_BUILDERS = {
+    "sentiment_lstm": sentiment_lstm,
+    "resnet_20": partial(resnet, 20),
+    "resnet_32": partial(resnet, 32),
+    "plain_cnn": plain_cnn,
+    "resonant_digits": resonant_digits,
+    "horn_digits": horn_digits,
+    "rnn_digits": rnn_digits,
+    "lstm_digits": lstm_digits,
+}
 
 
-def save_weights(model, path):
-    """Write a model's weights to a ``.npz`` file that any NumPy reads.
+def pretrained(name: str) -> keras.Model:
+    """Build a network of the studies with the weights that npa ships.
+
+    Parameters
+    ----------
+    name : str
+        Name of a weight file without its suffix: the network and, where there are several of its
+        kind, their number, such as ``"resnet_32"`` or ``"sentiment_lstm_2"``.
+
+    Returns
+    -------
+    model : keras.Model
+        The trained network, not compiled.
+
+    Raises
+    ------
+    ValueError
+        If no weights of that name are shipped, if they do not have the SHA-256 stated in their
+        model card, or if they do not fit the network.
+
+    Examples
+    --------
+    >>> pretrained("resnet_32").name
+    'resnet_32'
+    """
+    folder = bundled_data() / "weights"
+    shipped = {
+        path.stem: build
+        for path in sorted(folder.glob("*.npz"))
+        for kind, build in _BUILDERS.items()
+        if path.stem == kind or path.stem.startswith(f"{kind}_")
+    }
+    check_option("name", name, shipped)
+    path = folder / f"{name}.npz"
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _stated_sha256(path):
+        raise ValueError(f"{path.name!r} is not the file that its card describes.")
+    return load_weights(shipped[name](), path)
+
+
+def save_weights(model: keras.Model, path: PathLike) -> Path:
+    """Save a model's weights to a ``.npz`` file, readable by NumPy alone.
 
     Parameters
     ----------
     model : keras.Model
         A built model.
     path : path-like
-        File to write, ending in ``.npz``. It appears whole or not at all.
+        File to write, ending in ``.npz``. It is replaced only once it is written completely.
 
     Returns
     -------
     path : pathlib.Path
-        The file written: one float32 array a weight, named by its path in the model
+        The file written: one float32 array per weight, named by its path in the model
         (``lstm/lstm_cell/kernel``).
 
     Raises
     ------
     ValueError
-        If the model is not built, two weights share a name, or ``path`` has another ending.
+        If the model is not built, two weights share a name, or ``path`` has another suffix.
 
     Examples
     --------
@@ -42,18 +102,17 @@ def save_weights(model, path):
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"path must end in .npz, got {str(path)!r}.")
-    weights = _named_weights(model)
     arrays = {
         name: np.asarray(keras.ops.convert_to_numpy(weight), np.float32)
-        for name, weight in weights.items()
+        for name, weight in _named_weights(model).items()
     }
-    with staged_file(path) as aside:
-        np.savez_compressed(aside, **arrays)
+    with staged_file(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
     return path
 
 
-def load_weights(model, path):
-    """Set a model's weights from a file that `save_weights` wrote.
+def load_weights(model: keras.Model, path: PathLike) -> keras.Model:
+    """Load weights that `save_weights` wrote.
 
     Parameters
     ----------
@@ -70,17 +129,17 @@ def load_weights(model, path):
     Raises
     ------
     ValueError
-        If arrays are missing, left over, misshaped, or hold NaN or inf.
+        If arrays are missing or unknown, have the wrong shape, or contain NaN or inf.
 
     Examples
     --------
     >>> import tempfile
     >>> from npa_ann.networks import eeg_lstm
-    >>> trained, fresh = eeg_lstm(3, 10), eeg_lstm(3, 10)
+    >>> trained, untrained = eeg_lstm(3, 10), eeg_lstm(3, 10)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save_weights(trained, Path(folder) / "eeg_lstm.npz")
-    ...     same = load_weights(fresh, path)
-    >>> np.array_equal(same.get_weights()[0], trained.get_weights()[0])
+    ...     loaded = load_weights(untrained, path)
+    >>> np.array_equal(loaded.get_weights()[0], trained.get_weights()[0])
     True
     """
     weights = _named_weights(model)
@@ -90,7 +149,7 @@ def load_weights(model, path):
         if missing or unknown:
             raise ValueError(
                 f"{path} does not fit the model {model.name!r}: missing arrays {missing}, "
-                f"arrays the model has no place for {unknown}."
+                f"unknown arrays {unknown}."
             )
         arrays = {name: archive[name] for name in weights}
     for name, weight in weights.items():
@@ -106,15 +165,23 @@ def load_weights(model, path):
     return model
 
 
-def _open_archive(path):
-    """Open an ``.npz`` file, or say that it is none."""
-    # NumPy opens a single array or a pickle as well, and leaks what it cannot read.
+def _stated_sha256(path: Path) -> str | None:
+    """SHA-256 of a weight file according to the model cards beside it."""
+    cards = (json.loads(card.read_text(encoding="utf-8")) for card in path.parent.glob("*.json"))
+    entries = (entry for card in cards for entry in card.get("networks", [card]))
+    return next((entry["sha256"] for entry in entries if entry.get("file") == path.name), None)
+
+
+def _open_archive(path: PathLike) -> np.lib.npyio.NpzFile:
+    """Open an ``.npz`` file, or raise."""
+    # np.load opens a single array or a pickle as well, and leaks files that it cannot read.
     if Path(path).exists() and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is no whole .npz file.")
-    return np.load(path, allow_pickle=False)
+        raise ValueError(f"{path} is not a complete .npz file.")
+    archive: np.lib.npyio.NpzFile = np.load(path, allow_pickle=False)
+    return archive
 
 
-def _named_weights(model):
+def _named_weights(model: keras.Model) -> dict[str, Any]:
     """Weights by path, without the model's own name in front (Keras adds it to some models)."""
     if not model.built:
         raise ValueError(f"model {model.name!r} must be built: give it an input shape first.")

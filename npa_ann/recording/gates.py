@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from npa_ann.recording.steppers import gru_stepper, lstm_stepper, one_blas_thread, rnn_stepper
+from npa_ann.recording.recurrent_cells import (
+    gru_cell,
+    lstm_cell,
+    simple_rnn_cell,
+    single_blas_thread,
+)
 
 LSTM_SIGNALS = ("f", "i", "cc", "o", "c", "c_out", "h")
 GRU_SIGNALS = ("z", "r", "hh", "h")
@@ -61,7 +66,7 @@ def lstm_gates(
     >>> lstm_gates(weights, np.zeros((1, 2, 1)))["c"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    stepper = lstm_stepper(weights, x, initial_state, mask, activation, recurrent_activation)
+    stepper = lstm_cell(weights, x, initial_state, mask, activation, recurrent_activation)
     return _collect(*stepper, x)
 
 
@@ -119,7 +124,7 @@ def gru_gates(
     >>> gru_gates(weights, np.zeros((1, 2, 1)), reset_after=False)["h"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    stepper = gru_stepper(
+    stepper = gru_cell(
         weights, x, initial_state, mask, reset_after, activation, recurrent_activation
     )
     return _collect(*stepper, x)
@@ -158,7 +163,7 @@ def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
     >>> rnn_gates(weights, np.array([[[0.1], [0], [0]]]), activation="linear")["h"].ravel()
     array([0.1, 0.2, 0.4])
     """
-    return _collect(*rnn_stepper(weights, x, initial_state, mask, activation), x)
+    return _collect(*simple_rnn_cell(weights, x, initial_state, mask, activation), x)
 
 
 def _collect(step, signals, x):
@@ -167,7 +172,7 @@ def _collect(step, signals, x):
     kept = {
         name: np.empty((n, time, len(values)), values.dtype) for name, values in signals.items()
     }
-    with one_blas_thread(), np.errstate(over="ignore"):
+    with single_blas_thread(), np.errstate(over="ignore"):
         for t in range(time):
             step(t)
             for name, values in signals.items():

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from npa.checks import check_bytes, check_number, check_option
 from npa.estimators.base import ContainerTransformer
-from npa_ann.recording.opening import list_layers
-from npa_ann.recording.reading import Reader, copy_channels, runs_by_frame
+from npa_ann.recording.keras_models import list_layers
+from npa_ann.recording.keras_reader import KerasReader, copy_channels, runs_by_frame
 
 
 class ActivationRecorder(ContainerTransformer):
@@ -201,7 +201,7 @@ class ActivationRecorder(ContainerTransformer):
         """Open the model at the chosen layers."""
         paths = _choose_layers(layers, self.layer)
         signals = _as_list("signals", self.signals)
-        return Reader(self.model, paths, signals, self.reduce, self.by_frame_, self.dtype)
+        return KerasReader(self.model, paths, signals, self.reduce, self.by_frame_, self.dtype)
 
     def _check(self, X):
         """Raise unless model and input are those of the fit."""

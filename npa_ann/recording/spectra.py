@@ -4,10 +4,10 @@ import numpy as np
 
 from npa.recordings.channels import channel_groups
 from npa.spectral.density import psd
-from npa_ann.recording.reading import copy_channels
+from npa_ann.recording.keras_reader import copy_channels
 
 
-def stream_spectra(recorder, X, reduce=None, *, by="/", method="periodogram", **psd_kwargs):
+def psd_in_batches(recorder, X, reduce=None, *, by="/", method="periodogram", **psd_kwargs):
     """Estimate the spectra of every channel of a network, keeping only what they are reduced to.
 
     Parameters
@@ -54,12 +54,12 @@ def stream_spectra(recorder, X, reduce=None, *, by="/", method="periodogram", **
     >>> model = keras.Sequential([keras.Input((50, 2)), keras.layers.LSTM(3, name="lstm")])
     >>> X = np.random.default_rng(0).standard_normal((5, 50, 2))
     >>> recorder = ActivationRecorder(model, "lstm", ["f", "h"]).fit(X)
-    >>> freqs, summed = stream_spectra(recorder, X)
+    >>> freqs, summed = psd_in_batches(recorder, X)
     >>> {name: power.shape for name, power in summed.items()}
     {'lstm/f': (5, 26), 'lstm/h': (5, 26)}
     >>> def slopes(freqs, power):
     ...     return power_law(freqs, power).slope
-    >>> stream_spectra(recorder, X, slopes, freq_range=(0.02, 0.5))[1]["lstm/h"].shape
+    >>> psd_in_batches(recorder, X, slopes, freq_range=(0.02, 0.5))[1]["lstm/h"].shape
     (5, 3)
     """
     batches = recorder.iter_record(X)

@@ -13,7 +13,7 @@ from npa_ann.corpora import (
     iter_members,
     read_imdb,
     split_indices,
-    words_of,
+    tokenize,
 )
 
 REVIEWS = {
@@ -163,7 +163,7 @@ def test_refuses_a_folder_without_reviews_and_a_missing_one(tmp_path, monkeypatc
 
 def test_words_are_lower_case_without_punctuation_or_markup():
     text = REVIEWS["aclImdb/train/pos/0_9.txt"] + " «Well-made»... snake_case, Père"
-    assert words_of(text) == (
+    assert tokenize(text) == (
         "a fine fine film dont miss it wellmade snakecase père".split()  # noqa: SIM905
     )
 

@@ -1,5 +1,8 @@
 """The networks have the published sizes, and their weights go to disk and back."""
 
+import hashlib
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -113,18 +116,39 @@ def test_names_do_not_depend_on_the_session(tmp_path):
     load_weights(build("second"), path)
 
 
-def test_shipped_weights_are_found_by_name(tmp_path, monkeypatch):
-    (tmp_path / "weights").mkdir()
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """A folder of weights with one trained network and its card."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
     trained = resnet(20)
-    save_weights(trained, tmp_path / "weights" / "resnet_20_tanh.npz")
-    (tmp_path / "weights" / "unknown.npz").touch()
-    monkeypatch.setattr("npa_ann.networks.architectures.bundled_data", lambda: tmp_path)
+    path = save_weights(trained, folder / "resnet_20_tanh.npz")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {"networks": [{"file": path.name, "sha256": digest}]}
+    (folder / "resnet_20.json").write_text(json.dumps(card))
+    monkeypatch.setattr("npa_ann.networks.weights.bundled_data", lambda: tmp_path)
+    return trained, path
+
+
+def test_pretrained_finds_weights_by_name(bundled):
+    trained, path = bundled
+    (path.parent / "unknown.npz").touch()
     again = pretrained("resnet_20_tanh")
     for old, new in zip(trained.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     for name in ("unknown", "../weights/resnet_20_tanh", "resnet_20"):
         with pytest.raises(ValueError, match=r"name must be one of \['resnet_20_tanh'\]"):
             pretrained(name)
+
+
+def test_pretrained_refuses_weights_that_differ_from_their_card(bundled):
+    _, path = bundled
+    save_weights(resnet(20), path)
+    with pytest.raises(ValueError, match=r"'resnet_20_tanh\.npz' is not the file that its card"):
+        pretrained("resnet_20_tanh")
+    (path.parent / "resnet_20.json").unlink()
+    with pytest.raises(ValueError, match="is not the file that its card"):
+        pretrained("resnet_20_tanh")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -155,7 +179,7 @@ def corrupted(path, **changes):
     ("changes", "message"),
     [
         ({"output/bias": None}, r"missing arrays \['output/bias'\]"),
-        ({"extra": np.ones(3)}, r"no place for \['extra'\]"),
+        ({"extra": np.ones(3)}, r"unknown arrays \['extra'\]"),
         ({"output/bias": np.ones(3)}, r"'output/bias' in .* must have shape \(2,\), got \(3,\)"),
         ({"output/bias": np.array([1, np.nan])}, "must hold finite numbers"),
         ({"output/bias": np.array(["a", "b"])}, "must hold finite numbers"),
@@ -195,5 +219,5 @@ def test_bad_arguments(build, error, message):
 def test_a_broken_weight_file_is_named(tmp_path, content):
     path = tmp_path / "broken.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"broken\.npz is no whole \.npz file"):
+    with pytest.raises(ValueError, match=r"broken\.npz is not a complete \.npz file"):
         load_weights(plain_cnn(), path)

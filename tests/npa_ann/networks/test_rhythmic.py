@@ -16,11 +16,11 @@ from npa_ann.networks.rhythmic import (
     SquaredAmplitude,
     backward_weights,
     golden_frequencies,
-    oscillator,
+    oscillator_parameters,
     resonance,
     resonance_weights,
 )
-from npa_ann.recording.opening import layer_signals
+from npa_ann.recording.keras_models import layer_signals
 from npa_ann.recording.recorder import ActivationRecorder
 
 LAYERS = {
@@ -87,7 +87,7 @@ def test_exact_weights_round_trip():
 
 def test_backward_weights_round_trip():
     omega, beta = 2 * np.pi * np.array([2.0, 10.0, 246.0]), np.array([0.0, 3.0, 500.0])
-    back_omega, back_beta = oscillator(*backward_weights(omega, beta, dt=1e-3), dt=1e-3)
+    back_omega, back_beta = oscillator_parameters(*backward_weights(omega, beta, dt=1e-3), dt=1e-3)
     np.testing.assert_allclose(back_omega, omega, rtol=1e-10)
     np.testing.assert_allclose(back_beta, beta, rtol=1e-10, atol=1e-10)
 
@@ -346,9 +346,9 @@ def test_layers_learn_digits(build, rate, epochs):
         (lambda: backward_weights(1, 0, dt=-1e-3), "dt must be a number > 0, got -0.001"),
         (lambda: backward_weights(0, 0, 1), "omega must be"),
         (lambda: backward_weights(1, -1, 1), "beta must be"),
-        (lambda: oscillator(0.5, 0.1, 1), "w2 must be a number < 0"),
-        (lambda: oscillator(3, -1, 1), r"w1 \+ w2 must be a number < 1"),
-        (lambda: oscillator(1, -0.5, 0), "dt must be"),
+        (lambda: oscillator_parameters(0.5, 0.1, 1), "w2 must be a number < 0"),
+        (lambda: oscillator_parameters(3, -1, 1), r"w1 \+ w2 must be a number < 1"),
+        (lambda: oscillator_parameters(1, -0.5, 0), "dt must be"),
         (lambda: resonance(np.nan, -1), "w1 must be"),
         (lambda: golden_frequencies(250), "low must be a number > 0 and < 250"),
         (lambda: ResonantRNN(r=1.001), "r must be"),

@@ -9,7 +9,7 @@ import pytest
 from npa.spectral import power_law, psd
 from npa_ann.networks import sentiment_lstm
 from npa_ann.recording.recorder import ActivationRecorder
-from npa_ann.recording.spectra import stream_spectra
+from npa_ann.recording.spectra import psd_in_batches
 from npa_ann.studies.slopes import PERIODOGRAM, SIGNALS, activation_slopes
 
 
@@ -23,7 +23,7 @@ def recorded():
 
 def test_streamed_spectra_are_those_of_the_recording(recorded):
     recorder, tokens = recorded
-    freqs, summed = stream_spectra(recorder, tokens)
+    freqs, summed = psd_in_batches(recorder, tokens)
     data = recorder.transform(tokens).get_data()
     expected_freqs, power = psd(data, 1.0, method="periodogram")
     np.testing.assert_array_equal(freqs, expected_freqs)
@@ -39,7 +39,7 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
     def slopes(freqs, power):
         return power_law(freqs, power.sum(axis=1)).slope
 
-    _, found = stream_spectra(recorder, tokens, slopes, freq_range=(1 / 64, 0.5), **PERIODOGRAM)
+    _, found = psd_in_batches(recorder, tokens, slopes, freq_range=(1 / 64, 0.5), **PERIODOGRAM)
     embedding, *weights = recorder.model.get_weights()[:4]
     # Batches of the same size: in single precision others round otherwise.
     found_alone = activation_slopes(weights, tokens, embedding=embedding, batch_size=10)
@@ -50,9 +50,9 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
 
 def test_every_cell_can_be_kept(recorded):
     recorder, tokens = recorded
-    _, found = stream_spectra(recorder, tokens, lambda freqs, power: power.argmax(axis=-1))
+    _, found = psd_in_batches(recorder, tokens, lambda freqs, power: power.argmax(axis=-1))
     assert {values.shape for values in found.values()} == {(23, 5)}
-    _, single = stream_spectra(recorder, tokens[:3], by={"two": ["lstm/f/000", "lstm/h/004"]})
+    _, single = psd_in_batches(recorder, tokens[:3], by={"two": ["lstm/f/000", "lstm/h/004"]})
     assert single["two"].shape == (3, 33)
 
 
@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_inputs(recorded):
     many = np.tile(tokens, (12, 1))
     recording = len(many) * len(recorder.ch_names_) * many.shape[1] * 8
     tracemalloc.start()
-    stream_spectra(recorder, many, lambda freqs, power: power.sum(axis=(1, 2)))
+    psd_in_batches(recorder, many, lambda freqs, power: power.sum(axis=(1, 2)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < recording / 5
@@ -70,4 +70,4 @@ def test_memory_does_not_grow_with_the_inputs(recorded):
 def test_no_input_is_named(recorded):
     recorder, tokens = recorded
     with pytest.raises(ValueError, match="at least one"):
-        stream_spectra(recorder, tokens[:0])
+        psd_in_batches(recorder, tokens[:0])

@@ -11,19 +11,25 @@ import keras
 import numpy as np
 from keras import ops
 
-from npa_ann.recording.opening import directions, gates_of, is_recurrent, layer_signals, open_model
-from npa_ann.recording.steppers import (
+from npa_ann.recording.keras_models import (
+    directions,
+    feature_extractor,
+    gates_of,
+    is_recurrent,
+    layer_signals,
+)
+from npa_ann.recording.recurrent_cells import (
     ACTIVATIONS,
-    gru_stepper,
-    lstm_stepper,
-    one_blas_thread,
-    rnn_stepper,
+    gru_cell,
+    lstm_cell,
+    simple_rnn_cell,
+    single_blas_thread,
 )
 
 _ROWS_A_THREAD = 128  # with fewer sequences, threads wait for the interpreter instead
 
 
-class Reader:
+class KerasReader:
     """Read signals of chosen layers off a network.
 
     Parameters
@@ -31,7 +37,7 @@ class Reader:
     model : keras.Model
         The model, which is copied.
     paths : list of str
-        Layers, as `npa_ann.recording.opening.list_layers` calls them.
+        Layers, as `npa_ann.recording.keras_models.list_layers` calls them.
     signals : list of str
         What to read at each.
     reduce : "mean" | "max" | None
@@ -49,7 +55,7 @@ class Reader:
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((5, 2)), keras.layers.LSTM(3, name="lstm")])
-    >>> names, values = Reader(model, ["lstm"], ["f", "h"]).read(np.ones((4, 5, 2)))
+    >>> names, values = KerasReader(model, ["lstm"], ["f", "h"]).read(np.ones((4, 5, 2)))
     >>> values.shape, names[:2]
     ((4, 6, 5), ['lstm/f/000', 'lstm/f/001'])
     """
@@ -58,7 +64,7 @@ class Reader:
         self.signals, self.reduce, self.by_frame = signals, reduce, by_frame
         self.dtype = np.dtype(dtype)
         self._probes = dict.fromkeys(paths)
-        self._network = open_model(model, self._tap)
+        self._network = feature_extractor(model, self._tap)
 
     def read(self, X, batch_size=128):
         """Run a batch, and name what was read.
@@ -384,11 +390,11 @@ def _open_gates(layer, x, mask, states, dtype):
     if hasattr(cell, "recurrent_activation"):
         settings["recurrent_activation"] = _in_numpy(cell.recurrent_activation)
     if "cc" in gates:
-        stepper = lstm_stepper
+        stepper = lstm_cell
     elif "hh" in gates:
-        stepper, settings["reset_after"] = gru_stepper, cell.reset_after
+        stepper, settings["reset_after"] = gru_cell, cell.reset_after
     else:
-        stepper = rnn_stepper
+        stepper = simple_rnn_cell
     weights = [weight.astype(np.result_type(weight, dtype)) for weight in cell.get_weights()]
     return stepper(weights, x, states, **settings)
 
@@ -427,7 +433,7 @@ def _in_threads(fill, n):
     """Fill rows in as many threads as there are processors: NumPy lets go of the interpreter."""
     n_threads = max(1, min(os.cpu_count() or 1, n // _ROWS_A_THREAD))
     edges = np.linspace(0, n, n_threads + 1).astype(int)
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+    with single_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(fill, [slice(*pair) for pair in pairwise(edges)]))
 
 

@@ -45,7 +45,7 @@ def list_layers(model):
     >>> list(list_layers(model))
     ['lstm']
     """
-    check_openable(model)
+    check_model(model)
     layers = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
@@ -82,7 +82,7 @@ def count_uses(model):
         uses[path] += 1
         return {}
 
-    check_openable(model)
+    check_model(model)
     _copy(model, count, prefix="")
     return uses
 
@@ -206,7 +206,7 @@ def is_model(layer):
     return isinstance(layer, (keras.Sequential, keras.Function)) and hasattr(layer, "layers")
 
 
-def check_openable(model):
+def check_model(model):
     """Raise unless a model's layers can be seen.
 
     Parameters
@@ -223,7 +223,7 @@ def check_openable(model):
 
     Examples
     --------
-    >>> check_openable(keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]))
+    >>> check_model(keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]))
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}.")
@@ -237,7 +237,7 @@ def check_openable(model):
         raise ValueError(f"model {model.name!r} is not built: give it an input shape first.")
 
 
-def open_model(model, tap):
+def feature_extractor(model, tap):
     """Copy a model so that it returns what ``tap`` takes at its layers.
 
     Parameters
@@ -261,11 +261,11 @@ def open_model(model, tap):
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="dense")])
-    >>> network = open_model(model, lambda path, layer, inputs, kwargs, outputs: {path: outputs})
+    >>> network = feature_extractor(model, lambda path, layer, *call: {path: call[-1]})
     >>> network.output["dense"].shape
     (None, 3)
     """
-    check_openable(model)
+    check_model(model)
     start, _, taken = _copy(model, tap, prefix="")
     if not taken:
         raise ValueError(f"nothing is recorded of model {model.name!r}.")

@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from npa.checks import check_option
 
 
-def lstm_stepper(
+def lstm_cell(
     weights, x, initial_state=None, mask=None, activation="tanh", recurrent_activation="sigmoid"
 ):
     """Prepare an LSTM to be read step by step, so that nobody has to keep all of it.
@@ -38,7 +38,7 @@ def lstm_stepper(
     Examples
     --------
     >>> weights = np.zeros((1, 4)), np.zeros((1, 4)), np.array([0.0, 0.0, 1.0, 0.0])
-    >>> step, signals = lstm_stepper(weights, np.zeros((1, 2, 1)))
+    >>> step, signals = lstm_cell(weights, np.zeros((1, 2, 1)))
     >>> step(0)
     >>> step(1)
     >>> signals["c"].round(4)
@@ -72,7 +72,7 @@ def lstm_stepper(
     return _skipping(step, mask, steps, block), signals
 
 
-def gru_stepper(
+def gru_cell(
     weights,
     x,
     initial_state=None,
@@ -103,7 +103,7 @@ def gru_stepper(
     Examples
     --------
     >>> weights = np.zeros((1, 3)), np.zeros((1, 3)), np.array([0.0, 0.0, 1.0])
-    >>> step, signals = gru_stepper(weights, np.zeros((1, 2, 1)), reset_after=False)
+    >>> step, signals = gru_cell(weights, np.zeros((1, 2, 1)), reset_after=False)
     >>> step(0)
     >>> signals["h"].round(4)
     array([[0.3808]])
@@ -141,7 +141,7 @@ def gru_stepper(
     return _skipping(step, mask, steps, block), {"z": z, "r": r, "hh": hh, "h": h}
 
 
-def rnn_stepper(weights, x, initial_state=None, mask=None, activation="tanh"):
+def simple_rnn_cell(weights, x, initial_state=None, mask=None, activation="tanh"):
     """Prepare a simple recurrent layer to be read step by step.
 
     Parameters
@@ -163,7 +163,7 @@ def rnn_stepper(weights, x, initial_state=None, mask=None, activation="tanh"):
 
     Examples
     --------
-    >>> step, signals = rnn_stepper([np.ones((1, 1)), np.ones((1, 1))], np.full((1, 1, 1), 0.5))
+    >>> step, signals = simple_rnn_cell([np.ones((1, 1)), np.ones((1, 1))], np.full((1, 1, 1), 0.5))
     >>> step(0)
     >>> signals["h"].round(4)
     array([[0.4621]])
@@ -186,7 +186,7 @@ def rnn_stepper(weights, x, initial_state=None, mask=None, activation="tanh"):
     return _skipping(step, mask, steps, block), {"h": h}
 
 
-def one_blas_thread():
+def single_blas_thread():
     """Keep the many small products of a recurrence on one thread: waking others costs more.
 
     Returns
@@ -196,7 +196,7 @@ def one_blas_thread():
 
     Examples
     --------
-    >>> with one_blas_thread():
+    >>> with single_blas_thread():
     ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
     return _blas().limit(limits=1, user_api="blas")
