@@ -29,7 +29,7 @@ def main(argv=None):
         was interrupted.
     """
     argv = sys.argv[1:] if argv is None else argv
-    args = _parser(with_studies="study" in argv[:1]).parse_args(argv)
+    args = _parser(argv).parse_args(argv)
     # A polite kill ends like Ctrl-C: through the clean-up of what was half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -43,8 +43,8 @@ def main(argv=None):
     return 0
 
 
-def _parser(*, with_studies):
-    """Describe the commands; those of the studies take seconds to load."""
+def _parser(argv):
+    """Describe the commands; the chosen study, which takes seconds to load, in full."""
     from npa import __version__
 
     parser = argparse.ArgumentParser(
@@ -88,10 +88,13 @@ def _parser(*, with_studies):
     listing.set_defaults(job=_layers)
 
     study = commands.add_parser("study", help="rerun a published study")
-    if with_studies:
+    if "study" in argv[:1]:
         studies = study.add_subparsers(dest="study", required=True)
         for name in _STUDIES:
             import_module(f"npa_ann.studies.{name}").add_parser(studies)
+        from npa_ann.studies.command_line import add_parsers
+
+        add_parsers(studies, argv[1] if len(argv) > 1 else None)
     return parser
 
 

@@ -1,1 +1,31 @@
-"""The studies: each reruns one published work and prints its tables beside ours."""
+"""The studies: each runs a published work again and sets its numbers beside ours."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from npa_ann.studies.frame import Study
+
+STUDIES: dict[str, str] = {}
+
+
+def load_study(name: str) -> "Study":
+    """Import a study, which loads Keras.
+
+    Parameters
+    ----------
+    name : str
+        One of ``STUDIES``.
+
+    Returns
+    -------
+    study : npa_ann.studies.frame.Study
+        The study, for `npa_ann.studies.frame.run_study`.
+
+    Examples
+    --------
+    >>> load_study("ssvep").title
+    'Frequency tagging of a CNN'
+    """
+    study: Study = import_module(f"npa_ann.studies.{name.replace('-', '_')}").STUDY
+    return study
