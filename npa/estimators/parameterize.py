@@ -1,6 +1,5 @@
 """The background and the peaks of power spectra, as a scikit-learn transformer."""
 
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -12,9 +11,10 @@ from threadpoolctl import threadpool_limits
 from npa.checks import check_number, check_option, check_range
 from npa.estimators.base import SpectrumTransformer
 from npa.reports import SpectrumReport
-from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, fit_spectra
+from npa.spectral.fitting.engines import ENGINES, fit_with_engine
+from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, SpectralFit
 
-_LEFT_OUT = "no usable channel"
+NO_USABLE_CHANNEL = "no usable channel"
 
 
 class FOOOFFitter(SpectrumTransformer):
@@ -168,14 +168,18 @@ class FOOOFFitter(SpectrumTransformer):
             known = ~np.isnan(epochs).any(axis=1)
             if known.any():
                 average[:] = epochs[known].mean(axis=0)
-        return _fit_spectra(freqs, averages, settings, self.engine, self.n_jobs)
+        fit = _fit_spectra(freqs, averages, settings, self.engine, self.n_jobs)
+        return [
+            _report(fit, row, spectrum, self.aperiodic_mode)
+            for row, spectrum in enumerate(averages)
+        ]
 
     def _fit(self, signals):
         """Fit the average, and name the columns."""
         self._fit_groups(signals)
         self.spectrum_ = self.reports(signals)[0]
         self._warn_flat_channels(signals)
-        if self.spectrum_.reason not in ("", _LEFT_OUT):
+        if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks)
         self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
@@ -185,10 +189,9 @@ class FOOOFFitter(SpectrumTransformer):
         freqs, power = self._power(signals)
         n_epochs, n_groups, n_freqs = power.shape
         spectra = power.reshape(n_epochs * n_groups, n_freqs)
-        settings = self._settings(signals.sfreq)
-        fits = _fit_spectra(freqs, spectra, settings, self.engine, self.n_jobs)
-        _warn_problems(fits)
-        return np.reshape([_values(fit, self.max_n_peaks) for fit in fits], (n_epochs, -1))
+        fit = _fit_spectra(freqs, spectra, self._settings(signals.sfreq), self.engine, self.n_jobs)
+        _warn_failed(fit.reason)
+        return _values(fit, self.aperiodic_mode).reshape(n_epochs, -1)
 
     def _power(self, signals):
         """Return the frequencies within ``freq_range`` and their power, if enough for a fit."""
@@ -201,7 +204,7 @@ class FOOOFFitter(SpectrumTransformer):
 
     def _settings(self, sfreq):
         """Check the parameters of the fit, and return those that both engines want."""
-        check_option("engine", self.engine, tuple(_ENGINES))
+        check_option("engine", self.engine, tuple(ENGINES))
         check_range("freq_range", self.freq_range)
         if self.freq_range[1] > sfreq / 2:
             raise ValueError(
@@ -219,111 +222,45 @@ class FOOOFFitter(SpectrumTransformer):
 
 
 def _fit_spectra(freqs, power, settings, engine, n_jobs=None):
-    """Fit spectra (n_spectra, n_freqs), and return a report of each: the engines' one door."""
-    problems = [_problem(spectrum) for spectrum in power]
-    rows = [row for row, problem in enumerate(problems) if not problem]
-    mode = settings["aperiodic_mode"]
-    fits = [
-        SpectrumReport(freqs, spectrum, mode, reason=problem)
-        for spectrum, problem in zip(power, problems, strict=True)
-    ]
-    fit_chunk, n_chunks = _ENGINES[engine]
-    n_chunks = max(min(len(rows), n_chunks * effective_n_jobs(n_jobs)), 1)
-    chunks = np.array_split(power[rows], n_chunks) if rows else []
-    fitted = Parallel(n_jobs)(delayed(fit_chunk)(freqs, chunk, settings) for chunk in chunks)
-    for row, fit in zip(rows, (fit for chunk in fitted for fit in chunk), strict=True):
-        fits[row] = fit
-    return fits
+    """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
+    n_chunks = ENGINES[engine].chunks_per_worker * effective_n_jobs(n_jobs)
+    chunks = np.array_split(power, max(min(len(power), n_chunks), 1))
+    fits = Parallel(n_jobs)(delayed(_fit_chunk)(freqs, chunk, engine, settings) for chunk in chunks)
+    fit = SpectralFit.concatenate(fits)
+    fit.reason[(fit.reason == NOT_POSITIVE) & np.isnan(power).all(axis=1)] = NO_USABLE_CHANNEL
+    return fit
 
 
-def _fit_at_once(freqs, power, settings):
-    """Fit spectra together."""
-    with threadpool_limits(1):  # the matrices are small: threads cost more than they give
-        fit = fit_spectra(freqs, power, **settings)
-    mode = settings["aperiodic_mode"]
-    return [
-        SpectrumReport(
-            freqs,
-            spectrum,
-            mode,
-            offset=float(fit.offset[row]),
-            knee=float(fit.knee[row]),
-            exponent=float(fit.exponent[row]),
-            peaks=fit.peaks[row, : fit.n_peaks[row]].copy(),
-            gaussians=fit.gaussians[row, : fit.n_peaks[row]].copy(),
-            r_squared=float(fit.r_squared[row]),
-            error=float(fit.error[row]),
-            reason=fit.reason[row],
-        )
-        for row, spectrum in enumerate(power)
-    ]
-
-
-def _fit_one_by_one(freqs, power, settings):
-    """Fit a few spectra with FOOOF."""
-    FOOOF, FitError = _import_fooof()
-    model = FOOOF(**settings, verbose=False)
-    model.set_debug_mode(True)  # else a fit fails without saying why
+def _fit_chunk(freqs, power, engine, settings):
+    """Fit spectra in a single thread: the matrices are too small for more to be faster."""
     with threadpool_limits(1):
-        return [_fit_one(model, FitError, freqs, spectrum) for spectrum in power]
+        return fit_with_engine(freqs, power, engine, **settings)
 
 
-# What fits a chunk, and how many chunks a process gets.
-_ENGINES = {"batch": (_fit_at_once, 1), "fooof": (_fit_one_by_one, 8)}
-
-
-def _fit_one(model, FitError, freqs, spectrum):
-    """Fit one spectrum, or say why that cannot be."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(freqs, spectrum)
-    except (FitError, ValueError) as error:
-        problem = str(error).rstrip(".")
-        return SpectrumReport(freqs, spectrum, model.aperiodic_mode, reason=problem)
-    offset, *knee, exponent = model.aperiodic_params_
+def _report(fit, row, spectrum, aperiodic_mode):
+    """Return the report of one spectrum of a fit."""
+    n_peaks = fit.n_peaks[row]
     return SpectrumReport(
-        freqs,
+        fit.freqs,
         spectrum,
-        model.aperiodic_mode,
-        offset=float(offset),
-        knee=float(knee[0]) if knee else 0.0,
-        exponent=float(exponent),
-        peaks=model.peak_params_.copy(),
-        gaussians=model.gaussian_params_.copy(),
-        r_squared=float(model.r_squared_),
-        error=float(model.error_),
+        aperiodic_mode,
+        offset=float(fit.offset[row]),
+        knee=float(fit.knee[row]),
+        exponent=float(fit.exponent[row]),
+        peaks=fit.peaks[row, :n_peaks].copy(),
+        gaussians=fit.gaussians[row, :n_peaks].copy(),
+        r_squared=float(fit.r_squared[row]),
+        error=float(fit.error[row]),
+        reason=fit.reason[row],
     )
 
 
-def _import_fooof():
-    """Import FOOOF without its farewell; it sets the warning filters itself, so record them all."""
-    with warnings.catch_warnings(record=True) as caught:
-        from fooof import FOOOF
-        from fooof.core.errors import FitError
-    for other in caught:
-        if "`fooof` package is being deprecated" not in str(other.message):
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return FOOOF, FitError
-
-
-def _problem(spectrum):
-    """Say why a spectrum cannot be fitted at all, or return an empty string."""
-    if len(spectrum) < MIN_FREQS:
-        return f"freq_range holds fewer than the {MIN_FREQS} frequencies that a fit needs"
-    if np.isnan(spectrum).all():
-        return _LEFT_OUT
-    if not (np.isfinite(spectrum) & (spectrum > 0)).all():
-        return NOT_POSITIVE
-    return ""
-
-
-def _warn_problems(fits):
+def _warn_failed(reasons):
     """Warn once of all fits that failed, with their reasons."""
-    reasons = Counter(fit.reason for fit in fits if fit.reason not in ("", _LEFT_OUT))
-    if reasons:
-        listed = "; ".join(f"{reason} ({count} x)" for reason, count in reasons.most_common())
-        warn(f"FOOOFFitter could not fit {reasons.total()} of {len(fits)} spectra: {listed}.")
+    counts = Counter(reason for reason in reasons if reason not in ("", NO_USABLE_CHANNEL))
+    if counts:
+        listed = "; ".join(f"{reason} ({count} x)" for reason, count in counts.most_common())
+        warn(f"FOOOFFitter could not fit {counts.total()} of {len(reasons)} spectra: {listed}.")
 
 
 def _columns(aperiodic_mode, max_n_peaks):
@@ -333,9 +270,8 @@ def _columns(aperiodic_mode, max_n_peaks):
     return ["offset", *knee, "exponent", "r2", "error", *peaks]
 
 
-def _values(fit, max_n_peaks):
-    """Return the values of one fit in the order of `_columns`."""
-    knee = [fit.knee] if fit.aperiodic_mode == "knee" else []
-    peaks = np.full((max_n_peaks, 3), np.nan)
-    peaks[: len(fit.peaks)] = fit.peaks
-    return [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error, *peaks.ravel()]
+def _values(fit, aperiodic_mode):
+    """Return the values of every spectrum in the order of `_columns`."""
+    knee = [fit.knee] if aperiodic_mode == "knee" else []
+    values = [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error]
+    return np.column_stack([*values, fit.peaks.reshape(len(fit.peaks), -1)])

@@ -1,6 +1,7 @@
 """The model of `npa.spectral.model`, fitted to many power spectra at once."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from npa.checks import check_bytes, check_number, check_option, check_range
 from npa.spectral.fitting.levenberg_marquardt import solve_free
 from npa.spectral.fitting.peaks import find_peaks, fit_peaks, peak_sum
 from npa.spectral.model import aperiodic
+from npa.typing import FloatArray, IntArray
 
 # A background with a knee and one peak have six parameters: fewer points say nothing about them.
 MIN_FREQS = 8
@@ -59,8 +61,66 @@ class SpectralFit:
     error: np.ndarray
     reason: np.ndarray
 
+    @classmethod
+    def empty(
+        cls, freqs: FloatArray, n_spectra: int, max_n_peaks: int, reason: str = ""
+    ) -> "SpectralFit":
+        """Return a fit whose values are all NaN, to be filled.
+
+        Parameters
+        ----------
+        freqs : array, shape (n_freqs,)
+            Frequencies of the fit in Hz.
+        n_spectra, max_n_peaks : int
+            Number of spectra, and of peaks for which there is room.
+        reason : str
+            Why there is no fit.
+
+        Returns
+        -------
+        fit : SpectralFit
+            The fit.
+        """
+        scalars = [np.full(n_spectra, np.nan) for _ in range(5)]
+        peaks, gaussians = np.full((2, n_spectra, max_n_peaks, 3), np.nan)
+        offset, knee, exponent, r_squared, error = scalars
+        reasons = np.full(n_spectra, reason, dtype=object)
+        return cls(freqs, offset, knee, exponent, peaks, gaussians, r_squared, error, reasons)
+
+    @classmethod
+    def concatenate(cls, fits: Sequence["SpectralFit"]) -> "SpectralFit":
+        """Join fits over the same frequencies.
+
+        Parameters
+        ----------
+        fits : sequence of SpectralFit
+            At least one fit, all with room for as many peaks.
+
+        Returns
+        -------
+        fit : SpectralFit
+            The spectra of all fits, in their order.
+        """
+        names = [field.name for field in fields(cls) if field.name != "freqs"]
+        joined = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
+        return cls(fits[0].freqs, **joined)
+
+    def put(self, rows: IntArray, fit: "SpectralFit") -> None:
+        """Set the values of some spectra.
+
+        Parameters
+        ----------
+        rows : array of int, shape (n_rows,)
+            Which spectra.
+        fit : SpectralFit
+            Their fit.
+        """
+        for field in fields(self):
+            if field.name != "freqs":
+                getattr(self, field.name)[rows] = getattr(fit, field.name)
+
     @property
-    def n_peaks(self):
+    def n_peaks(self) -> IntArray:
         """Number of peaks of every spectrum, shape (n_spectra,); 0 where the fit failed."""
         return np.isfinite(self.peaks[..., 0]).sum(axis=1)
 
@@ -171,7 +231,7 @@ def fit_spectra(
     knee = check_option("aperiodic_mode", aperiodic_mode, ("fixed", "knee")) == "knee"
     memory = check_bytes("max_memory", max_memory)
     freqs, power = _checked(freqs, power, freq_range)
-    fit = _empty(freqs, len(power), settings["max_n_peaks"])
+    fit = SpectralFit.empty(freqs, len(power), settings["max_n_peaks"])
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
     fit.reason[~good] = NOT_POSITIVE
     rows = np.flatnonzero(good)
@@ -209,15 +269,6 @@ def _checked(freqs, power, freq_range):
             f"freq_range={freq_range!r}, got {keep.sum()}."
         )
     return freqs[keep], power[:, keep].astype(float, copy=False)
-
-
-def _empty(freqs, n_spectra, max_n_peaks):
-    """Return fits that wait for their values."""
-    columns = {name: np.full(n_spectra, np.nan) for name in ("offset", "knee", "exponent")}
-    columns |= {name: np.full(n_spectra, np.nan) for name in ("r_squared", "error")}
-    for name in ("peaks", "gaussians"):
-        columns[name] = np.full((n_spectra, max_n_peaks, 3), np.nan)
-    return SpectralFit(freqs, **columns, reason=np.full(n_spectra, "", dtype=object))
 
 
 def _fit_chunk(fit, rows, log_power, knee, settings):
