@@ -1,4 +1,4 @@
-"""Names for the types that recur in signatures: arrays by their dtype, channels, paths, seeds."""
+"""Type aliases for signatures."""
 
 import os
 from collections.abc import Sequence
@@ -16,3 +16,4 @@ AnyArray: TypeAlias = npt.NDArray[Any]
 PathLike: TypeAlias = str | os.PathLike[str]
 Picks: TypeAlias = str | Sequence[str] | Sequence[int] | slice | None
 RandomState: TypeAlias = int | np.random.RandomState | None
+Span: TypeAlias = tuple[int, int]

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from npa.recordings.signals import cut
+from npa.recordings.signals import split_range
 from npa.spectral.density import BLOCK_SAMPLES
 
 BLINK_BAND = (1.0, 10.0)  # Hz
@@ -91,7 +91,7 @@ class CleanRuns:
         epoch, sample = self.epoch[samples], self.sample[samples]
         out = None
         for start, stop in self.segments:
-            for first, last in cut(start, stop, length):
+            for first, last in split_range(start, stop, length):
                 begin, end = max(first - overlap, start), min(last + overlap, stop)
                 block = data[..., begin:end][:, channels]
                 block = block if weights is None else weights @ block

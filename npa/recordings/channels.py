@@ -1,11 +1,15 @@
-"""Channels: which are picked, and how their names group them."""
+"""Picking channels, and grouping them by name."""
+
+from collections.abc import Mapping, Sequence
 
 import mne
 import numpy as np
 
+from npa.typing import Picks
 
-def picked_names(info, picks=None):
-    """Return the names of the picked channels, bad ones included.
+
+def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
+    """Return the names of the picked channels, including bad ones.
 
     Parameters
     ----------
@@ -22,7 +26,7 @@ def picked_names(info, picks=None):
     Raises
     ------
     ValueError
-        If ``picks`` names a channel or type that is not there.
+        If ``picks`` names a channel or type that does not exist.
 
     Examples
     --------
@@ -30,17 +34,20 @@ def picked_names(info, picks=None):
     >>> picked_names(info)
     ['Oz']
     """
-    # Only containers interpret picks in MNE's public interface; this one is as small as can be.
+    # MNE's public interface resolves picks only on a container: use a minimal one.
     evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), info, verbose=False)
     try:
-        return evoked.pick("data" if picks is None else picks, exclude=(), verbose=False).ch_names
+        evoked.pick("data" if picks is None else picks, exclude=(), verbose=False)
     except (ValueError, IndexError) as error:
         have = ", ".join(info["ch_names"][:8]) + (", ..." if len(info["ch_names"]) > 8 else "")
         wanted = "None (data channels)" if picks is None else repr(picks)
         raise ValueError(f"picks={wanted} finds no channel among {have}.") from error
+    return list(evoked.ch_names)
 
 
-def channel_groups(ch_names, by=None):
+def channel_groups(
+    ch_names: Sequence[str], by: str | Mapping[str, Sequence[str]] | None = None
+) -> dict[str, list[int]]:
     """Group channels by name.
 
     Parameters
@@ -48,8 +55,8 @@ def channel_groups(ch_names, by=None):
     ch_names : sequence of str
         Channel names.
     by : None | str | dict
-        None for one group called ``"all"``; a separator, to group names by what stands before
-        its last occurrence; or a dict of group name to channel names.
+        None for one group called ``"all"``; a separator, to group names by the part before its
+        last occurrence; or a dict of group name to channel names.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def channel_groups(ch_names, by=None):
     TypeError
         If ``by`` is none of these.
     ValueError
-        If a separator or group is empty, or a channel named is not there.
+        If the separator or a group is empty, or a group names an unknown channel.
 
     Examples
     --------
@@ -74,16 +81,14 @@ def channel_groups(ch_names, by=None):
     if isinstance(by, str):
         if not by:
             raise ValueError("by must be a separator of at least one character, got ''.")
-        groups = {}
+        groups: dict[str, list[int]] = {}
         for index, name in enumerate(ch_names):
             groups.setdefault(name.rpartition(by)[0] or name, []).append(index)
         return groups
-    if not isinstance(by, dict):
+    if not isinstance(by, Mapping):
         raise TypeError(f"by must be None, a separator or a dict of groups, got {by!r}.")
     for group, names in by.items():
         missing = [name for name in names if name not in ch_names]
         if missing or not len(names):
-            raise ValueError(
-                f"by[{group!r}] must name channels that are picked, got {missing or names!r}."
-            )
+            raise ValueError(f"by[{group!r}] must name picked channels, got {missing or names!r}.")
     return {group: [ch_names.index(name) for name in names] for group, names in by.items()}

@@ -1,6 +1,7 @@
-"""The one place where data leave MNE containers, and go back into them."""
+"""Reading signals out of MNE containers, and writing them back."""
 
 from itertools import compress, pairwise
+from typing import Any, TypeGuard
 
 import mne
 import numpy as np
@@ -8,15 +9,16 @@ import numpy as np
 from npa.checks import check_finite, check_number
 from npa.recordings.channels import picked_names
 from npa.recordings.signals import RawSamples, Signals
+from npa.typing import FloatArray, Picks, Span
 
 
-def is_mne(X):
-    """Tell whether ``X`` is an MNE Raw or Epochs.
+def is_mne(X: object) -> TypeGuard[mne.io.BaseRaw | mne.BaseEpochs]:
+    """Return whether ``X`` is an MNE Raw or Epochs.
 
     Parameters
     ----------
     X : object
-        Anything.
+        Any object.
 
     Returns
     -------
@@ -31,34 +33,36 @@ def is_mne(X):
     return isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs))
 
 
-def read_signals(X, *, picks=None, sfreq=None, lazy=False):
-    """Take the picked channels out of their container.
+def read_signals(
+    X: Any, *, picks: Picks = None, sfreq: float | None = None, lazy: bool = False
+) -> Signals:
+    """Read the picked channels of a recording.
 
     Parameters
     ----------
     X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
         The recording. A 2-D array is ``(n_epochs, n_times)`` of one channel.
     picks : str | array-like | slice | None
-        Channels by name, type or index, as in MNE; None for all data channels. Bad channels
-        stay in and are marked as such in the result. Arrays take indices only.
+        Channels by name, type or index, as in MNE; None for all data channels. Bad channels are
+        included and marked as such in the result. Arrays take indices only.
     sfreq : float | None
         Sampling rate in Hz of an array. For MNE objects None, or their own.
     lazy : bool
-        Whether the samples of a Raw are to be read (and checked for NaN) only when they are asked
-        for, block by block.
+        Whether to read the samples of a Raw (and check them for NaN) only on access, block by
+        block.
 
     Returns
     -------
     signals : Signals
-        The samples, copied or to be read, with what fits and filters need to know about them.
+        The samples, copied or to be read, with what fits and filters need besides them.
 
     Raises
     ------
     TypeError
         If ``X`` is none of these.
     ValueError
-        If nothing is picked or left, samples of good channels are not finite, or ``sfreq`` is
-        missing or contradicts ``X``.
+        If no channel is picked or no clean sample is left, samples of good channels are not
+        finite, or ``sfreq`` is missing or contradicts ``X``.
 
     Examples
     --------
@@ -74,21 +78,21 @@ def read_signals(X, *, picks=None, sfreq=None, lazy=False):
     if isinstance(signals.data, RawSamples):
         return signals
     good = ~signals.bad
-    # Indexing copies, so that all data are passed as they are where no channel is bad.
+    # Indexing would copy the data where no channel is bad.
     data = signals.data if good.all() else signals.data[:, good]
     check_finite("X", data, list(compress(signals.ch_names, good)))
     return signals
 
 
-def write_signals(X, signals, data):
-    """Put samples back into a copy of the container that they came from.
+def write_signals(X: Any, signals: Signals, data: FloatArray) -> Any:
+    """Write samples back into a copy of the container they came from.
 
     Parameters
     ----------
     X : mne.io.BaseRaw | mne.BaseEpochs | array
-        What `read_signals` was given; it is left unchanged.
+        The input of `read_signals`; it is not changed.
     signals : Signals
-        What `read_signals` returned.
+        The output of `read_signals`.
     data : array, shape (n_epochs, n_channels, n_times)
         The new samples of the picked channels.
 
@@ -118,21 +122,23 @@ def write_signals(X, signals, data):
     return out
 
 
-def _read_mne(X, picks, sfreq, lazy):
+def _read_mne(
+    X: mne.io.BaseRaw | mne.BaseEpochs, picks: Picks, sfreq: float | None, lazy: bool
+) -> Signals:
     """Read a Raw as one epoch, or Epochs."""
     if sfreq is not None and not np.isclose(sfreq, X.info["sfreq"]):
         raise ValueError(
             f"sfreq must be None or the recording's own {X.info['sfreq']:g} Hz, got {sfreq!r}."
         )
     names = picked_names(X.info, picks)
-    # By index: MNE refuses names that are types too, such as "eog".
+    # By index: MNE rejects names that are also types, such as "eog".
     index = [X.ch_names.index(name) for name in names]
     bad = np.isin(names, X.info["bads"])
     if isinstance(X, mne.io.BaseRaw):
         samples = RawSamples(X, index, bad)
         data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
-        segments = _stretches(X, ("edge", "bad_acq_skip"))
-        clean_spans = _stretches(X, ("edge", "bad"))
+        segments = _spans_outside(X, ("edge", "bad_acq_skip"))
+        clean_spans = _spans_outside(X, ("edge", "bad"))
     else:
         data = X.get_data(picks=index, verbose=False)
         segments = clean_spans = ((0, data.shape[-1]),)
@@ -142,8 +148,8 @@ def _read_mne(X, picks, sfreq, lazy):
     return Signals(data, X.info["sfreq"], tuple(names), bad, segments, clean_spans, info)
 
 
-def _read_array(X, picks, sfreq):
-    """Read an array, whose channels are called by their index."""
+def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
+    """Read an array, whose channels are named by their index."""
     if not isinstance(X, np.ndarray):
         raise TypeError(
             "X must be an mne.io.BaseRaw, an mne.BaseEpochs or an array "
@@ -158,14 +164,14 @@ def _read_array(X, picks, sfreq):
             f"channel, got {X.shape}."
         )
     data = X[:, np.newaxis] if X.ndim == 2 else X
+    selection: Any = slice(None) if picks is None else picks
     try:
-        index = np.arange(data.shape[1])[slice(None) if picks is None else picks]
+        index = np.atleast_1d(np.arange(data.shape[1])[selection])
     except IndexError:
         raise ValueError(
             f"picks must be None or channel indices below {data.shape[1]} for an array, "
             f"got {picks!r}."
         ) from None
-    index = np.atleast_1d(index)
     whole = ((0, data.shape[-1]),)
     names = tuple(f"ch{number}" for number in index)
     return Signals(
@@ -173,17 +179,16 @@ def _read_array(X, picks, sfreq):
     )
 
 
-def _stretches(raw, prefixes):
-    """Cut a Raw where annotations of these prefixes start or stop, and leave those spans out."""
+def _spans_outside(raw: mne.io.BaseRaw, prefixes: tuple[str, ...]) -> tuple[Span, ...]:
+    """Split a Raw at annotations with these prefixes, and leave the annotated spans out."""
     n_times = len(raw.times)
-    left_out = np.zeros(n_times, bool)
-    cuts = {0, n_times}
-    notes = raw.annotations
-    for onset, duration, name in zip(notes.onset, notes.duration, notes.description, strict=True):
-        if not name.lower().startswith(prefixes):
+    excluded = np.zeros(n_times, bool)
+    edges = {0, n_times}
+    for note in raw.annotations:
+        if not note["description"].lower().startswith(prefixes):
             continue
-        ends = np.array([onset, onset + duration]) - raw.first_time
+        ends = note["onset"] + np.array([0.0, note["duration"]]) - raw.first_time
         start, stop = np.clip(raw.time_as_index(ends, use_rounding=True), 0, n_times)
-        left_out[start:stop] = True
-        cuts.update((int(start), int(stop)))
-    return tuple((start, stop) for start, stop in pairwise(sorted(cuts)) if not left_out[start])
+        excluded[start:stop] = True
+        edges.update((int(start), int(stop)))
+    return tuple((start, stop) for start, stop in pairwise(sorted(edges)) if not excluded[start])

@@ -1,18 +1,20 @@
-"""Reading recordings from files, with standard electrode positions."""
+"""Reading recordings from files."""
 
 from pathlib import Path
 
 import mne
 
+from npa.typing import PathLike
 
-def load_recording(fname):
-    """Read a continuous recording of any format that MNE knows.
+
+def load_recording(fname: PathLike) -> mne.io.BaseRaw:
+    """Read a continuous recording in any format that MNE supports.
 
     Parameters
     ----------
     fname : path-like
-        The recording. Where it has no electrode positions, those of the standard 10-05 system are
-        taken for the channels whose names (case and dots aside) belong to it.
+        The recording. If it has no electrode positions, channels named as in the standard 10-05
+        system (ignoring case and dots) get its positions.
 
     Returns
     -------
@@ -22,7 +24,7 @@ def load_recording(fname):
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If MNE cannot read it as a continuous recording, or it holds no samples.
 
@@ -37,10 +39,9 @@ def load_recording(fname):
         raise FileNotFoundError(f"{fname} does not exist.")
     try:
         raw = mne.io.read_raw(fname, preload=True, verbose="WARNING")
-    # Each of MNE's readers fails in its own way on what it cannot read.
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # each of MNE's readers raises its own types
         raise ValueError(
             f"{fname} is not a continuous recording that MNE can read: {error}"
         ) from error
@@ -49,13 +50,13 @@ def load_recording(fname):
     return add_positions(raw)
 
 
-def add_positions(raw):
-    """Give standard electrode positions to a recording that has none.
+def add_positions(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:
+    """Set standard electrode positions in a recording that has none.
 
     Parameters
     ----------
     raw : mne.io.Raw
-        The recording; changed in place, its channel names are not.
+        The recording; it is changed in place, but keeps its channel names.
 
     Returns
     -------
@@ -72,12 +73,9 @@ def add_positions(raw):
     if raw.get_montage() is not None or "eeg" not in raw:
         return raw
     standard = mne.channels.make_standard_montage("colin27_1005").get_positions()
-    places = {name.lower(): place for name, place in standard["ch_pos"].items()}
-    found = {
-        name: places[name.strip(". ").lower()]
-        for name in raw.ch_names
-        if name.strip(". ").lower() in places
-    }
+    known = {name.lower(): position for name, position in standard["ch_pos"].items()}
+    keys = {name: name.strip(". ").lower() for name in raw.ch_names}
+    found = {name: known[key] for name, key in keys.items() if key in known}
     if found:
         montage = mne.channels.make_dig_montage(
             found, **{key: standard[key] for key in ("nasion", "lpa", "rpa", "coord_frame")}

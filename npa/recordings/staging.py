@@ -1,37 +1,43 @@
-"""Results written to a temporary name and moved into place when complete."""
+"""Results written under a temporary name and moved into place when complete."""
 
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from npa.typing import PathLike
 
 
 @contextmanager
-def staged(folder, *, overwrite=False, only=None):
-    """Write a folder of results aside, and move it into place when it is whole.
+def staged(
+    folder: PathLike, *, overwrite: bool = False, only: Collection[str] | None = None
+) -> Iterator[Path]:
+    """Write results to a temporary folder, and move them into place when complete.
 
     Parameters
     ----------
     folder : path-like
-        Where the results shall lie in the end.
+        The final folder of the results.
     overwrite : bool
-        Whether files of the same name may be replaced. Other files are left alone.
+        Whether to replace files of the same name. Other files are kept.
     only : sequence of str | None
-        Names of the files that will be written, where the folder may hold others; None for a
-        folder of one's own.
+        Names of the files that will be written, if the folder may hold others; None if it must
+        be empty.
 
     Yields
     ------
     aside : pathlib.Path
-        The folder to write to. If the block raises or is interrupted it is removed again, and
-        ``folder`` is as it was; so are the folders above it.
+        The temporary folder to write to. If the block raises or is interrupted, it is removed,
+        and ``folder`` and the folders above it are as before.
 
     Raises
     ------
     FileExistsError
-        If ``folder`` is a file, or holds anything (or one of ``only``) while ``overwrite`` is
+        If ``folder`` is a file, or holds any file (or one of ``only``) and ``overwrite`` is
         False.
     OSError
         If the folder cannot be written.
@@ -48,9 +54,9 @@ def staged(folder, *, overwrite=False, only=None):
         raise FileExistsError(f"{folder} is a file, not a folder to write to.")
     if not overwrite:
         refuse_existing(folder, only)
-    made = [parent for parent in folder.parents if not parent.exists()]
+    new_parents = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # On the same file system as the results, so that moving them is one step.
+    # On the same file system as the results, so that a move is atomic.
     beside = folder if folder.exists() else folder.parent
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=beside))
     try:
@@ -59,7 +65,7 @@ def staged(folder, *, overwrite=False, only=None):
         if not folder.exists():
             aside.rename(folder)
             return
-        # What continues a split recording sorts before its first file: that one comes last.
+        # The parts of a split recording sort before its first file, which is moved last.
         names = sorted(written.name for written in aside.iterdir())
         if not overwrite:
             refuse_existing(folder, names)
@@ -67,25 +73,25 @@ def staged(folder, *, overwrite=False, only=None):
             (aside / name).replace(folder / name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        for parent in made:
-            with suppress(OSError):  # it holds the results
+        for parent in new_parents:
+            with suppress(OSError):  # not empty: it holds the results
                 parent.rmdir()
 
 
 @contextmanager
-def staged_file(path):
-    """Write one file aside, and move it into place when it is whole.
+def staged_file(path: PathLike) -> Iterator[Path]:
+    """Write a file under a temporary name, and move it into place when complete.
 
     Parameters
     ----------
     path : path-like
-        Where the file shall lie in the end; an older one is replaced.
+        The final file; an existing one is replaced.
 
     Yields
     ------
     aside : pathlib.Path
-        The file to write, beside ``path`` and of the same ending. If the block raises or is
-        interrupted it is removed again, and ``path`` is as it was.
+        The temporary file to write, in the folder of ``path`` and with its extension. If the
+        block raises or is interrupted, it is removed, and ``path`` is as before.
 
     Examples
     --------
@@ -103,15 +109,15 @@ def staged_file(path):
         aside.unlink(missing_ok=True)
 
 
-def write_json(path, content):
-    """Write a JSON file that is whole or not there.
+def write_json(path: PathLike, content: Any) -> None:
+    """Write a JSON file completely or not at all.
 
     Parameters
     ----------
     path : path-like
-        The file; an older one is replaced.
+        The file; an existing one is replaced.
     content : dict
-        What it shall hold.
+        Its content.
 
     Examples
     --------
@@ -123,30 +129,33 @@ def write_json(path, content):
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def refuse_existing(folder, names=None):
-    """Raise where a folder holds results already.
+def refuse_existing(folder: PathLike, names: Collection[str] | None = None) -> None:
+    """Raise an error if a folder already holds results.
 
     Parameters
     ----------
     folder : path-like
-        The folder; it need not exist.
+        The folder; it may not exist.
     names : sequence of str | None
-        Files that must not be there; None for any.
+        Names of files it must not hold; None for any file.
 
     Raises
     ------
     FileExistsError
-        If one is there.
+        If there is such a file.
 
     Examples
     --------
-    >>> refuse_existing("results", ["answer.txt"])
+    >>> _ = Path("answer.txt").write_text("42")
+    >>> refuse_existing(".", ["answer.txt"])
+    Traceback (most recent call last):
+    FileExistsError: answer.txt exists; choose another folder, or overwrite.
     """
     folder = Path(folder)
     if not folder.is_dir():
         return
-    there = sorted(path for path in folder.iterdir() if names is None or path.name in names)
-    if there and names is None:
+    existing = sorted(path for path in folder.iterdir() if names is None or path.name in names)
+    if existing and names is None:
         raise FileExistsError(f"{folder} is not empty; choose another folder, or overwrite.")
-    if there:
-        raise FileExistsError(f"{there[0]} is there; choose another folder, or overwrite.")
+    if existing:
+        raise FileExistsError(f"{existing[0]} exists; choose another folder, or overwrite.")

@@ -12,7 +12,7 @@ from mne.time_frequency import psd_array_multitaper
 
 from npa.checks import check_number, check_option, check_range
 from npa.spectral.multitaper import tapered_power
-from npa.typing import AnyArray, BoolArray, FloatArray
+from npa.typing import AnyArray, BoolArray, FloatArray, Span
 
 MIN_WELCH_SECONDS, MIN_WELCH_SAMPLES = 4.0, 256
 # Tapers of an hour would resolve 1 mHz, and fill the memory.
@@ -21,7 +21,6 @@ DEFAULT_BANDWIDTH_BINS = 8.0  # MNE's default
 CACHE_SAMPLES = 2**20  # samples per call of SciPy, whose copies then fit into the cache
 BLOCK_SAMPLES = 2**22  # samples estimated at once: limits SciPy's copies to some 100 MB
 
-Span: TypeAlias = tuple[int, int]
 Block: TypeAlias = tuple[int, int, int]  # start, stop, number of windows or segments
 
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from npa.checks import check_bytes, check_finite, finite_rows
 from npa.estimators.base import SignalTransformer
-from npa.recordings.signals import cut
+from npa.recordings.signals import split_range
 from npa.recordings.staging import staged
 
 _SPLIT = "2GB"  # a FIF file holds no more
@@ -285,7 +285,7 @@ class _Blocks:
         finite = np.ones((len(self.segments), len(self.raw.ch_names)), bool)
         bad = [self.raw.ch_names.index(name) for name in self.raw.info["bads"]]
         for segment, (start, stop) in enumerate(self.segments if bad else ()):
-            for first, last in cut(start, stop, length):
+            for first, last in split_range(start, stop, length):
                 block = self.raw.get_data(picks=bad, start=first, stop=last, verbose=False)
                 finite[segment, bad] &= finite_rows(block)
         return finite
@@ -294,10 +294,10 @@ class _Blocks:
         """Cut the recording into blocks (start, stop, number of the segment or None)."""
         blocks, done = [], 0
         for segment, (start, stop) in enumerate(self.segments):
-            blocks += [(*gap, None) for gap in cut(done, start, length)]
-            blocks += [(*block, segment) for block in cut(start, stop, length)]
+            blocks += [(*gap, None) for gap in split_range(done, start, length)]
+            blocks += [(*block, segment) for block in split_range(start, stop, length)]
             done = stop
-        return blocks + [(*gap, None) for gap in cut(done, len(self.raw.times), length)]
+        return blocks + [(*gap, None) for gap in split_range(done, len(self.raw.times), length)]
 
 
 def _steps(pipeline):

@@ -119,7 +119,7 @@ def test_amplify_writes_one_recording_each(recording, tmp_path, capsys):
     assert main(args) == 0
     assert sorted(os.listdir(out)) == ["eight_raw_amplified_raw.fif", "mine.txt"]
     assert main(args) == 1
-    assert "is there; choose another folder, or overwrite" in capsys.readouterr().err
+    assert "exists; choose another folder, or overwrite" in capsys.readouterr().err
     assert main([*args, "--overwrite", "--response", "whitening"]) == 0
     assert main(["amplify", str(recording), str(recording), "-o", str(out)]) == 1
     assert "two recordings have the same name" in capsys.readouterr().err

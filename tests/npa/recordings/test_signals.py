@@ -6,7 +6,7 @@ import pytest
 from noise_recording import SFREQ, make_raw
 
 from npa.recordings.containers import read_signals
-from npa.recordings.signals import cut
+from npa.recordings.signals import split_range
 
 
 def test_flat_channels_are_seen_through_offset_and_rounding():
@@ -59,6 +59,6 @@ def test_flat_is_seen_across_blocks(monkeypatch):
         assert read_signals(raw, lazy=lazy).flat.tolist() == [[True, False, False]]
 
 
-def test_ranges_are_cut():
-    assert cut(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
-    assert cut(3, 3, 3) == []
+def test_ranges_are_split():
+    assert split_range(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
+    assert split_range(3, 3, 3) == []

@@ -53,7 +53,7 @@ def test_staged_looks_again_before_it_moves(tmp_path):
             (aside / "two.txt").write_text("new")
 
     (tmp_path / "two.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match=r"two\.txt is there"):
+    with pytest.raises(FileExistsError, match=r"two\.txt exists"):
         write_two()
     assert os.listdir(tmp_path) == ["two.txt"]
     assert (tmp_path / "two.txt").read_text() == "precious"

@@ -231,7 +231,7 @@ def test_large_recordings_are_split_and_read_as_one(raw, tmp_path, monkeypatch):
     shorter = raw.copy().crop(0, 100)
     assert (errors(again.copy().crop(0, 100), step.transform(step.transform(shorter))) < 0.2).all()
     (tmp_path / "a_raw.fif").unlink()
-    with pytest.raises(FileExistsError, match=r"a_raw-1\.fif is there"):
+    with pytest.raises(FileExistsError, match=r"a_raw-1\.fif exists"):
         transform_to(step, raw, fname)
     assert not fname.exists()
     out = transform_to(step, raw, fname, overwrite=True)
@@ -270,7 +270,7 @@ def test_existing_files_stay(raw, on_disk, tmp_path):
     step = clone(STEPS["line"]).fit(raw)
     source = tmp_path / "source_raw.fif"
     before = source.read_bytes()
-    with pytest.raises(FileExistsError, match=r"source_raw\.fif is there"):
+    with pytest.raises(FileExistsError, match=r"source_raw\.fif exists"):
         transform_to(step, raw, source)
     with pytest.raises(ValueError, match="must not be the file that raw is read from"):
         transform_to(step, on_disk, source, overwrite=True)

@@ -206,7 +206,7 @@ def test_of_several_files_the_changed_one_is_named(tmp_path):
 
 def test_files_of_others_are_refused(files, tmp_path):
     (tmp_path / "summary.csv").write_text("precious")
-    with pytest.raises(FileExistsError, match=r"summary\.csv is there"):
+    with pytest.raises(FileExistsError, match=r"summary\.csv exists"):
         npa.batch.run(SLOPES, files, tmp_path, **QUICK)
     assert os.listdir(tmp_path) == ["summary.csv"]
     with pytest.raises(FileExistsError, match="is a file"):
