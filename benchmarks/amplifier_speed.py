@@ -18,8 +18,8 @@ from benchmarks.timing import (
     print_run,
     ratio_of,
 )
-from npa.estimators.amplifier import NeuralPowerAmplifier, design_filter
-from npa.spectral import apply_zero_phase, zero_phase_fir
+from npa.estimators.amplifier import NeuralPowerAmplifier
+from npa.spectral import apply_zero_phase, design_filter, zero_phase_fir
 
 SFREQ, SECONDS, CHANNELS = 512.0, 600, 64
 PEAKS = np.array([[6.0, 0.3, 1.5], [10.0, 0.8, 1.0], [20.0, 0.4, 2.0]])  # Hz, log10 units, Hz

@@ -17,8 +17,7 @@ from mne.time_frequency import psd_array_multitaper
 from benchmarks.amplifier_speed import CHANNELS, SECONDS, SFREQ, background
 from benchmarks.timing import clock, grow, in_turn, medians, print_run, ratio_of
 from npa.datasets import simulate_recording
-from npa.estimators.amplifier import design_filter
-from npa.spectral import psd
+from npa.spectral import design_filter, psd
 
 RANGE = (0.5, 45.0)  # Hz
 SIMULATED = {"1.2, no knee": (1.2, 0.0), "1.5, knee 10": (1.5, 10.0)}

@@ -1,28 +1,15 @@
 """The 1/f background out of the time series, the oscillations kept."""
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 from mne.utils import warn
 from sklearn.base import clone
 
-from npa.checks import check_number, check_option
+from npa.checks import check_option
 from npa.estimators.base import SignalTransformer
 from npa.estimators.parameterize import FOOOFFitter
 from npa.reports import FilterReport
-from npa.spectral.filtering.filter_bank import (
-    ChebyshevBank,
-    RemezGaussian,
-    chebyshev_bank,
-    remez_gaussian,
-)
-from npa.spectral.filtering.gains import logarithmic_response, whitening_response
-from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
-from npa.spectral.model import gaussians as gaussian_sum
+from npa.spectral.filtering.power_filter import check_design, design_filter
 
-_RESPONSES = {"logarithmic": logarithmic_response, "whitening": whitening_response}
-_DESIGNS = ("exact", "paper")
-_FORGOTTEN = 1e-12  # what a recursive filter keeps of the past at the end of its reach
 # A knee below this share of f^chi at the lowest frequency bends nothing: not worth a warning.
 _TOLD_KNEE = 1e-3
 
@@ -138,7 +125,7 @@ class NeuralPowerAmplifier(SignalTransformer):
 
     def _fit(self, signals):
         """Fit the spectrum, and make the filter or filters from it."""
-        _check_design(self.response, self.design)
+        check_design(self.response, self.design)
         check_option("per_channel", self.per_channel, (False, True))
         fitter = self._fitter()
         if self.per_channel:
@@ -215,180 +202,6 @@ class NeuralPowerAmplifier(SignalTransformer):
         return filters
 
 
-@dataclass(frozen=True, eq=False)
-class PowerFilter:
-    """A zero-phase filter made from a model of a spectrum, and the gain it ought to have.
-
-    Parameters
-    ----------
-    response : {"logarithmic", "whitening"}
-        Kind of gain for the background.
-    exponent, knee : float
-        Model of the background.
-    peaks : array, shape (n_peaks, 3)
-        Centre frequency (Hz), gain and standard deviation (Hz) of every peak.
-    sfreq : float
-        Sampling rate in Hz.
-    design : {"exact", "paper"}
-        How the gain is realised.
-    n_stages : int
-        Number of Chebyshev high-passes of the paper's design.
-    parts : tuple of (float, object)
-        Weights and filters whose outputs add up; each has ``gain(freqs)`` and ``apply(x)``.
-    """
-
-    response: str
-    exponent: float
-    knee: float
-    peaks: np.ndarray
-    sfreq: float
-    design: str
-    n_stages: int
-    parts: tuple = ()
-
-    def ideal(self, freqs):
-        """Return the ideal gain, shape (n_freqs,); see `NeuralPowerAmplifier`."""
-        return self.ideal_background(freqs) + gaussian_sum(freqs, self.peaks)
-
-    def ideal_background(self, freqs):
-        """Return the ideal gain without the peaks, shape (n_freqs,)."""
-        return _RESPONSES[self.response](freqs, self.exponent, self.knee, self.sfreq / 2)
-
-    def without_peaks(self):
-        """Return the filter of the background alone."""
-        return design_filter(
-            self.exponent,
-            self.knee,
-            [],
-            self.sfreq,
-            response=self.response,
-            design=self.design,
-            n_stages=self.n_stages,
-        )
-
-    def gain(self, freqs):
-        """Return the realised gain, shape (n_freqs,)."""
-        return sum(weight * part.gain(freqs) for weight, part in self.parts)
-
-    def apply(self, x):
-        """Return ``x`` filtered along its last axis, shape (..., n_times)."""
-        (weight, part), *others = self.parts
-        out = part.apply(x)
-        out *= weight
-        for weight, part in others:
-            out += weight * part.apply(x)
-        return out
-
-    @property
-    def reach(self):
-        """Samples on either side that a sample of the output depends on (by more than 1e-12)."""
-        return max(_reach(part) for _, part in self.parts)
-
-
-@dataclass(frozen=True, eq=False)
-class _ZeroPhaseFIR:
-    """Symmetric taps as a filter."""
-
-    taps: np.ndarray
-    sfreq: float
-
-    def gain(self, freqs):
-        return fir_gain(self.taps, freqs, self.sfreq)
-
-    def apply(self, x):
-        return apply_zero_phase(x, self.taps)
-
-
-def design_filter(
-    exponent,
-    knee,
-    gaussians,
-    sfreq,
-    *,
-    response="logarithmic",
-    design="exact",
-    n_stages=5,
-    peak_gain=None,
-):
-    """Make the zero-phase filter of `NeuralPowerAmplifier` from a model of a spectrum.
-
-    Parameters
-    ----------
-    exponent, knee : float
-        Model of the background: exponent > 0, and knee >= 0.
-    gaussians : array, shape (n_peaks, 3)
-        Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of every peak.
-    sfreq : float
-        Sampling rate in Hz.
-    response, design, n_stages, peak_gain
-        As for `NeuralPowerAmplifier`.
-
-    Returns
-    -------
-    made : PowerFilter
-        The filter.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not allowed, or the design does not exist for the model.
-
-    Examples
-    --------
-    >>> made = design_filter(1.5, 0.0, np.array([[10.0, 0.8, 1.0]]), 512.0)
-    >>> freqs = np.array([1.0, 10.0, 16.0, 256.0])
-    >>> made.ideal(freqs).round(2)
-    array([0.  , 1.22, 0.5 , 1.  ])
-    >>> made.gain(freqs).round(2) + 0.0
-    array([0.  , 1.22, 0.5 , 1.  ])
-    """
-    _check_design(response, design)
-    peaks = np.array(gaussians, dtype=float).reshape(-1, 3)
-    peaks[:, 1] = _peak_gains(peak_gain, response, peaks[:, 1])
-    if response == "whitening":
-        peaks[:, 1] *= whitening_response(peaks[:, 0], exponent, knee, sfreq / 2)
-    wanted = PowerFilter(response, exponent, knee, peaks, sfreq, design, n_stages)
-    if design == "exact":
-        fir = _ZeroPhaseFIR(zero_phase_fir(wanted.ideal, sfreq), sfreq)
-        return replace(wanted, parts=((1.0, fir),))
-    bank = chebyshev_bank(exponent, knee, sfreq, n_stages)
-    heard = [(gain, remez_gaussian(cf, sd, sfreq)) for cf, gain, sd in peaks if gain > 0]
-    return replace(wanted, parts=((1.0, bank), *heard))
-
-
 def _filtered(report, x):
     """Return ``x`` (..., n_times) after the filter of a report; NaN without one."""
     return np.full(x.shape, np.nan) if report is None else report.filter.apply(x)
-
-
-def _reach(part):
-    """Return how far a filter reaches: half its taps, or until its poles have died away."""
-    if isinstance(part, ChebyshevBank):
-        slowest = max(np.abs(np.roots(stage.a)).max() for stage in part.stages)
-        return int(np.ceil(np.log(_FORGOTTEN) / np.log(slowest)))
-    passes = 2 if isinstance(part, RemezGaussian) else 1
-    return passes * len(part.taps) // 2
-
-
-def _check_design(response, design):
-    """Check that there is such a response, and such a design of it."""
-    check_option("response", response, _RESPONSES)
-    check_option("design", design, _DESIGNS)
-    if (response, design) == ("whitening", "paper"):
-        raise ValueError(
-            'design="paper" does not exist for response="whitening"; use design="exact".'
-        )
-
-
-def _peak_gains(peak_gain, response, heights):
-    """Return a gain for every peak."""
-    if peak_gain is None:
-        return heights if response == "logarithmic" else np.zeros_like(heights)
-    if np.ndim(peak_gain) == 0:
-        return np.full(len(heights), check_number("peak_gain", peak_gain, low=0))
-    if len(peak_gain) != len(heights):
-        raise ValueError(
-            f"peak_gain must be one number, or one for each of the {len(heights)} fitted peaks, "
-            f"got {len(peak_gain)}."
-        )
-    return [check_number("peak_gain", float(gain), low=0) for gain in peak_gain]

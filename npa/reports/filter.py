@@ -16,7 +16,7 @@ class FilterReport:
     Parameters
     ----------
     filter : PowerFilter
-        What `npa.estimators.amplifier.design_filter` made.
+        The filter, as `npa.spectral.design_filter` returns it.
     band : tuple of float
         Frequencies in Hz between which the spectrum was fitted.
     """

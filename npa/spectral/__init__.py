@@ -15,6 +15,7 @@ from npa.spectral.filtering.filter_bank import (
     remez_gaussian,
 )
 from npa.spectral.filtering.gains import gaussian_response, logarithmic_response, whitening_response
+from npa.spectral.filtering.power_filter import PowerFilter, design_filter
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
 from npa.spectral.fitting.spectra import SpectralFit, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
@@ -33,6 +34,7 @@ __all__ = [
     "GOLDEN_RATIO",
     "BandRatios",
     "ChebyshevBank",
+    "PowerFilter",
     "PowerLaw",
     "RemezGaussian",
     "SpectralFit",
@@ -42,6 +44,7 @@ __all__ = [
     "band_ratios",
     "baseline_corrected_amplitude",
     "chebyshev_bank",
+    "design_filter",
     "fir_gain",
     "fit_spectra",
     "gaussian_response",

@@ -1,27 +1,35 @@
 """The model of a power spectrum: an aperiodic background and Gaussian peaks, in log10 power."""
 
 import numpy as np
+import numpy.typing as npt
+
+from npa.typing import FloatArray
 
 
-def aperiodic(freqs, offset, exponent, knee=0.0):
+def aperiodic(
+    freqs: npt.ArrayLike,
+    offset: float | FloatArray,
+    exponent: float | FloatArray,
+    knee: float | FloatArray = 0.0,
+) -> FloatArray:
     """Compute the aperiodic background of a spectrum.
 
     Parameters
     ----------
     freqs : array, shape (n_freqs,)
-        Frequencies in Hz, not negative.
+        Frequencies in Hz, >= 0.
     offset : float | array
-        Height of the background in log10(V^2/Hz); at ``knee=0``, that at 1 Hz.
+        Offset of the background in log10(V^2/Hz); at ``knee=0``, its value at 1 Hz.
     exponent : float | array
-        Steepness chi: power falls as ``1 / f**exponent`` far above the knee.
+        Exponent chi: power falls as ``1 / f**exponent`` far above the knee.
     knee : float | array
         Knee parameter k in Hz**exponent; 0 is a straight line in log-log.
 
     Returns
     -------
     log_power : array
-        ``offset - log10(knee + freqs**exponent)``, by NumPy's broadcasting; infinite at 0 Hz
-        without a knee, NaN where the logarithm does not exist (below a negative knee).
+        ``offset - log10(knee + freqs**exponent)``, with NumPy's broadcasting; infinite at 0 Hz
+        without a knee, NaN where the logarithm does not exist (with a negative knee).
 
     Notes
     -----
@@ -40,11 +48,12 @@ def aperiodic(freqs, offset, exponent, knee=0.0):
     """
     freqs = np.asarray(freqs, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return offset - np.log10(knee + freqs**exponent)
+        log_power: FloatArray = offset - np.log10(knee + freqs**exponent)
+    return log_power
 
 
-def gaussians(freqs, peaks):
-    """Compute the sum of Gaussian peaks on top of the background.
+def gaussians(freqs: npt.ArrayLike, peaks: npt.ArrayLike) -> FloatArray:
+    """Compute the sum of Gaussian peaks above the background.
 
     Parameters
     ----------
@@ -79,4 +88,5 @@ def gaussians(freqs, peaks):
     if not (peaks[:, 2] > 0).all():
         raise ValueError(f"peaks must have standard deviations > 0, got {peaks[:, 2].tolist()}.")
     cf, height, sd = peaks.T
-    return np.exp(-0.5 * ((freqs[..., np.newaxis] - cf) / sd) ** 2) @ height
+    bumps: FloatArray = np.exp(-0.5 * ((freqs[..., np.newaxis] - cf) / sd) ** 2) @ height
+    return bumps

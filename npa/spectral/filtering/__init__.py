@@ -1,1 +1,1 @@
-"""Gain curves and the filters that realise them."""
+"""Ideal gains, and the zero-phase filters that realise them."""

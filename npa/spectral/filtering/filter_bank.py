@@ -1,18 +1,21 @@
-"""The paper's filters: a bank of Chebyshev high-passes, and a Remez band-pass for each peak."""
+"""The paper's filters: a bank of Chebyshev high-passes, and a Remez band-pass per peak."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 from npa.checks import check_number
 from npa.spectral.density import BLOCK_SAMPLES, check_signals
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain
+from npa.typing import FloatArray
 
-_MAX_ATTENUATION = 300.0  # dB; float64 holds no more
-_MAX_RIPPLE = 0.1  # one pass; 0.01 in the stop bands after two
-_USE_EXACT = 'Use design="exact", which has no such limit.'
+MAX_RIPPLE_DB = 300.0  # the limit of float64
+MAX_REMEZ_ERROR = 0.1  # of the gain of one pass; 0.01 in the stop bands after two
+MIN_TAIL = 1e-12  # a recursive filter is said to reach until its impulse response is as small
+USE_EXACT = 'Use design="exact", which has no such limit.'
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +31,11 @@ class Stage:
     ripple : float
         Attenuation in dB at ``frequency``.
     weight : float
-        Factor on the output of its two passes.
+        Weight of the output of its two passes.
     """
 
-    b: np.ndarray
-    a: np.ndarray
+    b: FloatArray
+    a: FloatArray
     frequency: float
     ripple: float
     weight: float
@@ -40,21 +43,27 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class ChebyshevBank:
-    """High-passes whose weighted outputs add up to a roughly logarithmic response.
+    """High-passes whose weighted sum has a roughly logarithmic response.
 
     Attributes
     ----------
     stages : tuple of Stage
-        The filters, from the lowest frequency to the highest.
+        The filters, by increasing frequency.
     sfreq : float
         Sampling frequency in Hz.
     """
 
-    stages: tuple
+    stages: tuple[Stage, ...]
     sfreq: float
 
-    def gain(self, freqs):
-        """Compute the zero-phase gain of the bank, two passes of every stage added up.
+    @property
+    def reach(self) -> int:
+        """Number of samples until the slowest pole of all stages has decayed to 1e-12."""
+        slowest = max(float(np.abs(np.roots(stage.a)).max()) for stage in self.stages)
+        return math.ceil(math.log(MIN_TAIL) / math.log(slowest))
+
+    def gain(self, freqs: npt.ArrayLike) -> FloatArray:
+        """Compute the zero-phase gain, the weighted sum over the stages.
 
         Parameters
         ----------
@@ -67,14 +76,14 @@ class ChebyshevBank:
             ``sum(weight * |H|**2)``, to be compared with `logarithmic_response`.
         """
         freqs = np.asarray(freqs, dtype=np.float64)
-        return sum(
-            stage.weight
-            * np.abs(scipy.signal.freqz(stage.b, stage.a, freqs, fs=self.sfreq)[1]) ** 2
-            for stage in self.stages
-        )
+        gain = np.zeros(freqs.shape)
+        for stage in self.stages:
+            _, response = scipy.signal.freqz(stage.b, stage.a, freqs, fs=self.sfreq)
+            gain += stage.weight * np.abs(response) ** 2
+        return gain
 
-    def apply(self, x):
-        """Filter along the last axis, every stage forwards and backwards, and add the outputs.
+    def apply(self, x: npt.ArrayLike) -> FloatArray:
+        """Filter along the last axis by every stage, forwards and backwards, and sum the outputs.
 
         Parameters
         ----------
@@ -84,12 +93,12 @@ class ChebyshevBank:
         Returns
         -------
         filtered : array, shape (..., n_times)
-            The sum, in float64.
+            The weighted sum, in float64.
         """
         x = check_signals(x, min_times=1)
         rows = x.reshape(-1, x.shape[-1])
         out = np.zeros(rows.shape)
-        padding = min(6, rows.shape[-1] - 1)  # SciPy's own, and what a short record has
+        padding = min(6, rows.shape[-1] - 1)  # SciPy's default, less for short signals
         step = max(BLOCK_SAMPLES // rows.shape[-1], 1)
         for start in range(0, len(rows), step):
             block = rows[start : start + step].astype(np.float64, copy=False)
@@ -101,7 +110,7 @@ class ChebyshevBank:
 
 @dataclass(frozen=True, eq=False)
 class RemezGaussian:
-    """An equiripple band-pass that stands for a Gaussian peak after two passes.
+    """An equiripple band-pass whose two passes approximate a Gaussian peak.
 
     Attributes
     ----------
@@ -110,25 +119,30 @@ class RemezGaussian:
     cf, sd : float
         Centre and standard deviation of the Gaussian in Hz.
     pass_edges : tuple of float
-        Ends of the pass band in Hz.
+        Edges of the pass band in Hz.
     stop_edges : tuple of (float | None)
-        End of the lower and start of the upper stop band in Hz; None where there is none.
+        Edges of the lower and the upper stop band in Hz; None for a stop band that is left out.
     transition : float
-        Width of the transition bands over that asked for; 1 unless the edges had to be moved.
+        Width of the transition bands relative to the nominal one; 1 unless it had to be changed.
     sfreq : float
         Sampling frequency in Hz.
     """
 
-    taps: np.ndarray
+    taps: FloatArray
     cf: float
     sd: float
-    pass_edges: tuple
-    stop_edges: tuple
+    pass_edges: tuple[float, float]
+    stop_edges: tuple[float | None, float | None]
     transition: float
     sfreq: float
 
-    def gain(self, freqs):
-        """Compute the zero-phase gain of two passes, as `fir_gain`.
+    @property
+    def reach(self) -> int:
+        """Number of samples on either side on which a sample of the output depends."""
+        return len(self.taps)
+
+    def gain(self, freqs: npt.ArrayLike) -> FloatArray:
+        """Compute the zero-phase gain of two passes.
 
         Parameters
         ----------
@@ -142,7 +156,7 @@ class RemezGaussian:
         """
         return fir_gain(self._two_passes(), freqs, self.sfreq)
 
-    def apply(self, x):
+    def apply(self, x: npt.ArrayLike) -> FloatArray:
         """Filter along the last axis, forwards and backwards.
 
         Parameters
@@ -157,11 +171,11 @@ class RemezGaussian:
         """
         return apply_zero_phase(x, self._two_passes())
 
-    def _two_passes(self):
+    def _two_passes(self) -> FloatArray:
         return np.convolve(self.taps, self.taps[::-1])
 
 
-def chebyshev_bank(exponent, knee, sfreq, n_stages=5):
+def chebyshev_bank(exponent: float, knee: float, sfreq: float, n_stages: int = 5) -> ChebyshevBank:
     """Design the bank of first-order Chebyshev high-passes that mirrors a 1/f background.
 
     Parameters
@@ -172,27 +186,28 @@ def chebyshev_bank(exponent, knee, sfreq, n_stages=5):
         Knee k >= 0 of the background, in Hz**exponent.
     sfreq : float
         Sampling frequency in Hz.
-    n_stages : int
+    n_stages : int, default 5
         Number of filters M.
 
     Returns
     -------
     bank : ChebyshevBank
-        The filters; see its ``gain`` and ``apply``.
+        The filters.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or a filter's frequency is not between 0 Hz and
-        Nyquist (large knees), or its ripple above 300 dB (many stages).
+        If an argument is out of its range, the frequency of a stage is not between 0 Hz and
+        Nyquist (large knees), or its ripple is above 300 dB (many stages).
 
     Notes
     -----
     With f_N the Nyquist frequency and i = 0..M-1, stage i is a type I high-pass of order 1 with
     ripple ``0.4 sqrt(2**i 4 chi)`` dB at ``((k + f_N**chi)**L - k)**(1 / chi)``, where
     ``L = 1 - 2**-(i + 1)`` is the height of the logarithmic response there; its weight is
-    ``2**-(i + 1)``. The paper's r2 is ``1 - SS_residual / SS_total`` of sum against ideal (the
-    squared correlation is above 0.99 for every chi).
+    ``2**-(i + 1)``. The paper's r2 is the coefficient of determination
+    ``1 - SS_residual / SS_total`` of the realised gain (the squared correlation of realised and
+    ideal gain is above 0.99 for every chi).
 
     Examples
     --------
@@ -210,19 +225,19 @@ def chebyshev_bank(exponent, knee, sfreq, n_stages=5):
         level = 1 - 2.0 ** -(i + 1)
         frequency = max((knee + nyquist**exponent) ** level - knee, 0.0) ** (1 / exponent)
         ripple = 0.4 * math.sqrt(2.0**i * 4 * exponent)
-        if not 0 < frequency < nyquist or ripple > _MAX_ATTENUATION:
+        if not 0 < frequency < nyquist or ripple > MAX_RIPPLE_DB:
             raise ValueError(
                 f"Chebyshev stage {i} of {n_stages} is undefined for exponent={exponent:g}, "
                 f"knee={knee:g}: {frequency:g} Hz of {nyquist:g}, ripple {ripple:.3g} dB. "
-                + _USE_EXACT
+                + USE_EXACT
             )
         b, a = scipy.signal.cheby1(1, ripple, frequency, "highpass", fs=sfreq)
         stages.append(Stage(b, a, frequency, ripple, 2.0 ** -(i + 1)))
     return ChebyshevBank(tuple(stages), sfreq)
 
 
-def remez_gaussian(cf, sd, sfreq, n_taps=256):
-    """Design the equiripple band-pass that stands for one Gaussian peak.
+def remez_gaussian(cf: float, sd: float, sfreq: float, n_taps: int = 256) -> RemezGaussian:
+    """Design the equiripple band-pass that approximates a Gaussian peak.
 
     Parameters
     ----------
@@ -232,29 +247,30 @@ def remez_gaussian(cf, sd, sfreq, n_taps=256):
         Standard deviation in Hz.
     sfreq : float
         Sampling frequency in Hz.
-    n_taps : int
+    n_taps : int, default 256
         Number of taps.
 
     Returns
     -------
     peak : RemezGaussian
-        The filter; see its ``gain``, ``apply`` and ``transition``.
+        The filter.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or no edges give a usable filter.
+        If an argument is out of its range, or the design does not converge.
 
     Notes
     -----
     The pass band ends where the Gaussian is 0.5, at ``cf +- sd sqrt(2 ln 2)``, and the stop
-    bands begin at ``cf +- 3 sd``; a stop band outside 0 Hz..Nyquist is left out. Remez has
-    converged when one pass is within 0.1 of what is wanted in every band, and nowhere above
-    1.1. Too few taps leave ripple, cured by wider transition bands; too many overshoot between
-    the bands or fail, cured by narrower ones. The factor on their width nearest to 1 (steps of
-    1.25, between 1/4 and 4) that converges is taken. An equiripple pass band is flat: at the
-    pass edges two passes have a gain near 1, not 0.5, so the peak comes out wider than the
-    Gaussian (about 1.6 times at half its height for 256 taps at 256 Hz).
+    bands begin at ``cf +- 3 sd``; a stop band outside 0 Hz..Nyquist is left out. The design
+    counts as converged when the gain of one pass is within 0.1 of the desired gain in every
+    band, and nowhere above 1.1. With too few taps the ripple is too large, and the transition
+    bands are widened; with too many the gain overshoots between the bands or the algorithm
+    fails, and they are narrowed. The factor nearest to 1 (steps of 1.25, between 1/4 and 4)
+    that converges is used. An equiripple pass band is flat: at its edges two passes have a gain
+    near 1, not 0.5, so the peak is wider than the Gaussian (about 1.6 times at half height for
+    256 taps at 256 Hz).
 
     References
     ----------
@@ -278,29 +294,35 @@ def remez_gaussian(cf, sd, sfreq, n_taps=256):
             return peak
     raise ValueError(
         f"Remez does not converge for cf={cf:g} Hz, sd={sd:g} Hz at sfreq={sfreq:g} Hz with "
-        f"{n_taps} taps. {_USE_EXACT}"
+        f"{n_taps} taps. {USE_EXACT}"
     )
 
 
-def _try_remez(cf, sd, sfreq, n_taps, transition):
+def _try_remez(
+    cf: float, sd: float, sfreq: float, n_taps: int, transition: float
+) -> RemezGaussian | None:
+    """Design one band-pass; None if it does not converge."""
     nyquist = sfreq / 2
     half_pass = sd * math.sqrt(2 * math.log(2))
     half_stop = half_pass + transition * (3 * sd - half_pass)
     pass_edges = max(cf - half_pass, 0.0), min(cf + half_pass, nyquist)
     low = cf - half_stop if cf - half_stop > 0 else None
     high = cf + half_stop if cf + half_stop < nyquist else None
-    bands = [band for band in ((0.0, low), pass_edges, (high, nyquist)) if None not in band]
-    wanted = [float(band is pass_edges) for band in bands]
+    bands, desired = [pass_edges], [1.0]
+    if low is not None:
+        bands, desired = [(0.0, low), *bands], [0.0, *desired]
+    if high is not None:
+        bands, desired = [*bands, (high, nyquist)], [*desired, 0.0]
     try:
-        taps = scipy.signal.remez(n_taps, np.ravel(bands), wanted, fs=sfreq)
-    except ValueError:  # SciPy's word for "no convergence"
+        taps = scipy.signal.remez(n_taps, np.ravel(bands), desired, fs=sfreq)
+    except ValueError:  # raised by SciPy where the algorithm does not converge
         return None
     freqs = np.linspace(0, nyquist, 16 * n_taps + 1)
     gain = np.abs(scipy.signal.freqz(taps, 1, freqs, fs=sfreq)[1])
     errors = [
         np.abs(gain[(freqs >= start) & (freqs <= stop)] - level).max()
-        for (start, stop), level in zip(bands, wanted, strict=True)
+        for (start, stop), level in zip(bands, desired, strict=True)
     ]
-    if max(errors) > _MAX_RIPPLE or gain.max() > 1 + _MAX_RIPPLE:
+    if max(errors) > MAX_REMEZ_ERROR or gain.max() > 1 + MAX_REMEZ_ERROR:
         return None
     return RemezGaussian(taps, cf, sd, pass_edges, (low, high), transition, sfreq)

@@ -1,11 +1,15 @@
-"""Ideal magnitude responses: what a filter ought to do, before any is designed."""
+"""Ideal gains: the magnitude responses that filters are designed to have."""
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_number
+from npa.typing import FloatArray
 
 
-def logarithmic_response(freqs, exponent, knee, nyquist):
+def logarithmic_response(
+    freqs: npt.ArrayLike, exponent: float, knee: float, nyquist: float
+) -> FloatArray:
     """Compute the logarithmic response that mirrors a 1/f background.
 
     Parameters
@@ -22,13 +26,13 @@ def logarithmic_response(freqs, exponent, knee, nyquist):
     Returns
     -------
     gain : array
-        Values in 0..1, of the shape of ``freqs``.
+        Gain between 0 and 1, shape as ``freqs``.
 
     Raises
     ------
     ValueError
         If an argument is out of its range. At ``nyquist <= 1`` the response would be 1
-        everywhere; take `whitening_response` there.
+        everywhere; use `whitening_response` there.
 
     Notes
     -----
@@ -55,7 +59,7 @@ def logarithmic_response(freqs, exponent, knee, nyquist):
     return np.where(freqs > 0, np.clip(gain, 0.0, 1.0), 0.0)
 
 
-def gaussian_response(freqs, cf, sd):
+def gaussian_response(freqs: npt.ArrayLike, cf: float, sd: float) -> FloatArray:
     """Compute the Gaussian response of one spectral peak.
 
     Parameters
@@ -70,7 +74,7 @@ def gaussian_response(freqs, cf, sd):
     Returns
     -------
     gain : array
-        ``exp(-(f - cf)**2 / (2 sd**2))``, of the shape of ``freqs``.
+        ``exp(-(f - cf)**2 / (2 sd**2))``, shape as ``freqs``.
 
     Raises
     ------
@@ -85,10 +89,12 @@ def gaussian_response(freqs, cf, sd):
     """
     cf = check_number("cf", cf, low=0)
     sd = check_number("sd", sd, above=0)
-    return np.exp(-0.5 * ((_check_freqs(freqs) - cf) / sd) ** 2)
+    return np.asarray(np.exp(-0.5 * ((_check_freqs(freqs) - cf) / sd) ** 2))
 
 
-def whitening_response(freqs, exponent, knee, nyquist):
+def whitening_response(
+    freqs: npt.ArrayLike, exponent: float, knee: float, nyquist: float
+) -> FloatArray:
     """Compute the response that flattens a 1/f background.
 
     Parameters
@@ -105,7 +111,7 @@ def whitening_response(freqs, exponent, knee, nyquist):
     Returns
     -------
     gain : array
-        Values of the shape of ``freqs``; in 0..1 up to ``nyquist``.
+        Gain, shape as ``freqs``; between 0 and 1 up to ``nyquist``.
 
     Raises
     ------
@@ -127,10 +133,10 @@ def whitening_response(freqs, exponent, knee, nyquist):
     exponent = check_number("exponent", exponent, low=0)
     knee = check_number("knee", knee, low=0)
     nyquist = check_number("nyquist", nyquist, above=0)
-    return np.sqrt((knee + freqs**exponent) / (knee + nyquist**exponent))
+    return np.asarray(np.sqrt((knee + freqs**exponent) / (knee + nyquist**exponent)))
 
 
-def _check_freqs(freqs):
+def _check_freqs(freqs: npt.ArrayLike) -> FloatArray:
     freqs = np.asarray(freqs, dtype=np.float64)
     if not (freqs >= 0).all() or not np.isfinite(freqs).all():
         raise ValueError(f"freqs must be finite and >= 0 Hz, got {freqs.min():g}..{freqs.max():g}.")

@@ -11,9 +11,15 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from npa.datasets import simulate_recording
-from npa.estimators.amplifier import NeuralPowerAmplifier, design_filter
+from npa.estimators.amplifier import NeuralPowerAmplifier
 from npa.estimators.parameterize import FOOOFFitter
-from npa.spectral import gaussian_response, logarithmic_response, psd, whitening_response
+from npa.spectral import (
+    design_filter,
+    gaussian_response,
+    logarithmic_response,
+    psd,
+    whitening_response,
+)
 
 SFREQ = 256.0
 WARNINGS = ["NeuralPowerAmplifier has no model", "NeuralPowerAmplifier leaves"]
