@@ -160,7 +160,7 @@ def test_long_recordings_are_fitted_by_blocks(monkeypatch):
     ]
     whole = [clone(step).fit(raw) for step in steps]
     for module in (npa.recordings.blink_peaks, npa.recordings.signals, npa.spectral.density):
-        monkeypatch.setattr(module, "BLOCK", 7 * 900)
+        monkeypatch.setattr(module, "BLOCK_SAMPLES", 7 * 900)
     monkeypatch.setattr(npa.recordings.blink_peaks, "_OVERHEAD", 1)
     lengths = []
     monkeypatch.setattr(
