@@ -1,4 +1,4 @@
-"""Readers of the published corpora, from their archives or folders, as arrays for a network."""
+"""Readers of published corpora, from their archives or folders, as arrays."""
 
 from npa_ann.corpora.archives import find_corpus, iter_members
 from npa_ann.corpora.cifar10 import Images, read_cifar10

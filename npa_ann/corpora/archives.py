@@ -1,34 +1,38 @@
-"""Files of a corpus, found, and read out of folders and archives without unpacking them."""
+"""Find the files of a corpus, and read them from folders or archives without unpacking."""
 
 import gzip
 import lzma
 import os
 import tarfile
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from npa.typing import PathLike
 
 
-def find_corpus(path, names):
-    """Find a corpus from an explicit path, or from the folder in ``NPA_DATA``.
+def find_corpus(path: PathLike | None, names: Sequence[str]) -> Path:
+    """Find a corpus at a path, or in the folder named by ``NPA_DATA``.
 
     Parameters
     ----------
     path : path-like | None
-        An archive, the corpus folder itself, or a folder that holds one of ``names``. None takes
+        An archive, the folder of the corpus, or a folder that contains one of ``names``. None for
         the folder named by the environment variable ``NPA_DATA``.
     names : sequence of str
-        Where the corpus may lie within a folder, best first, as relative paths.
+        Relative paths within a folder at which the corpus is looked for, in this order.
 
     Returns
     -------
     found : pathlib.Path
-        The archive or folder. A folder that holds none of ``names`` is returned as it is: it may
-        be the corpus itself.
+        The archive or folder. A folder that contains none of ``names`` is returned itself: it may
+        be the folder of the corpus.
 
     Raises
     ------
     ValueError
-        If there is neither a path nor ``NPA_DATA``.
+        If ``path`` is None and ``NPA_DATA`` is not set.
     FileNotFoundError
         If the path does not exist.
 
@@ -48,8 +52,8 @@ def find_corpus(path, names):
     return next((candidate for candidate in candidates if candidate.exists()), path)
 
 
-def iter_members(path):
-    """Yield every file of a folder or tar archive, without unpacking anything.
+def iter_members(path: PathLike) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of a folder or tar archive, without unpacking.
 
     Parameters
     ----------
@@ -61,12 +65,13 @@ def iter_members(path):
     name : str
         Path within the folder or archive, with forward slashes.
     content : bytes
-        What the file holds.
+        Content of the file.
 
     Raises
     ------
     ValueError
-        If the archive is damaged or is none, or a member is a link or would escape the folder.
+        If the file is not a tar archive or damaged, or a member is a link or would escape the
+        folder.
 
     Examples
     --------
@@ -86,26 +91,26 @@ def iter_members(path):
             for member in archive:
                 _check_member(path, member)
                 end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                if member.isfile():
-                    yield member.name.removeprefix("./"), archive.extractfile(member).read()
+                if (file := archive.extractfile(member)) is not None:
+                    yield member.name.removeprefix("./"), file.read()
             _check_end(archive.fileobj, end)
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path.name!r} is damaged, or no tar archive: {error}.") from error
+        raise ValueError(f"{path.name!r} is damaged or not a tar archive: {error}.") from error
 
 
-def _folder_members(folder):
-    """Yield the files of a folder; refuse links that lead out of it."""
+def _folder_members(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a folder; refuse links to outside it."""
     root = folder.resolve()
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         if not file.resolve().is_relative_to(root):
-            raise ValueError(f"{name!r} in {folder.name!r} is a link that leads out of the folder.")
+            raise ValueError(f"{name!r} in {folder.name!r} is a link to outside the folder.")
         if file.is_file():
             yield name, file.read_bytes()
 
 
-def _check_member(path, member):
-    """Refuse archive members that name, or point to, a place outside the archive."""
+def _check_member(path: Path, member: tarfile.TarInfo) -> None:
+    """Refuse members that are links, or whose path leads outside the archive."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         raise ValueError(f"Member {member.name!r} of {path.name!r} would escape the folder.")
@@ -113,9 +118,9 @@ def _check_member(path, member):
         raise ValueError(f"Member {member.name!r} of {path.name!r} is a link or device.")
 
 
-def _check_end(file, end):
-    """Refuse archives that do not end in zeros: tarfile stops silently at a damaged header."""
+def _check_end(file: Any, end: int) -> None:
+    """Refuse archives that do not end in zeros: tarfile silently stops at a damaged header."""
     file.seek(end)
     rest = file.read()
     if not rest or rest.strip(b"\0"):
-        raise tarfile.ReadError(f"it breaks off after {end} bytes")
+        raise tarfile.ReadError(f"it ends unexpectedly after {end} bytes")

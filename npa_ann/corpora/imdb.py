@@ -1,11 +1,14 @@
-"""The 50,000 IMDb movie reviews, and words as numbers."""
+"""The 50,000 IMDb movie reviews, and their encoding as tokens."""
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_number, check_option
+from npa.typing import IntArray, PathLike
 from npa_ann.corpora.archives import find_corpus, iter_members
 
 PAD, UNKNOWN = "", "[UNK]"
@@ -14,39 +17,39 @@ _LINE_BREAK = re.compile(r"<br\s*/?>")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _REVIEW = re.compile(r"(?:train|test)/(?P<folder>[^/]+)/(?P<file>[^/]+)")
 _REVIEW_FILE = re.compile(r"\d+_(?P<rating>\d+)\.txt")
-# The published archive calls a review negative up to 4 stars of 10 and positive from 7 on.
+# In the published archive, negative reviews have up to 4 of 10 stars and positive ones 7 or more.
 _RATINGS = {"neg": range(1, 5), "pos": range(7, 11)}
 
 
-def read_imdb(path=None):
+def read_imdb(path: PathLike | None = None) -> tuple[list[str], IntArray]:
     """Read the labelled IMDb movie reviews in their published layout.
 
     Parameters
     ----------
     path : path-like | None
-        ``aclImdb_v1.tar.gz``, the folder ``aclImdb``, or a folder that holds one of them (also
-        under ``text/``). None takes the folder named by ``NPA_DATA``.
+        ``aclImdb_v1.tar.gz``, the folder ``aclImdb``, or a folder that contains one of them (also
+        under ``text/``). Default None: the folder named by ``NPA_DATA``.
 
     Returns
     -------
     texts : list of str
-        The reviews, ordered by their place in the layout: the order does not depend on the archive.
+        The reviews, sorted by path, independent of the order within the archive.
     labels : array of int, shape (n_reviews,)
         1 for a positive review, 0 for a negative one.
 
     Raises
     ------
     ValueError
-        If a review is empty, is no UTF-8 text, comes twice, is misnamed, or bears a rating that
-        contradicts its folder; if a member would escape the folder; if the archive is damaged; if
-        positive or negative reviews are missing. The message names the member.
+        If a review is empty, not UTF-8, duplicate, misnamed, or has a rating that contradicts its
+        folder; if a member would escape the folder; if the archive is damaged; if positive or
+        negative reviews are missing. The message names the member.
     FileNotFoundError
         If the path does not exist.
 
     Notes
     -----
-    Reviews lie at ``aclImdb/{train,test}/{pos,neg}/ID_RATING.txt``. Everything else in the
-    archive (unlabelled reviews, URLs, bags of words) is passed over.
+    Reviews are at ``aclImdb/{train,test}/{pos,neg}/ID_RATING.txt``. Everything else in the
+    archive (unlabelled reviews, URLs, bags of words) is ignored.
 
     References
     ----------
@@ -70,25 +73,25 @@ def read_imdb(path=None):
     found = find_corpus(
         path, ["aclImdb_v1.tar.gz", "text/aclImdb_v1.tar.gz", "aclImdb", "text/aclImdb"]
     )
-    reviews = {}
+    reviews: dict[str, tuple[str, int]] = {}
     for name, content in iter_members(found):
-        place = name.removeprefix("aclImdb/")
-        label = _review_label(name, place)
+        path = name.removeprefix("aclImdb/")
+        label = _review_label(name, path)
         if label is None:
             continue
-        if place in reviews:
-            raise ValueError(f"Review {name!r} comes twice in {found.name!r}.")
-        reviews[place] = _review_text(name, content), label
+        if path in reviews:
+            raise ValueError(f"Review {name!r} is in {found.name!r} twice.")
+        reviews[path] = _review_text(name, content), label
     if len({label for _, label in reviews.values()}) < 2:
         raise ValueError(
-            f"{str(found)!r} must hold positive and negative reviews as "
+            f"{str(found)!r} must contain positive and negative reviews as "
             f"'aclImdb/{{train,test}}/{{pos,neg}}/ID_RATING.txt', got {len(reviews)} review(s)."
         )
-    texts, labels = zip(*(reviews[place] for place in sorted(reviews)), strict=True)
+    texts, labels = zip(*(reviews[path] for path in sorted(reviews)), strict=True)
     return list(texts), np.array(labels)
 
 
-def tokenize(text):
+def tokenize(text: str) -> list[str]:
     """Split a text into lower-case words without punctuation.
 
     Parameters
@@ -100,7 +103,7 @@ def tokenize(text):
     Returns
     -------
     words : list of str
-        Its words.
+        The words.
 
     Examples
     --------
@@ -110,20 +113,20 @@ def tokenize(text):
     return _PUNCTUATION.sub("", _LINE_BREAK.sub(" ", text.lower())).split()
 
 
-def build_vocabulary(texts, size=4000):
+def build_vocabulary(texts: Iterable[str], size: int = 4000) -> list[str]:
     """List the most frequent words, after padding (0) and the unknown word (1).
 
     Parameters
     ----------
     texts : iterable of str
-        The texts to count, of the training set only.
+        Texts of the training set.
     size : int
-        Number of words to keep. Among equally frequent words the alphabet decides.
+        Maximum number of words. Equally frequent words are sorted alphabetically. Default 4000.
 
     Returns
     -------
     words : list of str, length at most size + 2
-        The padding "", "[UNK]", then the words, most frequent first.
+        ``""`` (padding), ``"[UNK]"``, then the words, most frequent first.
 
     Raises
     ------
@@ -141,31 +144,34 @@ def build_vocabulary(texts, size=4000):
     return [PAD, UNKNOWN, *ranked[:size]]
 
 
-def encode(texts, vocabulary, length=500, padding="pre"):
-    """Turn texts into word numbers of one common length.
+def encode(
+    texts: Sequence[str], vocabulary: Sequence[str], length: int = 500, padding: str = "pre"
+) -> tuple[npt.NDArray[np.int32], IntArray]:
+    """Encode texts as token sequences of one length.
 
     Parameters
     ----------
     texts : sequence of str
         The texts.
     vocabulary : list of str
-        As `build_vocabulary` gives it: a word's number is its place in the list.
+        As returned by `build_vocabulary`; a word's token is its index.
     length : int
-        Number of words to keep of each text, from its beginning.
+        Number of tokens; longer texts are truncated at the end. Default 500.
     padding : {"pre", "post"}
-        Where a shorter text is filled up with 0.
+        Where a shorter text is padded with 0. Default ``"pre"``.
 
     Returns
     -------
     tokens : array of int32, shape (n_texts, length)
-        Word numbers.
+        Tokens.
     n_words : array of int, shape (n_texts,)
-        Number of words of each whole text, of which ``tokens`` holds the first ``length``.
+        Number of words of each text before truncation.
 
     Raises
     ------
     ValueError
-        If ``length`` or ``padding`` is not allowed, or the vocabulary starts otherwise.
+        If ``length`` or ``padding`` is not allowed, or the vocabulary does not start with padding
+        and unknown word.
 
     Examples
     --------
@@ -177,21 +183,21 @@ def encode(texts, vocabulary, length=500, padding="pre"):
     check_option("padding", padding, ("pre", "post"))
     if list(vocabulary[:2]) != [PAD, UNKNOWN]:
         raise ValueError(f"vocabulary must start with {[PAD, UNKNOWN]}, got {vocabulary[:2]!r}.")
-    numbers = {word: number for number, word in enumerate(vocabulary)}
+    token_of = {word: token for token, word in enumerate(vocabulary)}
     tokens = np.zeros((len(texts), length), dtype=np.int32)
     n_words = np.zeros(len(texts), dtype=int)
     for row, text in enumerate(texts):
         words = tokenize(text)
-        kept = [numbers.get(word, 1) for word in words[:length]]
-        start = length - len(kept) if padding == "pre" else 0
-        tokens[row, start : start + len(kept)] = kept
+        encoded = [token_of.get(word, 1) for word in words[:length]]
+        start = length - len(encoded) if padding == "pre" else 0
+        tokens[row, start : start + len(encoded)] = encoded
         n_words[row] = len(words)
     return tokens, n_words
 
 
-def _review_label(name, place):
-    """Label of the review at this place: 0, 1, or None where no labelled review lies."""
-    match = _REVIEW.fullmatch(place)
+def _review_label(name: str, path: str) -> int | None:
+    """Label of a review from its path: 0 or 1, or None if it is not a labelled review."""
+    match = _REVIEW.fullmatch(path)
     if match is None or match["folder"] == "unsup":
         return None
     if match["folder"] not in _RATINGS:
@@ -208,8 +214,8 @@ def _review_label(name, place):
     return int(match["folder"] == "pos")
 
 
-def _review_text(name, content):
-    """Text of a review; refused where it is empty or not UTF-8."""
+def _review_text(name: str, content: bytes) -> str:
+    """Decode a review; raise if it is empty or not UTF-8."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

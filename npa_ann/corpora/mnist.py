@@ -1,12 +1,15 @@
-"""MNIST, from its four published idx files, packed or not."""
+"""MNIST, read from its four published idx files, compressed or not."""
 
 import gzip
 import math
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from npa.typing import IntArray, PathLike
 from npa_ann.corpora.archives import find_corpus
 from npa_ann.corpora.cifar10 import Images
 
@@ -16,11 +19,11 @@ _FILES = {
     split: (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
     for split, stem in (("train", "train"), ("test", "t10k"))
 }
-_PLACES = ("", "mnist/", "MNIST/raw/", "images/")
-_UNSIGNED_BYTES = 0x08  # third byte of an idx file; the fourth is the number of dimensions
+_FOLDERS = ("", "mnist/", "MNIST/raw/", "images/")
+UNSIGNED_BYTE_CODE = 0x08  # third byte of an idx file; the fourth is the number of dimensions
 
 
-def read_mnist(path=None):
+def read_mnist(path: PathLike | None = None) -> Images:
     """Read the 70,000 handwritten digits of MNIST.
 
     Parameters
@@ -28,20 +31,20 @@ def read_mnist(path=None):
     path : path-like | None
         The folder of the four published files ``train-images-idx3-ubyte``,
         ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``,
-        each as it is or with ``.gz``, or a folder that holds that one as ``mnist``, ``MNIST/raw``
-        or ``images``. None takes the folder named by ``NPA_DATA``.
+        each with or without ``.gz``, or a folder that contains it as ``mnist``, ``MNIST/raw`` or
+        ``images``. Default None: the folder named by ``NPA_DATA``.
 
     Returns
     -------
     images : Images
-        Training and test digits, uint8 of shape (n, 28, 28), 0 for paper and 255 for ink, in the
+        Training and test digits, uint8 of shape (n, 28, 28) from 0 (background) to 255, in the
         published order, with their labels.
 
     Raises
     ------
     ValueError
-        If a file is truncated, too long, damaged or no idx file of bytes, if images and labels
-        differ in number, or a label is not 0 to 9. The message names the file.
+        If a file is truncated, too long, damaged or not an idx file of bytes, if the numbers of
+        images and labels differ, or a label is not 0 to 9. The message names the file.
     FileNotFoundError
         If the path or one of the files does not exist.
 
@@ -65,37 +68,41 @@ def read_mnist(path=None):
     ((1, 28, 28), array([7]))
     """
     first = _FILES["train"][0]
-    places = [place + first + ending for place in _PLACES for ending in ("", ".gz")]
-    found = find_corpus(path, places)
+    names = [folder + first + suffix for folder in _FOLDERS for suffix in ("", ".gz")]
+    found = find_corpus(path, names)
     folder = found if found.is_dir() else found.parent
     parts = {split: _read_part(folder, *names) for split, names in _FILES.items()}
     return Images(*parts["train"], *parts["test"], classes=CLASSES)
 
 
-def _read_part(folder, image_name, label_name):
-    """Read images and their labels, and hold them against each other."""
+def _read_part(
+    folder: Path, image_name: str, label_name: str
+) -> tuple[npt.NDArray[np.uint8], IntArray]:
+    """Read images and their labels."""
     pixels, labels = _read_idx(folder, image_name, 3), _read_idx(folder, label_name, 1)
     if len(pixels) != len(labels):
         raise ValueError(
-            f"{image_name!r} and {label_name!r} must hold as many labels as images, got "
+            f"{image_name!r} and {label_name!r} must contain the same number of items, got "
             f"{len(pixels)} images and {len(labels)} labels."
         )
     wrong = np.flatnonzero(labels >= len(CLASSES))
     if wrong.size:
         raise ValueError(
-            f"{label_name!r} must hold labels of 0 to 9, got {labels[wrong[0]]} for image "
+            f"{label_name!r} must contain labels from 0 to 9, got {labels[wrong[0]]} for image "
             f"{wrong[0]}."
         )
     return pixels, labels.astype(int)
 
 
-def _read_idx(folder, name, n_dimensions):
+def _read_idx(folder: Path, name: str, n_dimensions: int) -> npt.NDArray[np.uint8]:
     """Read an idx file of bytes: magic number, sizes of the dimensions, values."""
-    content = _content(folder, name)
+    content = _read_bytes(folder, name)
     header = 4 + 4 * n_dimensions
-    magic = _UNSIGNED_BYTES << 8 | n_dimensions
+    magic = UNSIGNED_BYTE_CODE << 8 | n_dimensions
     if len(content) < header:
-        raise ValueError(f"{name!r} is truncated: {len(content)} bytes, {header} are its header.")
+        raise ValueError(
+            f"{name!r} is truncated: {len(content)} bytes, fewer than its header of {header}."
+        )
     got, *shape = struct.unpack(f">{1 + n_dimensions}I", content[:header])
     if got != magic:
         raise ValueError(
@@ -104,20 +111,22 @@ def _read_idx(folder, name, n_dimensions):
         )
     if len(content) != header + math.prod(shape):
         raise ValueError(
-            f"{name!r} announces {' x '.join(map(str, shape))} bytes, but holds "
+            f"{name!r} must contain {' x '.join(map(str, shape))} bytes after its header, got "
             f"{len(content) - header}: it is truncated or damaged."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def _content(folder, name):
-    """Return the bytes of a file that may be packed."""
-    plain, packed = folder / name, folder / f"{name}.gz"
+def _read_bytes(folder: Path, name: str) -> bytes:
+    """Read a file that may be compressed."""
+    plain, compressed = folder / name, folder / f"{name}.gz"
     if plain.exists():
         return plain.read_bytes()
-    if not packed.exists():
-        raise FileNotFoundError(f"{str(folder)!r} holds neither {name!r} nor {packed.name!r}.")
+    if not compressed.exists():
+        raise FileNotFoundError(
+            f"{str(folder)!r} contains neither {name!r} nor {compressed.name!r}."
+        )
     try:
-        return gzip.decompress(packed.read_bytes())
+        return gzip.decompress(compressed.read_bytes())
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{packed.name!r} is truncated or damaged: {error}.") from error
+        raise ValueError(f"{compressed.name!r} is truncated or damaged: {error}.") from error

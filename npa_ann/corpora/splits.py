@@ -1,30 +1,35 @@
-"""Rows of a labelled set, split in two."""
+"""Stratified split of a labelled corpus."""
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from npa.typing import IntArray
 
-def split_indices(labels, test_size, random_state=0):
-    """Split the rows of a labelled set in two, each with the same share of every label.
+
+def split_indices(
+    labels: npt.ArrayLike, test_size: int | float, random_state: int = 0
+) -> tuple[IntArray, IntArray]:
+    """Split indices into training and test set, stratified by label.
 
     Parameters
     ----------
     labels : array, shape (n,)
-        Label of each row.
+        Labels.
     test_size : int | float
-        Number of rows of the second part (int), or its share (float).
+        Size of the test set: a number of samples (int) or a proportion (float).
     random_state : int
-        Seed of the shuffle.
+        Seed of the shuffle. Default 0.
 
     Returns
     -------
     train, test : array of int
-        Row numbers of the two parts, each in rising order.
+        Indices of the two sets, in increasing order.
 
     Raises
     ------
     ValueError
-        If ``test_size`` does not leave a row of each label on both sides.
+        If ``test_size`` does not leave a sample of each label in both sets.
 
     Examples
     --------
@@ -32,6 +37,7 @@ def split_indices(labels, test_size, random_state=0):
     >>> len(train), len(test)
     (4, 2)
     """
+    labels = np.asarray(labels)
     train, test = train_test_split(
         np.arange(len(labels)), test_size=test_size, stratify=labels, random_state=random_state
     )

@@ -1,1 +1,1 @@
-"""Networks recorded as pseudo-EEG: layers, gates and their signals as channels over time."""
+"""Networks recorded as MNE epochs: layers, gates and their signals as channels over time."""

@@ -1,8 +1,14 @@
-"""Every gate of a recurrent layer at every step, from its weights."""
+"""Every gate of a recurrent layer at every step, computed from its weights."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from npa.typing import AnyArray
 from npa_ann.recording.recurrent_cells import (
+    Activation,
+    InitialState,
     gru_cell,
     lstm_cell,
     simple_rnn_cell,
@@ -15,8 +21,14 @@ RNN_SIGNALS = ("h",)
 
 
 def lstm_gates(
-    weights, x, initial_state=None, *, mask=None, activation="tanh", recurrent_activation="sigmoid"
-):
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
+    *,
+    mask: npt.ArrayLike | None = None,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+) -> dict[str, AnyArray]:
     r"""Compute every gate of an LSTM at every step.
 
     Parameters
@@ -25,26 +37,27 @@ def lstm_gates(
         Kernel ``(features, 4 * units)``, recurrent kernel ``(units, 4 * units)`` and, where the
         layer has one, bias ``(4 * units,)``, in Keras's order i, f, c, o.
     x : array, shape (n, time, features)
-        What enters the layer.
+        Input of the layer.
     initial_state : sequence of two arrays, shape (n, units) | None
-        h and c before the first step; None for zeros.
+        h and c before the first step. Default None: zeros.
     mask : array of bool, shape (n, time) | None
-        False where a step is skipped: there every signal keeps its last value (before the first
-        step that counts: the initial state, and zero gates).
+        False where a step is skipped: every signal keeps its last value there (before the first
+        unmasked step: the initial state, and zero gates). Default None: no step is skipped.
     activation, recurrent_activation : str | callable
-        Of the candidate and of the gates: ``"tanh"``, ``"sigmoid"``, ``"relu"``, ``"linear"``, or
-        a function of an array.
+        Activation of candidate and output (default ``"tanh"``) and of the gates (default
+        ``"sigmoid"``): ``"tanh"``, ``"sigmoid"``, ``"relu"``, ``"linear"``, or a function of an
+        array.
 
     Returns
     -------
     signals : dict of array, shape (n, time, units)
-        Forget gate ``f``, input gate ``i``, candidate ``cc``, output gate ``o``, cell ``c``, its
-        squashed copy ``c_out`` and the output ``h``, in the precision of the weights.
+        Forget gate ``f``, input gate ``i``, candidate ``cc``, output gate ``o``, cell state ``c``,
+        its activation ``c_out`` and the output ``h``, in the precision of the weights.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Notes
     -----
@@ -53,7 +66,7 @@ def lstm_gates(
         c_t &= f_t c_{t-1} + i_t \, cc_t, \qquad c\_out_t = \tanh c_t, \qquad h_t = o_t c\_out_t,
 
     where f, i and o are :math:`\sigma(x_t W + h_{t-1} U + b)` with their own columns of W, U, b,
-    and cc is the same under tanh [1]_.
+    and cc is the same with tanh [1]_.
 
     References
     ----------
@@ -66,20 +79,20 @@ def lstm_gates(
     >>> lstm_gates(weights, np.zeros((1, 2, 1)))["c"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    stepper = lstm_cell(weights, x, initial_state, mask, activation, recurrent_activation)
-    return _collect(*stepper, x)
+    cell = lstm_cell(weights, x, initial_state, mask, activation, recurrent_activation)
+    return _all_steps(*cell, x)
 
 
 def gru_gates(
-    weights,
-    x,
-    initial_state=None,
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
     *,
-    mask=None,
-    reset_after=True,
-    activation="tanh",
-    recurrent_activation="sigmoid",
-):
+    mask: npt.ArrayLike | None = None,
+    reset_after: bool = True,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+) -> dict[str, AnyArray]:
     r"""Compute every gate of a GRU at every step.
 
     Parameters
@@ -89,15 +102,17 @@ def gru_gates(
         layer has one, bias ``(3 * units,)``, or ``(2, 3 * units)`` with ``reset_after``, in
         Keras's order z, r, h.
     x : array, shape (n, time, features)
-        What enters the layer.
+        Input of the layer.
     initial_state : array, shape (n, units) | None
-        h before the first step; None for zeros.
+        h before the first step. Default None: zeros.
     mask : array of bool, shape (n, time) | None
-        False where a step is skipped: there every signal keeps its last value.
+        False where a step is skipped: every signal keeps its last value there. Default None: no
+        step is skipped.
     reset_after : bool
-        Whether the reset gate acts after the recurrent product (Keras's default), or before.
+        Whether the reset gate is applied after the recurrent product (default, as in Keras), or
+        before it.
     activation, recurrent_activation : str | callable
-        Of the candidate and of the gates, as in `lstm_gates`.
+        Activation of the candidate and of the gates, as in `lstm_gates`.
 
     Returns
     -------
@@ -107,7 +122,7 @@ def gru_gates(
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Notes
     -----
@@ -124,13 +139,18 @@ def gru_gates(
     >>> gru_gates(weights, np.zeros((1, 2, 1)), reset_after=False)["h"].ravel().round(4)
     array([0.3808, 0.5712])
     """
-    stepper = gru_cell(
-        weights, x, initial_state, mask, reset_after, activation, recurrent_activation
-    )
-    return _collect(*stepper, x)
+    cell = gru_cell(weights, x, initial_state, mask, reset_after, activation, recurrent_activation)
+    return _all_steps(*cell, x)
 
 
-def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
+def rnn_gates(
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
+    *,
+    mask: npt.ArrayLike | None = None,
+    activation: Activation = "tanh",
+) -> dict[str, AnyArray]:
     r"""Compute the state of a simple recurrent layer at every step.
 
     Parameters
@@ -139,13 +159,14 @@ def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
         Kernel ``(features, units)``, recurrent kernel ``(units, units)`` and, where the layer has
         one, bias ``(units,)``.
     x : array, shape (n, time, features)
-        What enters the layer.
+        Input of the layer.
     initial_state : array, shape (n, units) | None
-        h before the first step; None for zeros.
+        h before the first step. Default None: zeros.
     mask : array of bool, shape (n, time) | None
-        False where a step is skipped: there the state keeps its last value.
+        False where a step is skipped: the state keeps its last value there. Default None: no step
+        is skipped.
     activation : str | callable
-        As in `lstm_gates`.
+        Activation of the state, as in `lstm_gates`.
 
     Returns
     -------
@@ -155,7 +176,7 @@ def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Examples
     --------
@@ -163,18 +184,18 @@ def rnn_gates(weights, x, initial_state=None, *, mask=None, activation="tanh"):
     >>> rnn_gates(weights, np.array([[[0.1], [0], [0]]]), activation="linear")["h"].ravel()
     array([0.1, 0.2, 0.4])
     """
-    return _collect(*simple_rnn_cell(weights, x, initial_state, mask, activation), x)
+    return _all_steps(*simple_rnn_cell(weights, x, initial_state, mask, activation), x)
 
 
-def _collect(step, signals, x):
-    """Keep every signal at every step: (n, time, units)."""
+def _all_steps(
+    step: Callable[[int], None], signals: dict[str, AnyArray], x: npt.ArrayLike
+) -> dict[str, AnyArray]:
+    """Run a cell over time; return its signals, each (n, time, units)."""
     n, time, _ = np.shape(x)
-    kept = {
-        name: np.empty((n, time, len(values)), values.dtype) for name, values in signals.items()
-    }
+    out = {name: np.empty((n, time, len(values)), values.dtype) for name, values in signals.items()}
     with single_blas_thread(), np.errstate(over="ignore"):
         for t in range(time):
             step(t)
             for name, values in signals.items():
-                kept[name][:, t] = values.T
-    return kept
+                out[name][:, t] = values.T
+    return out

@@ -1,30 +1,37 @@
-"""A look inside a Keras model: what its layers are called, and a copy that hands out tensors."""
+"""Layers and signals of a Keras model, and a copy of it that returns intermediate tensors."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
 
 from npa_ann.recording.gates import GRU_SIGNALS, LSTM_SIGNALS, RNN_SIGNALS
 
-_GATED = (
+# Called as hook(path, layer, args, kwargs, outputs); returns symbolic tensors by name.
+Hook: TypeAlias = Callable[
+    [str, keras.layers.Layer, tuple[Any, ...], dict[str, Any], Any], dict[str, Any]
+]
+
+_GATED_CELLS = (
     (keras.layers.LSTMCell, LSTM_SIGNALS),
     (keras.layers.GRUCell, GRU_SIGNALS),
     (keras.layers.SimpleRNNCell, RNN_SIGNALS),
 )
-_MAP_RECURRENT = (
+_CONVOLUTIONAL_RNNS = (
     keras.layers.ConvLSTM1D,
     keras.layers.ConvLSTM2D,
     keras.layers.ConvLSTM3D,
 )
 
 
-def list_layers(model):
+def list_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """List the layers of a model that can be recorded.
 
     Parameters
     ----------
     model : keras.Model
-        A built sequential or functional model. Nested models are opened.
+        A built sequential or functional model, which may contain other such models.
 
     Returns
     -------
@@ -57,8 +64,8 @@ def list_layers(model):
     return layers
 
 
-def count_uses(model):
-    """Count how often a model uses each of its layers; the uses of a shared layer would mix.
+def count_uses(model: keras.Model) -> Counter[str]:
+    """Count how often a model calls each of its layers; a shared layer cannot be recorded.
 
     Parameters
     ----------
@@ -72,13 +79,13 @@ def count_uses(model):
 
     Examples
     --------
-    >>> start, dense = keras.Input((3,)), keras.layers.Dense(3, name="dense")
-    >>> count_uses(keras.Model(start, dense(dense(start))))["dense"]
+    >>> inputs, dense = keras.Input((3,)), keras.layers.Dense(3, name="dense")
+    >>> count_uses(keras.Model(inputs, dense(dense(inputs))))["dense"]
     2
     """
-    uses = Counter()
+    uses: Counter[str] = Counter()
 
-    def count(path, *_):
+    def count(path: str, *_: Any) -> dict[str, Any]:
         uses[path] += 1
         return {}
 
@@ -87,8 +94,8 @@ def count_uses(model):
     return uses
 
 
-def layer_signals(layer):
-    """List what can be recorded at a layer.
+def layer_signals(layer: keras.layers.Layer) -> tuple[str, ...]:
+    """List the signals of a layer that can be recorded.
 
     Parameters
     ----------
@@ -98,23 +105,21 @@ def layer_signals(layer):
     Returns
     -------
     signals : tuple of str
-        ``"output"`` and ``"input"``, the gates of a recurrent layer, and what a layer with a
-        ``trace`` method names in ``trace_signals``.
+        ``"output"`` and ``"input"``, the gates of a recurrent layer, and the ``trace_signals`` of
+        a layer with a ``trace`` method.
 
     Examples
     --------
     >>> layer_signals(keras.layers.GRU(3))
     ('z', 'r', 'hh', 'h', 'output', 'input')
     """
-    halves = directions(layer)
-    gates = gates_of(next(iter(halves.values()))) if halves else ()
+    parts = directions(layer)
+    gates = layer_gates(next(iter(parts.values()))) if parts else ()
     return (*gates, *getattr(layer, "trace_signals", ()), "output", "input")
 
 
-def gates_of(layer):
-    """Return the gates of an LSTM, GRU or simple recurrent layer; none for any other.
-
-    A cell that derives from Keras's but has a ``call`` of its own follows other equations.
+def layer_gates(layer: keras.layers.Layer) -> tuple[str, ...]:
+    """Return the gates of an LSTM, GRU or simple recurrent layer; none for any other layer.
 
     Parameters
     ----------
@@ -124,22 +129,23 @@ def gates_of(layer):
     Returns
     -------
     gates : tuple of str
-        Their names.
+        Their names. Empty for a cell that overrides the ``call`` of Keras's: its equations are
+        unknown.
 
     Examples
     --------
-    >>> gates_of(keras.layers.SimpleRNN(3))
+    >>> layer_gates(keras.layers.SimpleRNN(3))
     ('h',)
     """
     if is_recurrent(layer):
-        for cell, signals in _GATED:
+        for cell, signals in _GATED_CELLS:
             if isinstance(layer.cell, cell) and type(layer.cell).call is cell.call:
                 return signals
     return ()
 
 
-def directions(layer):
-    """Split a layer with gates into the layers that read forward and backward.
+def directions(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """Split a layer with gates into its forward and backward layer.
 
     Parameters
     ----------
@@ -149,8 +155,8 @@ def directions(layer):
     Returns
     -------
     layers : dict of str to keras.layers.Layer
-        ``{"": layer}``; ``{"forward.": ..., "backward.": ...}`` for a bidirectional one; empty
-        where there are no gates.
+        ``{"forward.": ..., "backward.": ...}`` for a bidirectional layer, ``{"": layer}`` for any
+        other with gates, and empty for a layer without gates.
 
     Examples
     --------
@@ -158,14 +164,14 @@ def directions(layer):
     ['forward.', 'backward.']
     """
     if isinstance(layer, keras.layers.Bidirectional):
-        halves = {"forward.": layer.forward_layer, "backward.": layer.backward_layer}
-        kinds = {gates_of(half) for half in halves.values()}
-        return halves if len(kinds) == 1 and kinds != {()} else {}
-    return {"": layer} if gates_of(layer) else {}
+        parts = {"forward.": layer.forward_layer, "backward.": layer.backward_layer}
+        gates = {layer_gates(part) for part in parts.values()}
+        return parts if len(gates) == 1 and gates != {()} else {}
+    return {"": layer} if layer_gates(layer) else {}
 
 
-def is_recurrent(layer):
-    """Tell whether a layer runs a cell over time (maps that run over time do not count).
+def is_recurrent(layer: keras.layers.Layer) -> bool:
+    """Tell whether a layer runs a cell over time; convolutional LSTMs do not count.
 
     Parameters
     ----------
@@ -174,29 +180,29 @@ def is_recurrent(layer):
 
     Returns
     -------
-    answer : bool
-        True for `keras.layers.RNN` and what derives from it.
+    recurrent : bool
+        True for `keras.layers.RNN` and its subclasses.
 
     Examples
     --------
     >>> is_recurrent(keras.layers.LSTM(3))
     True
     """
-    return isinstance(layer, keras.layers.RNN) and not isinstance(layer, _MAP_RECURRENT)
+    return isinstance(layer, keras.layers.RNN) and not isinstance(layer, _CONVOLUTIONAL_RNNS)
 
 
-def is_model(layer):
-    """Tell whether a layer is a sequential or functional model.
+def is_model(layer: object) -> bool:
+    """Tell whether an object is a sequential or functional model.
 
     Parameters
     ----------
     layer : object
-        Anything.
+        Any object.
 
     Returns
     -------
-    answer : bool
-        True for models whose layers can be seen.
+    model : bool
+        True for models whose layers are accessible.
 
     Examples
     --------
@@ -206,94 +212,99 @@ def is_model(layer):
     return isinstance(layer, (keras.Sequential, keras.Function)) and hasattr(layer, "layers")
 
 
-def check_model(model):
-    """Raise unless a model's layers can be seen.
+def check_model(model: object) -> None:
+    """Raise unless the layers of a model can be recorded.
 
     Parameters
     ----------
-    model : keras.Model
+    model : object
         The model.
 
     Raises
     ------
     TypeError
-        If it is no Keras model, or neither sequential nor functional.
+        If it is not a Keras model, or neither sequential nor functional.
     ValueError
-        If it is not built yet.
+        If it is not built.
 
     Examples
     --------
     >>> check_model(keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]))
+    >>> check_model("lstm.keras")
+    Traceback (most recent call last):
+    TypeError: model must be a keras.Model, got str.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}.")
     if not is_model(model):
         raise TypeError(
             f"model {model.name!r} ({type(model).__name__}) is a subclassed model: Keras runs its "
-            "`call` as a whole, so its layers cannot be told apart. Build it as keras.Sequential "
+            "`call` as a whole, so its layers cannot be recorded. Build it as keras.Sequential "
             "or keras.Model(inputs, outputs)."
         )
     if not model.built:
         raise ValueError(f"model {model.name!r} is not built: give it an input shape first.")
 
 
-def feature_extractor(model, tap):
-    """Copy a model so that it returns what ``tap`` takes at its layers.
+def feature_extractor(model: keras.Model, hook: Hook) -> keras.Model:
+    """Copy a model such that it returns the tensors that a hook selects at its layers.
 
     Parameters
     ----------
     model : keras.Model
         A built sequential or functional model. It is not changed.
-    tap : callable
-        Called as ``tap(path, layer, inputs, kwargs, outputs)`` with each layer of the copy and
-        the symbolic tensors in front of and behind it; returns a dict of tensors to hand out.
+    hook : callable
+        Called as ``hook(path, layer, args, kwargs, outputs)`` with each layer of the copy, the
+        symbolic arguments that it is called with, and its symbolic outputs. Returns a dict of
+        tensors.
 
     Returns
     -------
-    network : keras.Model
-        From the model's input to the dict of all tensors that were taken.
+    extractor : keras.Model
+        From the model's input to the dict of all tensors that the hook returned.
 
     Raises
     ------
     ValueError
-        If nothing was taken.
+        If the hook returned no tensors.
 
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="dense")])
-    >>> network = feature_extractor(model, lambda path, layer, *call: {path: call[-1]})
-    >>> network.output["dense"].shape
+    >>> extractor = feature_extractor(model, lambda path, layer, *call: {path: call[-1]})
+    >>> extractor.output["dense"].shape
     (None, 3)
     """
     check_model(model)
-    start, _, taken = _copy(model, tap, prefix="")
-    if not taken:
-        raise ValueError(f"nothing is recorded of model {model.name!r}.")
-    return keras.Model(start, taken, name=f"opened_{model.name}")
+    inputs, _, tensors = _copy(model, hook, prefix="")
+    if not tensors:
+        raise ValueError(f"no tensors of model {model.name!r} are selected.")
+    return keras.Model(inputs, tensors, name=f"{model.name}_features")
 
 
-def _copy(model, tap, prefix):
-    """Copy one model; return its input, its output and what was taken on the way."""
-    originals, taken = {}, {}
+def _copy(model: keras.Model, hook: Hook, prefix: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Copy one model; return its inputs, its outputs and the tensors that the hook selects."""
+    originals: dict[int, keras.layers.Layer] = {}
+    tensors: dict[str, Any] = {}
 
-    def clone(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if is_model(layer):
             return layer
         copy = _clone_layer(layer)
         originals[id(copy)] = layer
         return copy
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         path = prefix + layer.name
         if is_model(layer):
-            start, end, inner = _copy(layer, tap, f"{path}.")
+            inputs, outputs, inner = _copy(layer, hook, f"{path}.")
             if inner:
-                opened = keras.Model(start, {"end": end, "taken": inner}, name=layer.name)
-                result = opened(*args, **kwargs)
+                nested = keras.Model(inputs, {"end": outputs, "inner": inner}, name=layer.name)
+                result = nested(*args, **kwargs)
                 outputs = result["end"]
-                taken.update(result["taken"])
+                tensors.update(result["inner"])
             else:
-                outputs = keras.Model(start, end, name=layer.name)(*args, **kwargs)
+                outputs = keras.Model(inputs, outputs, name=layer.name)(*args, **kwargs)
         else:
             outputs = layer(*args, **kwargs)
             if isinstance(layer, keras.layers.Layer):
@@ -301,22 +312,22 @@ def _copy(model, tap, prefix):
                 if isinstance(layer, keras.layers.Normalization):  # it works with copies of them
                     layer.finalize_state()
         if isinstance(layer, keras.layers.Layer):
-            taken.update(tap(path, layer, args, kwargs, outputs))
+            tensors.update(hook(path, layer, args, kwargs, outputs))
         return outputs
 
     if isinstance(model, keras.Sequential):
         (given,) = model.inputs
-        start = end = keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name)
+        inputs = outputs = keras.Input(batch_shape=given.shape, dtype=given.dtype, name=given.name)
         for layer in model.layers:
-            end = call(clone(layer), end)
-        return start, end, taken
+            outputs = call(clone(layer), outputs)
+        return inputs, outputs, tensors
     copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    return copy.input, copy.output, taken
+    return copy.input, copy.output, tensors
 
 
-def _clone_layer(layer):
-    """Make a layer anew from its settings, without its weights."""
-    if isinstance(layer, keras.layers.Lambda):  # Keras would not run its code from a config
+def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Create a layer from another's configuration, without its weights."""
+    if isinstance(layer, keras.layers.Lambda):  # Keras refuses to run its code from a config
         return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
     try:
         return layer.__class__.from_config(layer.get_config())

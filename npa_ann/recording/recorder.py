@@ -1,18 +1,22 @@
-"""Networks recorded like brains: activations as MNE epochs."""
+"""Activations of a network as MNE epochs."""
 
 import hashlib
 import tempfile
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Self
 
 import keras
 import mne
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from npa.checks import check_bytes, check_number, check_option
 from npa.estimators.base import ContainerTransformer
+from npa.typing import AnyArray
 from npa_ann.recording.keras_models import list_layers
 from npa_ann.recording.keras_reader import KerasReader, copy_channels, runs_by_frame
 
@@ -28,20 +32,22 @@ class ActivationRecorder(ContainerTransformer):
         Layers to record: names, or patterns such as ``"relu_*"``. A layer of a nested model is
         ``"encoder.lstm"``.
     signals : str | sequence of str
-        What to record at each: ``"output"``, ``"input"`` (what enters the layer), or gates:
-        ``f, i, cc, o, c, c_out, h`` of an LSTM, ``z, r, hh, h`` of a GRU, ``h`` of a
-        SimpleRNN, or what a layer's own ``trace`` method names.
+        Signals to record at each layer: ``"output"`` (default), ``"input"``, the gates
+        ``f, i, cc, o, c, c_out, h`` of an LSTM, ``z, r, hh, h`` of a GRU or ``h`` of a
+        SimpleRNN, or those returned by a layer's ``trace`` method.
     reduce : "mean" | "max" | None
-        How a filter's map becomes one number; None records every pixel.
+        How a filter's map is reduced to one number; None records every pixel. Default ``"mean"``.
     batch_size : int
-        Sequences or images given to the network at once.
+        Sequences or images per batch. Default 128.
     sfreq : float | None
-        Samples a second. None: that of the `Frames`, otherwise 1, as a token is a sample.
+        Sampling rate in Hz. Default None: that of the `Frames`, otherwise 1, as a token is a
+        sample.
     max_memory : str | float | None
-        Largest result of ``transform``, such as ``"2GB"`` or a number of bytes; None for any.
+        Maximum size of the result of ``transform``, such as ``"2GB"`` (default) or a number of
+        bytes; None for no limit.
     dtype : "float32" | "float64"
-        Precision in which gates are computed from the weights, and in which `iter_record` yields
-        all signals. What Keras computes keeps the precision of its layer until then. Default
+        Precision in which gates are computed from the weights, and of the batches of
+        `iter_record`. Keras computes all other signals in the precision of their layer. Default
         ``"float32"``.
 
     Attributes
@@ -50,28 +56,28 @@ class ActivationRecorder(ContainerTransformer):
         ``layer/signal/unit``: ``lstm/f/007``, ``relu_4/filter/012``, or, where every pixel is
         recorded, ``relu_4/filter/012-03-07`` (filter, row, column).
     sfreq_ : float
-        Samples a second.
+        Sampling rate in Hz.
 
     Raises
     ------
     TypeError
-        If the model's layers cannot be seen, as in a subclassed model.
+        If the model's layers are not accessible, as in a subclassed model.
     ValueError
-        If a layer or signal is not there, the input has the wrong shape, activations are not
-        finite, the result would pass ``max_memory``, or the model was changed since ``fit``.
+        If a layer or signal does not exist, the input has the wrong shape, activations are not
+        finite, the result would exceed ``max_memory``, or the model was changed since ``fit``.
 
     Notes
     -----
-    A recurrent layer's ``"output"`` is that of every step, whether or not it returns sequences;
-    a bidirectional layer ``bi`` is recorded as ``forward.bi`` and ``backward.bi``, both in the
+    A recurrent layer's ``"output"`` is that of every step, whether or not it returns sequences.
+    A bidirectional layer ``bi`` is recorded as ``forward.bi`` and ``backward.bi``, both in the
     order of the input. At masked steps signals keep their last value; ``h`` and ``"output"`` are
-    zero there if the layer hands on zeros. A layer after time is gone (an image's class) has a
-    single sample. Sequences of frames ``(n, time, H, W, C)`` run through image networks frame by
-    frame.
+    zero there if the layer returns zeros. Layers without a time axis (the class of an image)
+    have a single sample. Image networks run on sequences of frames ``(n, time, H, W, C)`` frame
+    by frame.
 
-    The gates are computed from the weights by `npa_ann.recording.gates`; all else by Keras.
-    Cloning shares the model; a pickle contains it as a ``.keras`` file,
-    which is loaded without the optimiser and losses of training.
+    Gates are computed from the weights by `npa_ann.recording.gates`, all other signals by Keras.
+    Clones share the model. A pickle contains it as a ``.keras`` file, which is loaded without the
+    optimizer and the losses.
 
     Examples
     --------
@@ -84,15 +90,15 @@ class ActivationRecorder(ContainerTransformer):
 
     def __init__(
         self,
-        model,
-        layer,
-        signals="output",
-        reduce="mean",
-        batch_size=128,
-        sfreq=None,
-        max_memory="2GB",
-        dtype="float32",
-    ):
+        model: keras.Model,
+        layer: str | Sequence[str],
+        signals: str | Sequence[str] = "output",
+        reduce: str | None = "mean",
+        batch_size: int = 128,
+        sfreq: float | None = None,
+        max_memory: str | float | None = "2GB",
+        dtype: str = "float32",
+    ) -> None:
         self.model = model
         self.layer = layer
         self.signals = signals
@@ -102,14 +108,14 @@ class ActivationRecorder(ContainerTransformer):
         self.max_memory = max_memory
         self.dtype = dtype
 
-    def fit(self, X, y=None):
-        """Open the model, and find out which channels the recording will have.
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Determine the channels of the recording.
 
         Parameters
         ----------
         X : Frames | array
-            Input of the network, or sequences of frames ``(n, time, H, W, C)``; the first
-            sample is run through it.
+            Inputs of the network, or sequences of frames ``(n, time, H, W, C)``. The network is
+            run on the first of them.
         y : None
             Ignored; for scikit-learn.
 
@@ -125,26 +131,26 @@ class ActivationRecorder(ContainerTransformer):
         layers = list_layers(self.model)
         self.by_frame_ = runs_by_frame(self.model, X)
         self.sfreq_ = _sampling_rate(self.sfreq, X)
-        self.reader_ = self._open(layers)
-        self.fingerprint_ = _fingerprint(self.model)
+        self.reader_ = self._make_reader(layers)
+        self.model_hash_ = _hash_model(self.model)
         self.ch_names_, values = self._read(_first(X))
         _check_finite(self.ch_names_, values)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> mne.EpochsArray:
         """Record the network on its inputs.
 
         Parameters
         ----------
         X : Frames | array
-            Input of the network, as at fit.
+            Inputs of the network, as in ``fit``.
 
         Returns
         -------
         epochs : mne.EpochsArray
-            One epoch an input, one channel a unit, typed eeg.
+            One epoch per input, one channel of type eeg per unit.
         """
-        self._check(X)
+        self._check_unchanged(X)
         n_times = self._read(_first(X))[1].shape[-1]
         shape = (len(X), len(self.ch_names_), n_times)
         size = 8.0 * np.prod(shape, dtype=float)
@@ -154,7 +160,7 @@ class ActivationRecorder(ContainerTransformer):
                 f"the recording would take {size / 1e9:.3g} GB (epochs x channels x samples = "
                 f"{' x '.join(map(str, shape))}, 8 bytes each), more than "
                 f"max_memory={self.max_memory!r}: record fewer inputs, layers or signals, or "
-                "go through iter_record."
+                "use iter_record."
             )
         data = np.empty(shape)
         start = 0
@@ -164,30 +170,30 @@ class ActivationRecorder(ContainerTransformer):
         info = mne.create_info(self.ch_names_, self.sfreq_, "eeg")
         return mne.EpochsArray(data, info, proj=False, verbose=False)
 
-    def iter_record(self, X):
-        """Record batch by batch, so that no more than a batch is ever in memory.
+    def iter_record(self, X: Any) -> Iterator[AnyArray]:
+        """Record batch by batch, so that only one batch at a time is in memory.
 
         Parameters
         ----------
         X : Frames | array
-            Input of the network, as at fit.
+            Inputs of the network, as in ``fit``.
 
         Returns
         -------
         batches : iterator of array, shape (n_batch, n_channels, n_times)
-            Activations in ``dtype``, channels as in ``ch_names_``. Gates lie in memory step after
-            step; ``np.ascontiguousarray`` puts the samples of a channel side by side.
+            Activations of type ``dtype``, with channels as in ``ch_names_``. Arrays of gates are
+            not C-contiguous: in memory, time is their slowest axis.
         """
-        self._check(X)
+        self._check_unchanged(X)
         return self._record(X)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: npt.ArrayLike | None = None) -> AnyArray:
         """Return the names of the channels.
 
         Parameters
         ----------
         input_features : array-like of str | None
-            Ignored: channels are made here.
+            Ignored; for scikit-learn.
 
         Returns
         -------
@@ -197,16 +203,16 @@ class ActivationRecorder(ContainerTransformer):
         check_is_fitted(self)
         return np.asarray(self.ch_names_, dtype=object)
 
-    def _open(self, layers):
-        """Open the model at the chosen layers."""
-        paths = _choose_layers(layers, self.layer)
+    def _make_reader(self, layers: dict[str, keras.layers.Layer]) -> KerasReader:
+        """Prepare the model to return the signals of the selected layers."""
+        paths = _select_layers(layers, self.layer)
         signals = _as_list("signals", self.signals)
         return KerasReader(self.model, paths, signals, self.reduce, self.by_frame_, self.dtype)
 
-    def _check(self, X):
-        """Raise unless model and input are those of the fit."""
+    def _check_unchanged(self, X: Any) -> None:
+        """Raise unless the model and the kind of input are those of the fit."""
         check_is_fitted(self)
-        if _fingerprint(self.model) != self.fingerprint_:
+        if _hash_model(self.model) != self.model_hash_:
             raise ValueError("model was changed since fit: fit the recorder again.")
         if runs_by_frame(self.model, X) != self.by_frame_:
             kinds = ("single images", "sequences of frames")
@@ -215,25 +221,25 @@ class ActivationRecorder(ContainerTransformer):
             )
         if not np.isclose(_sampling_rate(self.sfreq, X), self.sfreq_):
             raise ValueError(
-                f"X has {_sampling_rate(self.sfreq, X):g} samples a second, but had "
-                f"{self.sfreq_:g} at fit."
+                f"X has a sampling rate of {_sampling_rate(self.sfreq, X):g} Hz, but had "
+                f"{self.sfreq_:g} Hz at fit."
             )
 
-    def _read(self, X):
-        """Read a few inputs; errors of the backend become ours."""
+    def _read(self, X: Any) -> tuple[list[str], AnyArray]:
+        """Read one batch; turn errors of the backend into a ValueError."""
         try:
             return self.reader_.read(X, self.batch_size)
         except (ValueError, TypeError):
             raise
-        # Each backend has errors of its own, such as for a token outside the vocabulary.
+        # Backends raise their own classes of errors, such as for a token outside the vocabulary.
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines()]
             reasons = [line for line in lines if line and not line.startswith("[[")]
             reason = reasons[-1] if reasons else repr(error)
             raise ValueError(f"X cannot be run through the model: {reason}") from error
 
-    def _record(self, X):
-        """Yield activations of a few inputs at a time."""
+    def _record(self, X: Any) -> Iterator[AnyArray]:
+        """Yield activations batch by batch."""
         step = max(1, self.batch_size // np.shape(X[:1])[1]) if self.by_frame_ else self.batch_size
         for start in range(0, len(X), step):
             names, batch = self._read(X[start : start + step])
@@ -244,19 +250,19 @@ class ActivationRecorder(ContainerTransformer):
             _check_finite(names, batch)
             yield batch
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         """Clone without copying the model."""
         return type(self)(**self.get_params(deep=False))
 
-    def __sklearn_tags__(self):
-        """Tell scikit-learn what the input may look like."""
+    def __sklearn_tags__(self) -> Any:
+        """Declare the kinds of input that are accepted."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.string = False
         return tags
 
-    def __getstate__(self):
-        """Put the model into the pickle as a ``.keras`` file."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the model as a ``.keras`` file."""
         state = dict(super().__getstate__())
         state.pop("reader_", None)
         with tempfile.TemporaryDirectory() as folder:
@@ -265,32 +271,34 @@ class ActivationRecorder(ContainerTransformer):
             state["model"] = path.read_bytes()
         return state
 
-    def __setstate__(self, state):
-        """Load the model, in Keras's safe mode, and open it again."""
-        import_module("npa_ann.networks.rhythmic")  # so that models with its layers load
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load the model in Keras's safe mode."""
+        import_module("npa_ann.networks.rhythmic")  # registers its layers
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             path.write_bytes(state["model"])
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
         super().__setstate__({**state, "model": model})
         if "ch_names_" in state:
-            self.reader_ = self._open(list_layers(model))
-            # A loaded model has the same weights; its configuration is spelled anew.
-            self.fingerprint_ = _fingerprint(model)
+            self.reader_ = self._make_reader(list_layers(model))
+            # The weights are the same, but a loaded model's configuration may be written otherwise.
+            self.model_hash_ = _hash_model(model)
 
 
-def _choose_layers(layers, wanted):
-    """Return the paths that names and patterns choose, each once."""
-    chosen = {}
-    for name in _as_list("layer", wanted):
+def _select_layers(
+    layers: dict[str, keras.layers.Layer], selection: str | Sequence[str]
+) -> list[str]:
+    """Return the paths that names and patterns select, without repetitions."""
+    selected: dict[str, None] = {}
+    for name in _as_list("layer", selection):
         found = [path for path in layers if path == name or fnmatchcase(path, name)]
         if not found:
             raise ValueError(f"layer {name!r} is not in the model; it has {', '.join(layers)}.")
-        chosen.update(dict.fromkeys(found))
-    return list(chosen)
+        selected.update(dict.fromkeys(found))
+    return list(selected)
 
 
-def _as_list(name, value):
+def _as_list(name: str, value: str | Sequence[str]) -> list[str]:
     """Return one or several strings as a list without repetitions."""
     values = [value] if isinstance(value, str) else value
     if not np.iterable(values) or not len(values) or not all(isinstance(v, str) for v in values):
@@ -298,33 +306,33 @@ def _as_list(name, value):
     return list(dict.fromkeys(values))
 
 
-def _sampling_rate(sfreq, X):
-    """Return samples a second: given, carried by the input, or one a token."""
-    carried = getattr(X, "sfreq", None)
+def _sampling_rate(sfreq: float | None, X: Any) -> float:
+    """Return the sampling rate: given, that of the frames, or 1."""
+    of_frames = getattr(X, "sfreq", None)
     if sfreq is None:
-        return float(carried or 1.0)
+        return float(of_frames or 1.0)
     sfreq = check_number("sfreq", sfreq, above=0)
-    if carried is not None and not np.isclose(sfreq, carried):
-        raise ValueError(f"sfreq must be None or the frames' own {carried:g}, got {sfreq:g}.")
+    if of_frames is not None and not np.isclose(sfreq, of_frames):
+        raise ValueError(f"sfreq must be None or the frames' own {of_frames:g}, got {sfreq:g}.")
     return sfreq
 
 
-def _first(X):
-    """Return the first input alone."""
+def _first(X: Any) -> Any:
+    """Return the first input, with its axis."""
     if len(X) == 0:
-        raise ValueError("X must hold at least one input, got none.")
+        raise ValueError("X must contain at least one input, got none.")
     return X[:1]
 
 
-def _fingerprint(model):
-    """Condense a model's weights and configuration, to notice when they change."""
+def _hash_model(model: keras.Model) -> str:
+    """Hash a model's configuration and weights, to notice when they change."""
     digest = hashlib.blake2b(repr(model.get_config()).encode(), digest_size=16)
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
 
 
-def _check_finite(names, batch):
+def _check_finite(names: Sequence[str], batch: AnyArray) -> None:
     """Raise where activations are NaN or infinite, naming the first channels."""
     if np.isfinite(batch.sum()) or np.isfinite(batch).all():
         return

@@ -1,22 +1,35 @@
-"""Recurrent layers computed from their weights, one step at a time.
+"""LSTM, GRU and simple recurrent cells in NumPy, one step at a time.
 
-Everything that a step reads or writes lies in one array with a row for each number and a column
-for each sequence: one matrix product serves input, bias and recurrence, and all the rest runs
-over memory without gaps.
+All operands of a step are rows of one array with a column per sequence: a single matrix product
+applies kernel, bias and recurrent kernel, and every operation runs over contiguous memory.
 """
 
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from npa.checks import check_option
+from npa.typing import AnyArray
+
+Activation: TypeAlias = str | Callable[[AnyArray], npt.ArrayLike]
+InitialState: TypeAlias = AnyArray | Sequence[AnyArray] | None
+# Compute step t, to be called for t = 0, 1, ...; the signals (units, n) are overwritten each time.
+Cell: TypeAlias = tuple[Callable[[int], None], dict[str, AnyArray]]
 
 
 def lstm_cell(
-    weights, x, initial_state=None, mask=None, activation="tanh", recurrent_activation="sigmoid"
-):
-    """Prepare an LSTM to be read step by step, so that nobody has to keep all of it.
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
+    mask: npt.ArrayLike | None = None,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+) -> Cell:
+    """Prepare an LSTM to be computed step by step, without storing its signals at all steps.
 
     Parameters
     ----------
@@ -26,14 +39,14 @@ def lstm_cell(
     Returns
     -------
     step : callable
-        ``step(t)`` computes step ``t``; to be called for one after the other.
+        ``step(t)`` computes step ``t``; call it for t = 0, 1, ... in order.
     signals : dict of array, shape (units, n)
-        The signals at the last step; each step writes over them.
+        The signals at the last step computed; each step overwrites them.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Examples
     --------
@@ -45,43 +58,43 @@ def lstm_cell(
     array([[0.5712]])
     """
     kernel, recurrent, bias = _check_weights(weights, n_blocks=4)
-    squash, gate = _activation(activation), _activation(recurrent_activation)
+    activate, activate_gates = _in_place(activation), _in_place(recurrent_activation)
     features, units = len(kernel), len(recurrent)
-    steps = _steps(x, kernel)
-    block, (given, _, h, c, c_out, gates, product) = _rows(
-        steps, features, 1, units, units, units, 4 * units, units
+    inputs = _time_first(x, kernel)
+    rows, (x_t, _, h, c, c_out, gates, product) = _operand_rows(
+        inputs, features, 1, units, units, units, 4 * units, units
     )
-    entering = block[: features + 1 + units]
+    operands = rows[: features + 1 + units]  # input, 1, h
     f, i, o, cc = gates.reshape(4, units, -1)
     keras_order = np.arange(4 * units).reshape(4, units)  # i, f, c, o
-    matrix = _stacked(kernel, bias, recurrent)[keras_order[[1, 0, 3, 2]].ravel()]
-    _start([h, c], initial_state)
+    matrix = _transposed_stack(kernel, bias, recurrent)[keras_order[[1, 0, 3, 2]].ravel()]
+    _set_initial([h, c], initial_state)
 
-    def step(t):
-        given[...] = steps[t]
-        np.matmul(matrix, entering, out=gates)
-        gate(gates[: 3 * units])
-        squash(cc)
+    def step(t: int) -> None:
+        x_t[...] = inputs[t]
+        np.matmul(matrix, operands, out=gates)
+        activate_gates(gates[: 3 * units])
+        activate(cc)
         np.multiply(c, f, out=c)
         np.add(c, np.multiply(i, cc, out=product), out=c)
         c_out[...] = c
-        squash(c_out)
+        activate(c_out)
         np.multiply(o, c_out, out=h)
 
     signals = {"f": f, "i": i, "cc": cc, "o": o, "c": c, "c_out": c_out, "h": h}
-    return _skipping(step, mask, steps, block), signals
+    return _masked(step, mask, inputs, rows), signals
 
 
 def gru_cell(
-    weights,
-    x,
-    initial_state=None,
-    mask=None,
-    reset_after=True,
-    activation="tanh",
-    recurrent_activation="sigmoid",
-):
-    """Prepare a GRU to be read step by step.
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
+    mask: npt.ArrayLike | None = None,
+    reset_after: bool = True,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+) -> Cell:
+    """Prepare a GRU to be computed step by step.
 
     Parameters
     ----------
@@ -91,14 +104,14 @@ def gru_cell(
     Returns
     -------
     step : callable
-        ``step(t)`` computes step ``t``; to be called for one after the other.
+        ``step(t)`` computes step ``t``; call it for t = 0, 1, ... in order.
     signals : dict of array, shape (units, n)
-        The signals at the last step; each step writes over them.
+        The signals at the last step computed; each step overwrites them.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Examples
     --------
@@ -111,38 +124,44 @@ def gru_cell(
     reset_after = check_option("reset_after", reset_after, (True, False))
     kernel, recurrent, bias = _check_weights(weights, n_blocks=3, two_biases=reset_after)
     bias, recurrent_bias = bias if reset_after else (bias, np.zeros_like(bias))
-    squash, gate = _activation(activation), _activation(recurrent_activation)
+    activate, activate_gates = _in_place(activation), _in_place(recurrent_activation)
     features, units = len(kernel), len(recurrent)
-    steps = _steps(x, kernel)
-    block, (given, _, h, gates, hh, back) = _rows(
-        steps, features, 1, units, 2 * units, units, units
+    inputs = _time_first(x, kernel)
+    rows, (x_t, _, h, gates, hh, feedback) = _operand_rows(
+        inputs, features, 1, units, 2 * units, units, units
     )
-    from_input, from_before = block[: features + 1], block[features : features + 1 + units]
-    entering = block[: features + 1 + units]
+    operands = rows[: features + 1 + units]  # input, 1, h
+    input_operands, state_operands = rows[: features + 1], rows[features : features + 1 + units]
     z, r = gates.reshape(2, units, -1)
-    matrix = _stacked(kernel, bias + recurrent_bias, recurrent)[: 2 * units]
-    inward = _stacked(kernel, bias)[2 * units :]
-    around = _stacked(recurrent_bias, recurrent)[2 * units :]
-    _start([h], initial_state)
+    gate_matrix = _transposed_stack(kernel, bias + recurrent_bias, recurrent)[: 2 * units]
+    input_matrix = _transposed_stack(kernel, bias)[2 * units :]
+    state_matrix = _transposed_stack(recurrent_bias, recurrent)[2 * units :]
+    _set_initial([h], initial_state)
 
-    def step(t):
-        given[...] = steps[t]
-        np.matmul(matrix, entering, out=gates)
-        gate(gates)
-        np.matmul(inward, from_input, out=hh)
+    def step(t: int) -> None:
+        x_t[...] = inputs[t]
+        np.matmul(gate_matrix, operands, out=gates)
+        activate_gates(gates)
+        np.matmul(input_matrix, input_operands, out=hh)
         if reset_after:
-            np.multiply(r, np.matmul(around, from_before, out=back), out=back)
+            np.multiply(r, np.matmul(state_matrix, state_operands, out=feedback), out=feedback)
         else:
-            np.matmul(around[:, 1:], r * h, out=back)
-        np.add(hh, back, out=hh)
-        squash(hh)
+            np.matmul(state_matrix[:, 1:], r * h, out=feedback)
+        np.add(hh, feedback, out=hh)
+        activate(hh)
         h[...] = z * h + (1 - z) * hh
 
-    return _skipping(step, mask, steps, block), {"z": z, "r": r, "hh": hh, "h": h}
+    return _masked(step, mask, inputs, rows), {"z": z, "r": r, "hh": hh, "h": h}
 
 
-def simple_rnn_cell(weights, x, initial_state=None, mask=None, activation="tanh"):
-    """Prepare a simple recurrent layer to be read step by step.
+def simple_rnn_cell(
+    weights: Sequence[npt.ArrayLike],
+    x: npt.ArrayLike,
+    initial_state: InitialState = None,
+    mask: npt.ArrayLike | None = None,
+    activation: Activation = "tanh",
+) -> Cell:
+    """Prepare a simple recurrent layer to be computed step by step.
 
     Parameters
     ----------
@@ -152,42 +171,43 @@ def simple_rnn_cell(weights, x, initial_state=None, mask=None, activation="tanh"
     Returns
     -------
     step : callable
-        ``step(t)`` computes step ``t``; to be called for one after the other.
+        ``step(t)`` computes step ``t``; call it for t = 0, 1, ... in order.
     signals : dict of array, shape (units, n)
-        The signal at the last step; each step writes over it.
+        The signal at the last step computed; each step overwrites it.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other.
+        If the shapes do not match.
 
     Examples
     --------
-    >>> step, signals = simple_rnn_cell([np.ones((1, 1)), np.ones((1, 1))], np.full((1, 1, 1), 0.5))
+    >>> weights = [np.ones((1, 1)), np.ones((1, 1))]
+    >>> step, signals = simple_rnn_cell(weights, np.full((1, 1, 1), 0.5))
     >>> step(0)
     >>> signals["h"].round(4)
     array([[0.4621]])
     """
     kernel, recurrent, bias = _check_weights(weights, n_blocks=1)
-    squash = _activation(activation)
+    activate = _in_place(activation)
     features, units = len(kernel), len(recurrent)
-    steps = _steps(x, kernel)
-    block, (given, _, h, next_h) = _rows(steps, features, 1, units, units)
-    entering = block[: features + 1 + units]
-    matrix = _stacked(kernel, bias, recurrent)
-    _start([h], initial_state)
+    inputs = _time_first(x, kernel)
+    rows, (x_t, _, h, next_h) = _operand_rows(inputs, features, 1, units, units)
+    operands = rows[: features + 1 + units]  # input, 1, h
+    matrix = _transposed_stack(kernel, bias, recurrent)
+    _set_initial([h], initial_state)
 
-    def step(t):
-        given[...] = steps[t]
-        np.matmul(matrix, entering, out=next_h)
-        squash(next_h)
+    def step(t: int) -> None:
+        x_t[...] = inputs[t]
+        np.matmul(matrix, operands, out=next_h)
+        activate(next_h)
         h[...] = next_h
 
-    return _skipping(step, mask, steps, block), {"h": h}
+    return _masked(step, mask, inputs, rows), {"h": h}
 
 
-def single_blas_thread():
-    """Keep the many small products of a recurrence on one thread: waking others costs more.
+def single_blas_thread() -> Any:
+    """Limit BLAS to one thread: for many small products, more threads only wait.
 
     Returns
     -------
@@ -197,112 +217,118 @@ def single_blas_thread():
     Examples
     --------
     >>> with single_blas_thread():
-    ...     product = np.ones((2, 2)) @ np.ones((2, 2))
+    ...     print(np.ones((1, 2)) @ np.ones((2, 1)))
+    [[2.]]
     """
-    return _blas().limit(limits=1, user_api="blas")
+    return _blas_libraries().limit(limits=1, user_api="blas")
 
 
 @cache
-def _blas():
-    """Find the BLAS libraries in this process once."""
+def _blas_libraries() -> ThreadpoolController:
+    """Search this process for BLAS libraries, once."""
     return ThreadpoolController()
 
 
-def _check_weights(weights, n_blocks, two_biases=False):
-    """Return kernel, recurrent kernel and bias (zeros where there is none) that fit each other."""
-    weights = [np.asarray(weight) for weight in weights]
-    if len(weights) not in (2, 3):
-        raise ValueError(f"weights must be kernel, recurrent kernel[, bias], got {len(weights)}.")
-    kernel, recurrent = weights[:2]
+def _check_weights(
+    weights: Sequence[npt.ArrayLike], n_blocks: int, two_biases: bool = False
+) -> list[AnyArray]:
+    """Return kernel, recurrent kernel and bias (zeros if absent) after checking their shapes."""
+    arrays = [np.asarray(weight) for weight in weights]
+    if len(arrays) not in (2, 3):
+        raise ValueError(f"weights must be kernel, recurrent kernel[, bias], got {len(arrays)}.")
+    kernel, recurrent = arrays[:2]
     units = recurrent.shape[0]
     width = n_blocks * units
     bias_shape = (2, width) if two_biases else (width,)
-    shapes = [weight.shape for weight in weights]
+    shapes = [array.shape for array in arrays]
     if shapes != [(kernel.shape[0], width), (units, width), bias_shape][: len(shapes)]:
         raise ValueError(
             f"weights must have shapes (features, {n_blocks} units), (units, {n_blocks} units) "
             f"and, for the bias, {'(2, ' if two_biases else '('}{n_blocks} units), got {shapes}."
         )
     dtype = np.result_type(kernel.dtype, np.float32)
-    bias = weights[2] if len(weights) == 3 else np.zeros(bias_shape)
-    return [weight.astype(dtype, copy=False) for weight in (kernel, recurrent, bias)]
+    bias = arrays[2] if len(arrays) == 3 else np.zeros(bias_shape)
+    return [array.astype(dtype, copy=False) for array in (kernel, recurrent, bias)]
 
 
-def _steps(x, kernel):
-    """Return what enters, step by step: (time, features, n)."""
+def _time_first(x: npt.ArrayLike, kernel: AnyArray) -> AnyArray:
+    """Return the inputs as (time, features, n)."""
     x = np.asarray(x)
     if x.ndim != 3 or x.shape[2] != len(kernel):
         raise ValueError(f"x must have shape (n, time, {len(kernel)}), got {x.shape}.")
     return np.ascontiguousarray(x.transpose(1, 2, 0), dtype=kernel.dtype)
 
 
-def _rows(steps, *sizes):
-    """Reserve rows for everything that a step needs; the second part is 1, for the bias."""
-    block = np.zeros((sum(sizes), steps.shape[2]), steps.dtype)
-    parts = np.split(block, np.cumsum(sizes)[:-1])
+def _operand_rows(inputs: AnyArray, *sizes: int) -> tuple[AnyArray, list[AnyArray]]:
+    """Allocate the rows of all operands; the second operand is 1, the factor of the bias."""
+    rows = np.zeros((sum(sizes), inputs.shape[2]), inputs.dtype)
+    parts = np.split(rows, np.cumsum(sizes)[:-1])
     parts[1][...] = 1
-    return block, parts
+    return rows, parts
 
 
-def _stacked(*weights):
-    """Join weights and biases to a matrix that stands before what it multiplies."""
+def _transposed_stack(*weights: AnyArray) -> AnyArray:
+    """Stack weights and biases to one matrix, to be multiplied with the operands."""
     return np.ascontiguousarray(np.vstack(weights).T)
 
 
-def _start(states, initial):
+def _set_initial(states: list[AnyArray], initial: InitialState) -> None:
     """Set the states before the first step."""
     if initial is None:
         return
     if len(states) == 1 and np.ndim(initial) == 2:
-        initial = [initial]
+        initial = [np.asarray(initial)]
     shapes = [np.shape(state) for state in initial]
-    wanted = [state.T.shape for state in states]
-    if shapes != wanted:
+    expected = [state.T.shape for state in states]
+    if shapes != expected:
         raise ValueError(
-            f"initial_state must be {len(states)} array(s) of shape {wanted[0]}, got {shapes}."
+            f"initial_state must be {len(states)} array(s) of shape {expected[0]}, got {shapes}."
         )
     for state, values in zip(states, initial, strict=True):
         state[...] = np.asarray(values).T
 
 
-def _skipping(step, mask, steps, block):
-    """Let sequences whose step does not count keep everything as it was before."""
+def _masked(
+    step: Callable[[int], None], mask: npt.ArrayLike | None, inputs: AnyArray, rows: AnyArray
+) -> Callable[[int], None]:
+    """Let sequences keep all their values at masked steps."""
     if mask is None:
         return step
     mask = np.asarray(mask, bool)
-    shape = steps.shape[2], steps.shape[0]
+    shape = inputs.shape[2], inputs.shape[0]
     if mask.shape != shape:
         raise ValueError(f"mask must have shape (n, time) = {shape}, got {mask.shape}.")
 
-    def careful_step(t):
+    def masked_step(t: int) -> None:
         skipped = ~mask[:, t]
-        before = block[:, skipped]
+        before = rows[:, skipped]
         step(t)
-        block[:, skipped] = before
+        rows[:, skipped] = before
 
-    return step if mask.all() else careful_step
+    return step if mask.all() else masked_step
 
 
-def _activation(function):
+def _in_place(activation: Activation) -> Callable[[AnyArray], object]:
     """Return an activation that works in place on rows of units."""
-    if callable(function):
+    if callable(activation):
 
-        def apply(z):
-            z[...] = np.asarray(function(z.T)).T
+        def apply(z: AnyArray) -> None:
+            z[...] = np.asarray(activation(z.T)).T
 
         return apply
-    return ACTIVATIONS[check_option("activation", function, ACTIVATIONS)]
+    return ACTIVATIONS[check_option("activation", activation, ACTIVATIONS)]
 
 
-def _sigmoid(z):
-    """Compute the logistic function in place; overflow to infinity gives the right zero."""
+def _sigmoid(z: AnyArray) -> None:
+    """Compute the logistic function in place; overflow to infinity correctly gives zero."""
     np.negative(z, out=z)
     np.exp(z, out=z)
     np.add(z, 1, out=z)
     np.reciprocal(z, out=z)
 
 
-ACTIVATIONS = {
+# In place, by Keras's names.
+ACTIVATIONS: dict[str, Callable[[AnyArray], object]] = {
     "tanh": lambda z: np.tanh(z, out=z),
     "sigmoid": _sigmoid,
     "relu": lambda z: np.maximum(z, 0, out=z),

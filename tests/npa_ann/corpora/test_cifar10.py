@@ -83,8 +83,8 @@ def test_refuses_damaged_binary_files(binary):
     folder, _ = binary
     whole = (folder / "data_batch_2.bin").read_bytes()
     for content, message in (
-        (whole[:-5], "'data_batch_2.bin' must hold records of 3073 bytes, got 6141"),
-        (b"", "'data_batch_2.bin' must hold records"),
+        (whole[:-5], "'data_batch_2.bin' must contain records of 3073 bytes, got 6141"),
+        (b"", "'data_batch_2.bin' must contain records"),
         (bytes([10]) + whole[1:], "'data_batch_2.bin', record 0, has label 10"),
     ):
         (folder / "data_batch_2.bin").write_bytes(content)
@@ -92,20 +92,20 @@ def test_refuses_damaged_binary_files(binary):
             read_cifar10(folder)
     (folder / "data_batch_2.bin").write_bytes(whole)
     (folder / "data_batch_3.bin").rename(folder.parent / "aside.bin")
-    with pytest.raises(ValueError, match="must hold each of data_batch_1.bin, .* got 5 files"):
+    with pytest.raises(ValueError, match="must contain each of data_batch_1.bin, .* got 5 files"):
         read_cifar10(folder)
     (folder.parent / "aside.bin").rename(folder / "data_batch_3.bin")
     (folder / "test_batch.bin").unlink()
-    with pytest.raises(ValueError, match="holds no test images"):
+    with pytest.raises(ValueError, match="contains no test images"):
         read_cifar10(folder)
 
 
 @pytest.mark.parametrize(
     ("name", "size", "cut", "message"),
     [
-        ("train/frog/0.jpg", 32, -200, "'train/frog/0.jpg' is no image, or is truncated"),
+        ("train/frog/0.jpg", 32, -200, "'train/frog/0.jpg' is not an image, or is truncated"),
         ("train/frog/0.jpg", 31, None, "'train/frog/0.jpg' must be 32 x 32 pixels"),
-        ("train/toad/0.jpg", 32, None, "'train/toad/0.jpg' is of no class"),
+        ("train/toad/0.jpg", 32, None, "'train/toad/0.jpg' is not in a class"),
     ],
 )
 def test_refuses_damaged_images(tmp_path, name, size, cut, message):

@@ -55,7 +55,7 @@ def test_truncated_files_are_named(tmp_path):
         with pytest.raises(ValueError, match=r"'train-images-idx3-ubyte'.* truncated"):
             read_mnist(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(whole + b"\0")
-    with pytest.raises(ValueError, match=r"'train-images-idx3-ubyte' announces 3 x 28 x 28"):
+    with pytest.raises(ValueError, match=r"'train-images-idx3-ubyte' must contain 3 x 28 x 28"):
         read_mnist(tmp_path)
 
 

@@ -418,7 +418,7 @@ def test_other_recurrent_layers_heed_masks_and_refuse_states(rng):
     np.testing.assert_allclose(recorded(model, x, "rec", "output"), expected, atol=SAME)
 
     again = layers.RNN(TripledCell(4), name="again")(given, initial_state=states)
-    with pytest.raises(ValueError, match="'again' starts from a state it is given"):
+    with pytest.raises(ValueError, match="'again' is given an initial state"):
         ActivationRecorder(keras.Model(given, again), "again").fit(x)
     fixed = keras.Input(batch_shape=(3, 6, 2))
     stateful = keras.Model(fixed, layers.RNN(TripledCell(4), stateful=True, name="rec")(fixed))

@@ -32,7 +32,7 @@ class Subclassed(keras.Model):
         ({"layer": "out", "signals": "f"}, ValueError, r"\['f'\] are not in layer 'out' \(Dense\)"),
         ({"signals": "z"}, ValueError, "it has f, i, cc, o, c, c_out, h, output, input"),
         ({"signals": 3}, TypeError, "signals must be"),
-        ({"layer": ["rec", "out"]}, ValueError, "layers of as many samples"),
+        ({"layer": ["rec", "out"]}, ValueError, "layers with the same number of samples"),
         ({"reduce": "median"}, ValueError, "reduce must be one of"),
         ({"batch_size": 0}, ValueError, "batch_size must be"),
         ({"sfreq": -1.0}, ValueError, "sfreq must be"),
