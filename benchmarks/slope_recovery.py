@@ -39,7 +39,7 @@ def recovery(n_seeds):
         noise = np.concatenate([colored_noise(exponent, seed) for seed in range(n_seeds)])
         for regression in ("ols", "theilsen"):
             start = time.perf_counter()
-            measure = PSDExponent(2, 40, regression=regression, sfreq=SFREQ)
+            measure = PSDExponent((2, 40), regression=regression, sfreq=SFREQ)
             error = measure.fit_transform(noise)[:, 0] + exponent
             seconds = time.perf_counter() - start
             within = np.quantile(np.abs(error), 0.95)
@@ -53,7 +53,7 @@ def alpha_bias(n_seeds):
           " - slope without")  # fmt: skip
     quiet = {"blink_rate": 0, "beta_amplitude": 0, "eog": False}
     for regression in ("ols", "theilsen"):
-        measure = PSDExponent(2, 40, regression=regression, picks=["Oz"])
+        measure = PSDExponent((2, 40), regression=regression, picks=["Oz"])
         bias = []
         for seed in range(n_seeds):
             _, truth = simulate_recording(random_state=seed, **quiet)

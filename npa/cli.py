@@ -101,9 +101,15 @@ def _add_exponent(commands):
     """Describe ``exponent``."""
     exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
     exponent.add_argument("file", metavar="FILE", help="any recording that MNE reads")
-    exponent.add_argument("--fmin", metavar="HZ", type=float, default=2.0, help="default 2")
-    exponent.add_argument("--fmax", metavar="HZ", type=float, default=40.0, help="default 40")
-    exponent.add_argument("--robust", action="store_true", help="Theil-Sen: lets peaks pass")
+    exponent.add_argument(
+        "--freq-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        default=(2.0, 40.0),
+        help="in Hz, default 2 40",
+    )
+    exponent.add_argument("--robust", action="store_true", help="Theil-Sen regression")
     _add_line(exponent)
     exponent.set_defaults(job=_exponent)
 
@@ -257,7 +263,7 @@ def _exponent(args):
     from npa import PSDExponent
 
     regression = "theilsen" if args.robust else "ols"
-    measure = PSDExponent(args.fmin, args.fmax, regression=regression)
+    measure = PSDExponent(tuple(args.freq_range), regression=regression)
     table = measure.fit(_load(args.file, args.line)).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 

@@ -32,7 +32,7 @@ def batch(files, out, outputs=("signal", "table", "report"), n_jobs=1, kill_at=N
     """Run a batch; kill this process before the operation number ``kill_at`` on ``out``."""
     if kill_at is not None:
         sys.addaudithook(_Killer(out, kill_at))
-    pipeline = make_pipeline(LineNoiseRemover(20.0), PSDExponent(2, 15))
+    pipeline = make_pipeline(LineNoiseRemover(20.0), PSDExponent((2, 15)))
     run(pipeline, files, out, outputs=outputs, n_jobs=n_jobs)
     if n_jobs > 1:
         get_reusable_executor().shutdown()  # processes like this one do not wait for it to idle

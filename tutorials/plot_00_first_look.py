@@ -63,7 +63,7 @@ spectrum_figure = fitter.spectrum_.plot()
 # The slope of a straight line through the whole spectrum is the simpler number. It counts down:
 # FOOOF's exponent 1.2 is a slope of -1.2. Peaks pull on it; Theil-Sen regression resists.
 
-slopes = PSDExponent(2, 40, regression="theilsen").set_output(transform="pandas")
+slopes = PSDExponent((2, 40), regression="theilsen").set_output(transform="pandas")
 print(f"slope: {slopes.fit_transform(clean).median(axis=1).item():.2f} (truth {-truth.exponent})")
 
 # %%
@@ -100,7 +100,7 @@ plt.show()
 # left to speak of.
 
 pipeline = make_pipeline(
-    BlinkICARemover(), NeuralPowerAmplifier(response="whitening"), PSDExponent(2, 40)
+    BlinkICARemover(), NeuralPowerAmplifier(response="whitening"), PSDExponent((2, 40))
 ).set_output(transform="pandas")
 flat = pipeline.fit_transform(raw)
 print(f"median slope after whitening: {flat.median(axis=1).item():.2f}")

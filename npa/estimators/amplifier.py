@@ -131,11 +131,11 @@ class NeuralPowerAmplifier(SignalTransformer):
         if self.per_channel:
             names = list(signals.ch_names)
             groups = {None: names, **{name: [name] for name in names}}
-            self.spectrum_, *spectra = fitter.reports(signals, by=groups)
+            self.spectrum_, *spectra = fitter.fit_averages(signals, by=groups)
             own = zip(names, spectra, signals.usable, strict=True)
             spectra = {name: fit if usable else self.spectrum_ for name, fit, usable in own}
         else:
-            self.spectrum_ = fitter.reports(signals)[0]
+            self.spectrum_ = fitter.fit_averages(signals)[0]
             spectra = {None: self.spectrum_}
         self._warn_flat_channels(signals)
         filters = self._design(spectra, signals.sfreq, fitter.freq_range)

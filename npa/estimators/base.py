@@ -1,30 +1,40 @@
-"""The two shapes of an estimator: signals to signals, and signals to a table."""
+"""The two kinds of estimator: signals to signals, and signals to a table."""
 
+from collections.abc import Mapping, Sequence
 from itertools import compress
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, overload
 
+import mne
 import numpy as np
 from mne.utils import warn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from npa.checks import check_option, finite_rows
+from npa.checks import check_option, check_range, finite_rows
 from npa.recordings.channels import channel_groups
 from npa.recordings.containers import is_mne, read_signals, write_signals
+from npa.recordings.signals import Signals
+from npa.spectral.averages import combine_channels
 from npa.spectral.density import METHODS, psd_of_spans
+from npa.typing import AnyArray, BoolArray, FloatArray
+
+Recording: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs | AnyArray
+Groups: TypeAlias = str | Mapping[str, Sequence[str]] | None
+RawT = TypeVar("RawT", bound=mne.io.BaseRaw)
+EpochsT = TypeVar("EpochsT", bound=mne.BaseEpochs)
 
 
-class _SignalReader(BaseEstimator):
-    """What both shapes share: reading ``X``, and holding it against what was fitted.
+class SignalEstimator(BaseEstimator):
+    """Base of both kinds: it reads ``X`` and compares it with what was fitted.
 
-    A subclass has the parameters ``picks`` and ``sfreq`` and writes ``_fit(signals)``; there it
-    checks its parameters, does its work, and sets its attributes. Where it asks for no more than
-    blocks ``signals.data[..., start:stop]``, it says so by ``_in_blocks``, and the samples of a
-    Raw stay where they are.
+    A subclass has the parameters ``picks`` and ``sfreq`` and implements ``_fit(signals)``, which
+    checks the parameters and sets the attributes. If it only reads blocks
+    ``signals.data[..., start:stop]``, it sets ``_reads_blocks``, and a Raw is not loaded.
     """
 
-    _in_blocks = False
+    _reads_blocks: ClassVar[bool] = False
 
-    def fit(self, X, y=None):
+    def fit(self, X: Recording, y: object = None) -> Self:
         """Fit to a recording.
 
         Parameters
@@ -39,13 +49,10 @@ class _SignalReader(BaseEstimator):
         self : object
             The fitted estimator.
         """
-        signals = self._read_signals(X, reset=True, lazy=self._in_blocks)
-        self._fit(signals)
-        self.ch_names_ = signals.ch_names
-        self.sfreq_ = signals.sfreq
+        self._fit_recording(X)
         return self
 
-    def read_signals(self, X, *, lazy=False):
+    def read_signals(self, X: Recording, *, lazy: bool = False) -> Signals:
         """Read the channels of the fit from a recording.
 
         Parameters
@@ -68,8 +75,19 @@ class _SignalReader(BaseEstimator):
         check_is_fitted(self)
         return self._read_signals(X, reset=False, lazy=lazy)
 
-    def _read_signals(self, X, *, reset, lazy=False):
-        """Read ``X``; with ``reset=False`` also check that it fits what was fitted."""
+    def _fit_recording(self, X: Recording) -> Any:
+        """Read and fit a recording; return what ``_fit`` returns."""
+        signals = self._read_signals(X, reset=True, lazy=self._reads_blocks)
+        result = self._fit(signals)
+        self.ch_names_ = signals.ch_names
+        self.sfreq_ = signals.sfreq
+        return result
+
+    def _fit(self, signals: Signals) -> Any:
+        raise NotImplementedError
+
+    def _read_signals(self, X: Recording, *, reset: bool, lazy: bool = False) -> Signals:
+        """Read ``X``; with ``reset=False`` also check that it matches the fit."""
         if not is_mne(X):
             fitted_dims = getattr(self, "n_dims_in_", None)
             X = validate_data(
@@ -87,8 +105,8 @@ class _SignalReader(BaseEstimator):
             self._check_matches_fit(signals, names=is_mne(X))
         return signals
 
-    def _check_matches_fit(self, signals, *, names):
-        """Raise where channels or sampling rate are not those of the fit."""
+    def _check_matches_fit(self, signals: Signals, *, names: bool) -> None:
+        """Raise if channels or sampling rate are not those of the fit."""
         if not np.isclose(signals.sfreq, self.sfreq_):
             raise ValueError(
                 f"X is sampled at {signals.sfreq:g} Hz, but was at {self.sfreq_:g} Hz at fit."
@@ -98,33 +116,32 @@ class _SignalReader(BaseEstimator):
                 f"X has {len(signals.ch_names)} channels, but had {len(self.ch_names_)} at fit."
             )
         pairs = zip(signals.ch_names, self.ch_names_, strict=True)
-        changed = [(now, then) for now, then in pairs if now != then]
+        changed = [(name, fitted) for name, fitted in pairs if name != fitted]
         if names and changed:
-            now, then = changed[0]
+            name, fitted = changed[0]
             raise ValueError(
-                f"X has other channels than at fit: {now!r} stands where {then!r} was "
+                f"X has other channels than at fit: {name!r} instead of {fitted!r} "
                 f"({len(changed)} differ)."
             )
 
-    def _warn_flat_channels(self, signals):
-        """Say once which channels are left out because nothing happens in them."""
+    def _warn_flat_channels(self, signals: Signals) -> None:
+        """Warn once about channels that are left out because they are flat."""
         flat = signals.flat.all(axis=0) & ~signals.bad
         if flat.any():
             names = ", ".join(compress(signals.ch_names, flat))
             warn(f"{type(self).__name__} leaves out flat channel(s): {names}.")
 
-    def __sklearn_tags__(self):
-        """Tell scikit-learn that 3-D arrays are welcome."""
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
 
 class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Base of the transformers that return a container, whatever tables are wanted as."""
+    """Base of the transformers that return a container, whatever ``set_output`` asks for."""
 
-    def set_output(self, *, transform=None):
-        """Do nothing: what is returned stays in its container.
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Do nothing: the output stays in its container.
 
         Parameters
         ----------
@@ -138,8 +155,8 @@ class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
         """
         return self
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that came in.
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> AnyArray:
+        """Return the input names.
 
         Parameters
         ----------
@@ -154,17 +171,23 @@ class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
         return np.asarray([] if input_features is None else input_features, dtype=object)
 
 
-class SignalTransformer(ContainerTransformer, _SignalReader):
+class SignalTransformer(ContainerTransformer, SignalEstimator):
     """Base of the estimators that return the kind of container they were given.
 
-    A subclass writes ``_fit(signals)`` and `transform_block`. Where a sample of the output depends
-    on others, it also writes `max_context`, or, where the context depends on the position,
+    A subclass implements ``_fit(signals)`` and `transform_block`. If a sample of the output depends
+    on other samples, it also implements `max_context`, or, if the context depends on the position,
     `block_context`: with these `npa.transform_to` works block by block.
     """
 
-    _in_blocks = True
+    _reads_blocks = True
 
-    def transform(self, X):
+    @overload
+    def transform(self, X: AnyArray) -> FloatArray: ...
+    @overload
+    def transform(self, X: RawT) -> RawT: ...
+    @overload
+    def transform(self, X: EpochsT) -> EpochsT: ...
+    def transform(self, X: Any) -> Any:
         """Return a changed copy of the recording.
 
         Parameters
@@ -183,7 +206,30 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
             x[...] = self.transform_block(x, finite_rows(x), stop - start)
         return write_signals(X if is_mne(X) else np.asarray(X), signals, signals.data)
 
-    def transform_block(self, x, finite, n_times):
+    @overload
+    def fit_transform(self, X: AnyArray, y: object = None) -> FloatArray: ...
+    @overload
+    def fit_transform(self, X: RawT, y: object = None) -> RawT: ...
+    @overload
+    def fit_transform(self, X: EpochsT, y: object = None) -> EpochsT: ...
+    def fit_transform(self, X: Any, y: object = None) -> Any:
+        """Fit to a recording, and return a changed copy of it.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
+            The recording. It is not changed.
+        y : None
+            Ignored; for scikit-learn.
+
+        Returns
+        -------
+        out : mne.io.BaseRaw | mne.BaseEpochs | array
+            The same kind as ``X``, with every channel.
+        """
+        return self.fit(X, y).transform(X)
+
+    def transform_block(self, x: FloatArray, finite: BoolArray, n_times: int) -> FloatArray:
         """Return new samples for a segment, or for a block of one with its context.
 
         Parameters
@@ -202,8 +248,8 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         """
         raise NotImplementedError
 
-    def block_context(self, start, stop, n_times):
-        """Return which part of a segment some samples of the output depend on.
+    def block_context(self, start: int, stop: int, n_times: int) -> tuple[int, int]:
+        """Return the part of a segment that the output for a block depends on.
 
         Parameters
         ----------
@@ -220,7 +266,7 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         context = self.max_context()
         return max(start - context, 0), min(stop + context, n_times)
 
-    def max_context(self):
+    def max_context(self) -> int:
         """Return how many samples `block_context` adds on either side, at most.
 
         Returns
@@ -230,8 +276,8 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         """
         return 0
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that came in.
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> AnyArray:
+        """Return the input names.
 
         Parameters
         ----------
@@ -247,14 +293,35 @@ class SignalTransformer(ContainerTransformer, _SignalReader):
         return input_names(self, input_features)
 
 
-class FeatureTransformer(TransformerMixin, _SignalReader):
-    """Base of the estimators that return a table, one row an epoch.
+class FeatureTransformer(TransformerMixin, SignalEstimator):
+    """Base of the estimators that return a table, one row per epoch.
 
-    A subclass writes ``_fit(signals)``, which sets ``feature_names_`` (a list of str), and
-    ``_measure(signals)``, which returns values of shape ``(n_epochs, n_features)``.
+    A subclass implements ``_measure(signals)``, which returns what it measures (spectra, say) in
+    any form; ``_table(measured)``, which makes of it an array ``(n_epochs, n_features)``; and
+    ``_fit(signals)``, which sets ``feature_names_`` (a list of str) and returns what
+    ``_measure(signals)`` would, so that ``fit_transform`` measures once.
     """
 
-    def transform(self, X):
+    feature_names_: list[str]
+
+    def fit_transform(self, X: Recording, y: object = None) -> FloatArray:
+        """Fit to a recording, and measure every epoch of it.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
+            The recording; a 2-D array is ``(n_epochs, n_times)`` of one channel.
+        y : None
+            Ignored; for scikit-learn.
+
+        Returns
+        -------
+        table : array, shape (n_epochs, n_features)
+            The values, as `transform` returns them.
+        """
+        return self._table(self._fit_recording(X))
+
+    def transform(self, X: Recording) -> FloatArray:
         """Measure every epoch.
 
         Parameters
@@ -268,15 +335,15 @@ class FeatureTransformer(TransformerMixin, _SignalReader):
             The values, named by `get_feature_names_out`; a Raw is one epoch. NaN where a channel
             is bad, flat or could not be measured.
         """
-        return self._measure(self.read_signals(X, lazy=self._in_blocks))
+        return self._table(self._measure(self.read_signals(X, lazy=self._reads_blocks)))
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> AnyArray:
         """Return the names of the columns.
 
         Parameters
         ----------
         input_features : array-like of str | None
-            Ignored but for its length, which is checked where a 2-D array was fitted.
+            Ignored except for its length, which is checked if a 2-D array was fitted.
 
         Returns
         -------
@@ -288,25 +355,47 @@ class FeatureTransformer(TransformerMixin, _SignalReader):
             input_names(self, input_features)
         return np.asarray(self.feature_names_, dtype=object)
 
+    def _measure(self, signals: Signals) -> Any:
+        raise NotImplementedError
+
+    def _table(self, measured: Any) -> FloatArray:
+        raise NotImplementedError
+
 
 class SpectrumTransformer(FeatureTransformer):
     """Base of the estimators that measure power spectra, of channels or of groups of channels.
 
-    A subclass has the parameters ``psd, psd_kwargs, aggregate, by, picks, sfreq``, calls
-    ``_fit_groups`` in its ``_fit``, and reads spectra by ``_power``.
+    A subclass has the parameters ``freq_range, psd, psd_kwargs, aggregate, by, picks, sfreq``, and
+    calls ``_fit_groups`` in its ``_fit``. Spectra of channels come from ``_spectra``, which may be
+    overridden; ``_combine`` makes spectra of groups of them.
     """
 
-    _in_blocks = True
+    _reads_blocks = True
+    _min_freqs: ClassVar[int] = 1
 
-    def _fit_groups(self, signals):
-        """Check what is to be combined, and set ``groups_``: name to channel indices."""
+    def _check_spectra(self, sfreq: float) -> None:
+        """Check the parameters of the spectra."""
         check_option("psd", self.psd, METHODS)
-        check_option("aggregate", self.aggregate, (None, "mean", "sum"))
         if self.psd_kwargs is not None and not isinstance(self.psd_kwargs, dict):
             raise TypeError(f"psd_kwargs must be None or a dict, got {self.psd_kwargs!r}.")
-        taken = {"method", "freq_range", "sfreq"} & set(self.psd_kwargs or {})
-        if taken:
-            raise ValueError(f"psd_kwargs must not hold {sorted(taken)}: they are set elsewhere.")
+        reserved = {"method", "freq_range", "sfreq"} & set(self.psd_kwargs or {})
+        if reserved:
+            raise ValueError(
+                f"psd_kwargs must not hold {sorted(reserved)}: they are set elsewhere."
+            )
+        if self.freq_range is None:
+            return
+        check_range("freq_range", self.freq_range)
+        if self.freq_range[1] > sfreq / 2:
+            raise ValueError(
+                f"freq_range must end at or below the Nyquist frequency of {sfreq / 2:g} Hz, got "
+                f"{self.freq_range!r}."
+            )
+
+    def _fit_groups(self, signals: Signals) -> None:
+        """Check the parameters, and set ``groups_``: name of a spectrum to channel indices."""
+        self._check_spectra(signals.sfreq)
+        check_option("aggregate", self.aggregate, (None, "mean", "sum"))
         if self.aggregate is None and self.by is not None:
             raise ValueError(
                 f"by={self.by!r} groups channels, so aggregate must be 'mean' or 'sum', got None."
@@ -314,41 +403,60 @@ class SpectrumTransformer(FeatureTransformer):
         if self.aggregate is None:
             self.groups_ = {name: [index] for index, name in enumerate(signals.ch_names)}
         else:
-            self.groups_ = channel_groups(signals.ch_names, self.by)
-        for members in self.groups_.values():
-            kinds = sorted(set(signals.types[members]))
-            if len(kinds) > 1:
+            self.groups_ = self._group(signals, self.by)
+
+    def _group(self, signals: Signals, by: Groups) -> dict[str, list[int]]:
+        """Group channels, each group of one type."""
+        groups = channel_groups(signals.ch_names, by)
+        for members in groups.values():
+            types = sorted(set(signals.types[members]))
+            if len(types) > 1:
                 raise ValueError(
                     f"picks must hold channels of one type, whose power can be averaged, got "
-                    f"{', '.join(kinds)}."
+                    f"{', '.join(types)}."
                 )
+        return groups
 
-    def _power(self, signals, freq_range=None):
-        """Return frequencies and power (n_epochs, n_groups, n_freqs), NaN where none is usable."""
+    def _spectra(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
+        """Estimate power within ``freq_range``, without 0 Hz.
+
+        Parameters
+        ----------
+        signals : Signals
+            The recording.
+
+        Returns
+        -------
+        freqs : array, shape (n_freqs,)
+            Frequencies in Hz; none if the signals are too short for ``_min_freqs`` of them.
+        power : array, shape (n_epochs, n_channels, n_freqs)
+            Power spectral density; NaN where a channel is bad or flat.
+        """
+        n_epochs, n_channels, n_times = signals.data.shape
+        if n_times < 2 * self._min_freqs:
+            return np.empty(0), np.empty((n_epochs, n_channels, 0))
+        low, high = self.freq_range or (0.0, None)
         freqs, power = psd_of_spans(
             signals.data,
             signals.clean_spans,
             signals.sfreq,
             method=self.psd,
-            freq_range=freq_range,
+            freq_range=None if high is None else (0.0, high),
             **(self.psd_kwargs or {}),
         )
-        usable = ~(signals.bad | signals.flat)
+        keep = (freqs >= low) & (freqs > 0)
+        power = power[..., keep]
+        power[signals.bad | signals.flat] = np.nan
+        return freqs[keep], power
+
+    def _combine(self, power: FloatArray) -> FloatArray:
+        """Combine power of channels, shape (n_epochs, n_groups, n_freqs)."""
         if self.aggregate is None:
-            power[~usable] = np.nan
-            return freqs, power
-        grouped = np.full((len(power), len(self.groups_), len(freqs)), np.nan)
-        for column, members in enumerate(self.groups_.values()):
-            weight = usable[:, members].astype(float)
-            if self.aggregate == "mean":
-                weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)
-            some = weight.any(axis=1)
-            values = np.where(usable[:, members, np.newaxis], power[:, members], 0.0)
-            grouped[some, column] = np.einsum("ec,ecf->ef", weight[some], values[some])
-        return freqs, grouped
+            return power
+        return combine_channels(power, self.groups_.values(), self.aggregate)
 
 
-def input_names(estimator, input_features=None):
+def input_names(estimator: Any, input_features: Sequence[str] | None = None) -> AnyArray:
     """Return the names of an estimator's input columns.
 
     Parameters
@@ -373,20 +481,21 @@ def input_names(estimator, input_features=None):
     >>> input_names(object(), ["Oz"])
     array(['Oz'], dtype=object)
     """
-    seen = getattr(estimator, "feature_names_in_", None)
+    fitted_names: AnyArray | None = getattr(estimator, "feature_names_in_", None)
     n_features = getattr(estimator, "n_features_in_", None)
     if input_features is None:
-        if seen is not None:
-            return seen
+        if fitted_names is not None:
+            return fitted_names
         if n_features is None:
             return np.asarray(estimator.ch_names_, dtype=object)
         return np.asarray([f"x{index}" for index in range(n_features)], dtype=object)
-    input_features = np.asarray(input_features, dtype=object)
-    if n_features is not None and len(input_features) != n_features:
+    names = np.asarray(input_features, dtype=object)
+    # The messages are those of scikit-learn, which its checks look for.
+    if n_features is not None and len(names) != n_features:
         raise ValueError(
             f"input_features should have length equal to number of features ({n_features}), "
-            f"got {len(input_features)}."
+            f"got {len(names)}."
         )
-    if seen is not None and list(seen) != list(input_features):
+    if fitted_names is not None and list(fitted_names) != list(names):
         raise ValueError("input_features is not equal to feature_names_in_")
-    return input_features
+    return names

@@ -1,12 +1,19 @@
 """The slope of power spectra, as a scikit-learn transformer."""
 
+from typing import Any, ClassVar, Literal, TypeAlias
+
 import numpy as np
 from mne.utils import warn
 
 from npa.checks import check_number, check_option
-from npa.estimators.base import SpectrumTransformer
+from npa.estimators.base import Groups, SpectrumTransformer
+from npa.recordings.signals import Signals
 from npa.reports import SlopeReport
-from npa.spectral.slopes import MIN_FREQS, REGRESSIONS, power_law
+from npa.spectral.averages import geometric_mean
+from npa.spectral.slopes import MIN_FREQS, REGRESSIONS, PowerLaw, power_law
+from npa.typing import FloatArray, Picks
+
+Lines: TypeAlias = tuple[FloatArray, FloatArray, PowerLaw]  # frequencies, power, lines through it
 
 
 class PSDExponent(SpectrumTransformer):
@@ -14,7 +21,7 @@ class PSDExponent(SpectrumTransformer):
 
     Parameters
     ----------
-    fmin, fmax : float | None
+    freq_range : tuple of float | None, default None
         Lowest and highest frequency of the line in Hz (inclusive). None for all frequencies but
         0 Hz, up to Nyquist.
     psd : {"welch", "multitaper", "periodogram"}, default "welch"
@@ -22,7 +29,8 @@ class PSDExponent(SpectrumTransformer):
     psd_kwargs : dict | None
         Further arguments of `npa.spectral.psd`.
     aggregate : {None, "mean", "sum"}, default None
-        How power is combined over channels before the line is fitted; None for one line a channel.
+        How power is combined over channels before the line is fitted; None for one line per
+        channel.
     by : None | str | dict
         Groups of channels to combine: None for one group called ``"all"``, a separator (names are
         grouped by what stands before its last occurrence), or a dict of group to channel names.
@@ -42,16 +50,16 @@ class PSDExponent(SpectrumTransformer):
     feature_names_ : list of str
         Names of the columns.
     groups_ : dict
-        What a spectrum is called to the indices of its channels.
+        Name of each spectrum to the indices of its channels.
 
     Raises
     ------
     ValueError
-        If a parameter is not allowed, or the frequencies lie outside the spectrum.
+        If a parameter is not allowed, or ``freq_range`` ends above the Nyquist frequency.
 
     See Also
     --------
-    npa.FOOOFFitter : Background and peaks, fitted together.
+    npa.FOOOFFitter : Fits background and peaks together.
 
     Notes
     -----
@@ -59,16 +67,16 @@ class PSDExponent(SpectrumTransformer):
     literature. What FOOOF calls ``exponent`` is chi of S ~ 1/f^chi, **positive** for 1/f noise:
     without knee and peaks beta = -chi.
 
-    The line knows no peaks. Alpha lies at the low end of the usual ranges in the linear grid of
-    frequencies, so that it tilts the least-squares line: a peak at 10 Hz ten times as high as the
-    background, with a standard deviation of 1 Hz, biases chi over 2-40 Hz by +0.16 (beta by -0.16,
-    steeper). ``regression="theilsen"`` hardly minds such a peak, and `FOOOFFitter` models it.
+    Peaks are not modelled. Alpha lies at the low end of the usual ranges, so it tilts the
+    least-squares line: a peak at 10 Hz ten times as high as the background, with a standard
+    deviation of 1 Hz, biases chi over 2-40 Hz by +0.16 (beta by -0.16, steeper). With
+    ``regression="theilsen"`` such a peak has almost no effect; `FOOOFFitter` models it.
 
     A slope is NaN where a channel is bad or flat, where power is zero at some frequency, or where
     there are fewer than 3 frequencies; the last two are counted and warned about once.
 
-    The estimator of Chong and Feng [1]_ for recurrent networks, \|FFT\|^2 of every cell without
-    window or detrending, summed over the cells of a gate, and a line over all bins but 0 Hz, is::
+    The estimator of Chong and Feng [1]_ for recurrent networks (\|FFT\|^2 of every cell without
+    window or detrending, summed over the cells of a gate, and a line over all bins but 0 Hz) is::
 
         PSDExponent(
             psd="periodogram",
@@ -84,32 +92,32 @@ class PSDExponent(SpectrumTransformer):
 
     Examples
     --------
-    White noise is level; its running sum falls as 1/f^2:
+    The spectrum of white noise is flat; that of its running sum falls as 1/f^2:
 
     >>> import numpy as np
     >>> from npa.estimators.exponent import PSDExponent
     >>> noise = np.random.default_rng(0).normal(size=(1, 2, 20_000))
     >>> noise[:, 1] = noise[:, 1].cumsum(axis=-1)
-    >>> measure = PSDExponent(fmin=1, fmax=20, sfreq=200.0).set_output(transform="pandas")
+    >>> measure = PSDExponent(freq_range=(1, 20), sfreq=200.0).set_output(transform="pandas")
     >>> measure.fit_transform(noise).round().abs()
        ch0_slope  ch1_slope
     0        0.0        2.0
     """
 
+    _min_freqs: ClassVar[int] = MIN_FREQS
+
     def __init__(
         self,
-        fmin=None,
-        fmax=None,
-        psd="welch",
-        psd_kwargs=None,
-        aggregate=None,
-        by=None,
-        regression="ols",
-        picks=None,
-        sfreq=None,
-    ):
-        self.fmin = fmin
-        self.fmax = fmax
+        freq_range: tuple[float, float] | None = None,
+        psd: Literal["welch", "multitaper", "periodogram"] = "welch",
+        psd_kwargs: dict[str, Any] | None = None,
+        aggregate: Literal["mean", "sum"] | None = None,
+        by: Groups = None,
+        regression: Literal["ols", "theilsen"] = "ols",
+        picks: Picks = None,
+        sfreq: float | None = None,
+    ) -> None:
+        self.freq_range = freq_range
         self.psd = psd
         self.psd_kwargs = psd_kwargs
         self.aggregate = aggregate
@@ -118,75 +126,39 @@ class PSDExponent(SpectrumTransformer):
         self.picks = picks
         self.sfreq = sfreq
 
-    def fit_transform(self, X, y=None):
-        """Fit to a recording and measure it, reading it once.
-
-        Parameters
-        ----------
-        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
-            The recording; a 2-D array is ``(n_epochs, n_times)`` of one channel.
-        y : None
-            Ignored; for scikit-learn.
-
-        Returns
-        -------
-        table : array, shape (n_epochs, n_features)
-            The slopes, as `transform` would return them.
-        """
-        return self.fit(X, y).slopes_.slope.copy()
-
-    def _fit(self, signals):
+    def _fit(self, signals: Signals) -> Lines:
         """Fit every epoch, and name the columns."""
         check_option("regression", self.regression, REGRESSIONS)
         self._fit_groups(signals)
+        if self.freq_range is not None:
+            check_number("freq_range[0]", self.freq_range[0], above=0)
         self._warn_flat_channels(signals)
-        freqs, power, line = self._lines(signals)
+        freqs, power, line = self._measure(signals)
         self.slopes_ = SlopeReport(
             names=tuple(self.groups_),
             freqs=freqs,
-            power=_geometric_mean(power),
+            power=geometric_mean(power),
             regression=self.regression,
             **line._asdict(),
         )
         self.feature_names_ = [f"{name}_slope" for name in self.groups_]
+        return freqs, power, line
 
-    def _measure(self, signals):
-        """Return the slope of every epoch and group of channels."""
-        return self._lines(signals)[-1].slope
-
-    def _lines(self, signals):
-        """Fit every epoch and group of channels; also return frequencies and power."""
-        band = self._band(signals.sfreq / 2)
-        if signals.data.shape[-1] < 2 * MIN_FREQS:
-            freqs, power = np.empty(0), np.empty((len(signals.data), len(self.groups_), 0))
-        else:
-            freqs, power = self._power(signals, band)
-        above = freqs > 0
-        freqs, power = freqs[above], power[..., above]
+    def _measure(self, signals: Signals) -> Lines:
+        """Fit a line to every epoch and group of channels."""
+        freqs, power = self._spectra(signals)
+        power = self._combine(power)
         line = power_law(freqs, power, self.regression)
         _warn_failed(power, line.slope)
         return freqs, power, line
 
-    def _band(self, nyquist):
-        """Check the ends of the line, and return them."""
-        fmin, fmax = 0.0, nyquist
-        if self.fmax is not None:
-            fmax = check_number("fmax", self.fmax, above=0, high=nyquist)
-        if self.fmin is not None:
-            fmin = check_number("fmin", self.fmin, above=0, below=fmax)
-        return fmin, fmax
+    def _table(self, measured: Lines) -> FloatArray:
+        """Return the slopes, shape (n_epochs, n_groups)."""
+        return measured[-1].slope.copy()
 
 
-def _geometric_mean(power):
-    """Average log10 power over the epochs that have a line: its line is the mean of the lines."""
-    usable = (power > 0).all(axis=-1, keepdims=True)
-    logs = np.log10(power, where=usable, out=np.zeros_like(power)).sum(axis=0)
-    count = usable.sum(axis=0)
-    return 10.0 ** np.divide(logs, count, where=count > 0, out=np.full_like(logs, np.nan))
-
-
-def _warn_failed(power, slope):
-    """Count the spectra that have no line though they have power, and say why once."""
+def _warn_failed(power: FloatArray, slope: FloatArray) -> None:
+    """Warn once about the spectra that have power but no line, with the reason."""
     if power.shape[-1] < MIN_FREQS:
         failed, reason = np.isnan(slope), f"fewer than {MIN_FREQS} frequencies above 0 Hz"
     else:

@@ -1,20 +1,26 @@
 """The background and the peaks of power spectra, as a scikit-learn transformer."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from mne.utils import warn
-from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from npa.checks import check_number, check_option, check_range
-from npa.estimators.base import SpectrumTransformer
+from npa.estimators.base import Groups, SpectrumTransformer
+from npa.recordings.signals import Signals
 from npa.reports import SpectrumReport
+from npa.spectral.averages import combine_channels, mean_of_known
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, SpectralFit
+from npa.typing import FloatArray, Picks
 
 NO_USABLE_CHANNEL = "no usable channel"
+
+Spectra: TypeAlias = tuple[FloatArray, FloatArray]  # frequencies, power
 
 
 class FOOOFFitter(SpectrumTransformer):
@@ -25,7 +31,7 @@ class FOOOFFitter(SpectrumTransformer):
     freq_range : tuple of float, default (1, 45)
         Lowest and highest frequency of the fit in Hz.
     aperiodic_mode : {"fixed", "knee"}, default "fixed"
-        Whether the background is a straight line in double-logarithmic axes, or may bend.
+        Whether the background is a straight line in double-logarithmic axes, or has a knee.
     peak_width_limits : tuple of float, default (1, 12)
         Smallest and largest two-sided bandwidth of a peak in Hz.
     max_n_peaks : int, default 6
@@ -39,7 +45,7 @@ class FOOOFFitter(SpectrumTransformer):
     psd_kwargs : dict | None
         Further arguments of `npa.spectral.psd`.
     aggregate : {None, "mean", "sum"}, default None
-        How power is combined over channels before the fit; None for one fit a channel.
+        How power is combined over channels before the fit; None for one fit per channel.
     by : None | str | dict
         Groups of channels to combine: None for one group called ``"all"``, a separator (names are
         grouped by what stands before its last occurrence), or a dict of group to channel names.
@@ -48,10 +54,10 @@ class FOOOFFitter(SpectrumTransformer):
     sfreq : float | None
         Sampling rate in Hz; only for arrays.
     engine : {"batch", "fooof"}, default "batch"
-        What fits: `npa.spectral.fit_spectra`, all spectra at once, or the FOOOF package, one by
-        one, which is many times slower and gives the same answers.
+        `npa.spectral.fit_spectra` for all spectra together, or the FOOOF package for one after the
+        other, which is many times slower and gives the same results.
     n_jobs : int | None
-        Number of processes that fit, as in joblib.
+        Number of parallel processes, as in joblib.
 
     Attributes
     ----------
@@ -61,7 +67,7 @@ class FOOOFFitter(SpectrumTransformer):
     feature_names_ : list of str
         Names of the columns.
     groups_ : dict
-        What a spectrum is called to the indices of its channels.
+        Name of each spectrum to the indices of its channels.
 
     Raises
     ------
@@ -80,8 +86,8 @@ class FOOOFFitter(SpectrumTransformer):
     (squared correlation of model and log10 power), ``Oz_error`` (mean absolute error in log10
     units), and for each peak, by rising frequency, ``Oz_peak1_cf`` (centre, Hz), ``Oz_peak1_pw``
     (height over the background, log10 units) and ``Oz_peak1_bw`` (two-sided bandwidth, Hz).
-    Peaks that are not there are NaN, and so is every column of a bad or flat channel, or of a fit
-    that failed; failures are counted and warned about once.
+    The columns of missing peaks are NaN, and so is every column of a bad or flat channel, or of a
+    fit that failed; one warning counts the failures.
 
     References
     ----------
@@ -91,7 +97,7 @@ class FOOOFFitter(SpectrumTransformer):
 
     Examples
     --------
-    White noise does not fall with frequency; its running sum falls as 1/f^2:
+    The spectrum of white noise is flat; that of its running sum falls as 1/f^2:
 
     >>> import numpy as np
     >>> from npa.estimators.parameterize import FOOOFFitter
@@ -103,23 +109,25 @@ class FOOOFFitter(SpectrumTransformer):
     0           0.0           2.0
     """
 
+    _min_freqs: ClassVar[int] = MIN_FREQS
+
     def __init__(
         self,
-        freq_range=(1, 45),
-        aperiodic_mode="fixed",
-        peak_width_limits=(1, 12),
-        max_n_peaks=6,
-        min_peak_height=0.1,
-        peak_threshold=2.0,
-        psd="welch",
-        psd_kwargs=None,
-        aggregate=None,
-        by=None,
-        picks=None,
-        sfreq=None,
-        engine="batch",
-        n_jobs=None,
-    ):
+        freq_range: tuple[float, float] = (1, 45),
+        aperiodic_mode: Literal["fixed", "knee"] = "fixed",
+        peak_width_limits: tuple[float, float] = (1, 12),
+        max_n_peaks: int = 6,
+        min_peak_height: float = 0.1,
+        peak_threshold: float = 2.0,
+        psd: Literal["welch", "multitaper", "periodogram"] = "welch",
+        psd_kwargs: dict[str, Any] | None = None,
+        aggregate: Literal["mean", "sum"] | None = None,
+        by: Groups = None,
+        picks: Picks = None,
+        sfreq: float | None = None,
+        engine: Literal["batch", "fooof"] = "batch",
+        n_jobs: int | None = None,
+    ) -> None:
         self.freq_range = freq_range
         self.aperiodic_mode = aperiodic_mode
         self.peak_width_limits = peak_width_limits
@@ -135,7 +143,7 @@ class FOOOFFitter(SpectrumTransformer):
         self.engine = engine
         self.n_jobs = n_jobs
 
-    def reports(self, signals, by=None):
+    def fit_averages(self, signals: Signals, by: Groups = None) -> list[SpectrumReport]:
         """Fit the power averaged over channels and epochs, for other estimators to build on.
 
         Parameters
@@ -148,69 +156,73 @@ class FOOOFFitter(SpectrumTransformer):
         Returns
         -------
         reports : list of SpectrumReport
-            One fit a group; bad and flat channels are left out.
+            One fit per group; bad and flat channels are left out.
 
         Raises
         ------
         ValueError
             If a parameter is not allowed, or all channels are bad.
         """
+        self._check_spectra(signals.sfreq)
+        return self._fit_averages(signals, *self._spectra(signals), by)
+
+    def _fit_averages(
+        self, signals: Signals, freqs: FloatArray, power: FloatArray, by: Groups = None
+    ) -> list[SpectrumReport]:
+        """Fit the averages of power (n_epochs, n_channels, n_freqs)."""
         if signals.bad.all():
             raise ValueError(
                 f"X has no channel to fit: all {len(signals.bad)} that are picked are marked bad."
             )
-        fitter = clone(self).set_params(aggregate="mean", by=by)
-        fitter._fit_groups(signals)
-        settings = self._settings(signals.sfreq)
-        freqs, power = fitter._power(signals)
-        averages = np.full(power.shape[1:], np.nan)
-        for average, epochs in zip(averages, power.swapaxes(0, 1), strict=True):
-            known = ~np.isnan(epochs).any(axis=1)
-            if known.any():
-                average[:] = epochs[known].mean(axis=0)
-        fit = _fit_spectra(freqs, averages, settings, self.engine, self.n_jobs)
+        groups = self._group(signals, by)
+        averages = mean_of_known(combine_channels(power, groups.values()), axis=0)
+        fit = self._fit_spectra(freqs, averages)
         return [
             _report(fit, row, spectrum, self.aperiodic_mode)
             for row, spectrum in enumerate(averages)
         ]
 
-    def _fit(self, signals):
+    def _fit(self, signals: Signals) -> Spectra:
         """Fit the average, and name the columns."""
         self._fit_groups(signals)
-        self.spectrum_ = self.reports(signals)[0]
+        freqs, power = self._spectra(signals)
+        self.spectrum_ = self._fit_averages(signals, freqs, power)[0]
         self._warn_flat_channels(signals)
         if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks)
         self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
+        return freqs, self._combine(power)
 
-    def _measure(self, signals):
-        """Fit every epoch and group of channels."""
-        freqs, power = self._power(signals)
+    def _measure(self, signals: Signals) -> Spectra:
+        """Estimate the power of every epoch and group of channels."""
+        freqs, power = self._spectra(signals)
+        return freqs, self._combine(power)
+
+    def _table(self, measured: Spectra) -> FloatArray:
+        """Fit every spectrum, shape (n_epochs, n_features)."""
+        freqs, power = measured
         n_epochs, n_groups, n_freqs = power.shape
-        spectra = power.reshape(n_epochs * n_groups, n_freqs)
-        fit = _fit_spectra(freqs, spectra, self._settings(signals.sfreq), self.engine, self.n_jobs)
+        fit = self._fit_spectra(freqs, power.reshape(n_epochs * n_groups, n_freqs))
         _warn_failed(fit.reason)
         return _values(fit, self.aperiodic_mode).reshape(n_epochs, -1)
 
-    def _power(self, signals):
-        """Return the frequencies within ``freq_range`` and their power, if enough for a fit."""
-        if signals.data.shape[-1] < 2 * (MIN_FREQS - 1):
-            return np.empty(0), np.empty((len(signals.data), len(self.groups_), 0))
-        low, high = self.freq_range
-        freqs, power = super()._power(signals, freq_range=(0, high))
-        keep = (freqs >= low) & (freqs > 0)
-        return freqs[keep], power[..., keep]
+    def _fit_spectra(self, freqs: FloatArray, power: FloatArray) -> SpectralFit:
+        """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
+        settings = self._settings()
+        n_chunks = ENGINES[self.engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
+        chunks = np.array_split(power, max(min(len(power), n_chunks), 1))
+        fits = Parallel(self.n_jobs)(
+            delayed(_fit_chunk)(freqs, chunk, self.engine, settings) for chunk in chunks
+        )
+        fit = SpectralFit.concatenate(fits)
+        fit.reason[(fit.reason == NOT_POSITIVE) & np.isnan(power).all(axis=1)] = NO_USABLE_CHANNEL
+        return fit
 
-    def _settings(self, sfreq):
-        """Check the parameters of the fit, and return those that both engines want."""
+    def _settings(self) -> dict[str, Any]:
+        """Check the parameters of the fit, and return those that both engines take."""
         check_option("engine", self.engine, tuple(ENGINES))
         check_range("freq_range", self.freq_range)
-        if self.freq_range[1] > sfreq / 2:
-            raise ValueError(
-                f"freq_range must end at or below the Nyquist frequency of {sfreq / 2:g} Hz, got "
-                f"{self.freq_range!r}."
-            )
         check_option("aperiodic_mode", self.aperiodic_mode, ("fixed", "knee"))
         return {
             "aperiodic_mode": self.aperiodic_mode,
@@ -221,23 +233,17 @@ class FOOOFFitter(SpectrumTransformer):
         }
 
 
-def _fit_spectra(freqs, power, settings, engine, n_jobs=None):
-    """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
-    n_chunks = ENGINES[engine].chunks_per_worker * effective_n_jobs(n_jobs)
-    chunks = np.array_split(power, max(min(len(power), n_chunks), 1))
-    fits = Parallel(n_jobs)(delayed(_fit_chunk)(freqs, chunk, engine, settings) for chunk in chunks)
-    fit = SpectralFit.concatenate(fits)
-    fit.reason[(fit.reason == NOT_POSITIVE) & np.isnan(power).all(axis=1)] = NO_USABLE_CHANNEL
-    return fit
-
-
-def _fit_chunk(freqs, power, engine, settings):
+def _fit_chunk(
+    freqs: FloatArray, power: FloatArray, engine: str, settings: dict[str, Any]
+) -> SpectralFit:
     """Fit spectra in a single thread: the matrices are too small for more to be faster."""
     with threadpool_limits(1):
         return fit_with_engine(freqs, power, engine, **settings)
 
 
-def _report(fit, row, spectrum, aperiodic_mode):
+def _report(
+    fit: SpectralFit, row: int, spectrum: FloatArray, aperiodic_mode: str
+) -> SpectrumReport:
     """Return the report of one spectrum of a fit."""
     n_peaks = fit.n_peaks[row]
     return SpectrumReport(
@@ -255,22 +261,22 @@ def _report(fit, row, spectrum, aperiodic_mode):
     )
 
 
-def _warn_failed(reasons):
-    """Warn once of all fits that failed, with their reasons."""
+def _warn_failed(reasons: Sequence[str]) -> None:
+    """Warn once about all fits that failed, with their reasons."""
     counts = Counter(reason for reason in reasons if reason not in ("", NO_USABLE_CHANNEL))
     if counts:
         listed = "; ".join(f"{reason} ({count} x)" for reason, count in counts.most_common())
         warn(f"FOOOFFitter could not fit {counts.total()} of {len(reasons)} spectra: {listed}.")
 
 
-def _columns(aperiodic_mode, max_n_peaks):
-    """Name the values of one fit."""
+def _columns(aperiodic_mode: str, max_n_peaks: int) -> list[str]:
+    """Return the names of the values of one fit."""
     knee = ["knee"] if aperiodic_mode == "knee" else []
     peaks = [f"peak{n + 1}_{value}" for n in range(max_n_peaks) for value in ("cf", "pw", "bw")]
     return ["offset", *knee, "exponent", "r2", "error", *peaks]
 
 
-def _values(fit, aperiodic_mode):
+def _values(fit: SpectralFit, aperiodic_mode: str) -> FloatArray:
     """Return the values of every spectrum in the order of `_columns`."""
     knee = [fit.knee] if aperiodic_mode == "knee" else []
     values = [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error]

@@ -109,7 +109,7 @@ def _check_shapes(freqs, power, regression):
     if regression == "theilsen" and len(freqs) > _MAX_THEILSEN:
         raise ValueError(
             f"regression='theilsen' compares all pairs of at most {_MAX_THEILSEN} frequencies, "
-            f"got {len(freqs)}; narrow fmin and fmax, or choose psd='welch'."
+            f"got {len(freqs)}; narrow freq_range, or choose psd='welch'."
         )
 
 

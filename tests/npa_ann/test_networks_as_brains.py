@@ -83,7 +83,7 @@ def test_estimators_take_cycles_per_token(lstm, reviews):
     assert epochs.info["sfreq"] == 1.0
     fitter = FOOOFFitter(freq_range=(0.02, 0.45), peak_width_limits=(0.02, 0.2), aggregate="mean")
     exponent = fitter.set_output(transform="pandas").fit_transform(epochs)["all_exponent"]
-    slope = PSDExponent(0.02, 0.45, aggregate="mean").fit(epochs).slopes_.slope[:, 0]
+    slope = PSDExponent((0.02, 0.45), aggregate="mean").fit(epochs).slopes_.slope[:, 0]
     np.testing.assert_allclose(exponent, -slope, atol=0.7)  # the same fall, by two models
     tagger = FrequencyTagger(0.1, n_harmonics=1)
     assert tagger.fit_transform(epochs).shape == (10, 6)
@@ -91,6 +91,6 @@ def test_estimators_take_cycles_per_token(lstm, reviews):
         FOOOFFitter(freq_range=(0.02, 0.45), peak_width_limits=(0.02, 0.2), max_n_peaks=0),
         response="whitening",
     )
-    flat = PSDExponent(0.05, 0.4, aggregate="mean").fit(whitener.fit_transform(epochs))
-    steep = PSDExponent(0.05, 0.4, aggregate="mean").fit(epochs)
+    flat = PSDExponent((0.05, 0.4), aggregate="mean").fit(whitener.fit_transform(epochs))
+    steep = PSDExponent((0.05, 0.4), aggregate="mean").fit(epochs)
     assert abs(flat.slopes_.slope.mean()) < abs(steep.slopes_.slope.mean()) / 2

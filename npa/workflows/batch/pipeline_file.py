@@ -36,14 +36,14 @@ def read_pipeline(fname):
 
     Examples
     --------
-    >>> text = "steps: [{LineNoiseRemover: {freqs: 60}}, {PSDExponent: {fmin: 3}}]"
+    >>> text = "steps: [{LineNoiseRemover: {freqs: 60}}, {PSDExponent: {psd: welch}}]"
     >>> _ = Path("slopes.yaml").write_text(text)
     >>> read_pipeline("slopes.yaml").steps
-    [('linenoiseremover', LineNoiseRemover(freqs=60)), ('psdexponent', PSDExponent(fmin=3))]
-    >>> _ = Path("slopes.yaml").write_text("steps: [{PSDExponent: {f_min: 3}}]")
+    [('linenoiseremover', LineNoiseRemover(freqs=60)), ('psdexponent', PSDExponent())]
+    >>> _ = Path("slopes.yaml").write_text("steps: [{PSDExponent: {range: [2, 40]}}]")
     >>> read_pipeline("slopes.yaml")
     Traceback (most recent call last):
-    ValueError: slopes.yaml: PSDExponent has no parameter 'f_min'; the nearest is 'fmin' ...
+    ValueError: slopes.yaml: PSDExponent has no parameter 'range'; the nearest is 'freq_range' ...
     """
     try:
         content = yaml.safe_load(Path(fname).read_text(encoding="utf-8"))

@@ -1,5 +1,7 @@
 """The two shapes of an estimator, on the smallest estimators that have them."""
 
+import importlib
+
 import mne
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
+from npa import FOOOFFitter, FrequencyTagger, PSDExponent
 from npa.estimators.base import FeatureTransformer, SignalTransformer, SpectrumTransformer
 
 SFREQ = 100.0
@@ -36,17 +39,29 @@ class Height(FeatureTransformer):
     def _fit(self, signals):
         self._warn_flat_channels(signals)
         self.feature_names_ = [f"{name}_height" for name in signals.ch_names]
+        return self._measure(signals)
 
     def _measure(self, signals):
         return np.where(signals.usable, signals.data.max(axis=-1), np.nan)
+
+    def _table(self, measured):
+        return measured
 
 
 class Power(SpectrumTransformer):
     """The power below 45 Hz."""
 
     def __init__(
-        self, psd="welch", psd_kwargs=None, aggregate=None, by=None, picks=None, sfreq=None
+        self,
+        freq_range=(0, 45),
+        psd="welch",
+        psd_kwargs=None,
+        aggregate=None,
+        by=None,
+        picks=None,
+        sfreq=None,
     ):
+        self.freq_range = freq_range
         self.psd = psd
         self.psd_kwargs = psd_kwargs
         self.aggregate = aggregate
@@ -57,9 +72,20 @@ class Power(SpectrumTransformer):
     def _fit(self, signals):
         self._fit_groups(signals)
         self.feature_names_ = [f"{name}_power" for name in self.groups_]
+        return self._measure(signals)
 
     def _measure(self, signals):
-        return self._power(signals, freq_range=(0, 45.0))[1].sum(axis=-1)
+        return self._combine(self._spectra(signals)[1])
+
+    def _table(self, measured):
+        return measured.sum(axis=-1)
+
+
+class Remembered(Power):
+    """Power that was estimated elsewhere."""
+
+    def _spectra(self, signals):
+        return np.arange(1.0, 4.0), np.ones((1, len(signals.ch_names), 3))
 
 
 @pytest.fixture
@@ -103,7 +129,7 @@ def test_fit_on_raw_then_transform_epochs(raw):
 def test_other_channels_are_refused_and_refit_forgets(raw):
     fitted = Height().fit(raw)
     other = raw.copy().rename_channels({"Oz": "Pz"})
-    with pytest.raises(ValueError, match=r"'Pz' stands where 'Oz' was \(1 differ\)"):
+    with pytest.raises(ValueError, match=r"'Pz' instead of 'Oz' \(1 differ\)"):
         fitted.transform(other)
     with pytest.raises(ValueError, match="X has 2 channels, but had 3 at fit"):
         fitted.transform(raw.copy().drop_channels(["Cz"]))
@@ -136,7 +162,36 @@ def test_groups_combine_power_of_usable_channels(raw, aggregate):
     np.testing.assert_allclose(combined[1], getattr(np, aggregate)(each[1:]), rtol=1e-12)
 
 
-def test_spectra_keep_within_clean_runs(raw):
+def test_spectra_may_come_from_elsewhere(raw):
+    table = Remembered(aggregate="sum").fit_transform(raw)
+    np.testing.assert_array_equal(table, [[9.0]])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "function"),
+    [
+        (PSDExponent((2, 40)), "npa.estimators.base.psd_of_spans"),
+        (FOOOFFitter((2, 40)), "npa.estimators.base.psd_of_spans"),
+        (FOOOFFitter((2, 40), aggregate="mean"), "npa.estimators.base.psd_of_spans"),
+        (FrequencyTagger(10.0), "npa.spectral.tags.rfft"),
+    ],
+)
+def test_fit_transform_estimates_spectra_once(raw, monkeypatch, estimator, function):
+    module, _, name = function.rpartition(".")
+    module = importlib.import_module(module)
+    estimate, calls = getattr(module, name), []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return estimate(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, counted)
+    table = estimator.fit_transform(raw)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(estimator.transform(raw), table)
+
+
+def test_spectra_keep_within_clean_spans(raw):
     """A large artefact under a BAD_ annotation leaves no trace in the power."""
     clean = Power().fit_transform(raw)
     raw[:, 450:500] = 1.0

@@ -317,7 +317,7 @@ def test_transforms_other_recordings_of_the_same_channels(simulated):
     at = raw.time_as_index(truth.blink_times, use_rounding=True)
     left = (clean.get_data("Fp1") - truth.clean.get_data("Fp1"))[0, at]
     assert np.abs(np.median(left)) < 0.15 * 150 * UV
-    with pytest.raises(ValueError, match="other channels than at fit: 'F3' stands where 'Fp1'"):
+    with pytest.raises(ValueError, match="other channels than at fit: 'F3' instead of 'Fp1'"):
         remover.transform(
             raw.copy().reorder_channels([raw.ch_names[3], *raw.ch_names[:3], *raw.ch_names[4:]])
         )

@@ -51,7 +51,7 @@ def gates():
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 1.5, 2.0, 2.5])
 def test_slope_of_colored_noise(exponent):
     x = colored_noise(exponent, (10, 1, int(120 * SFREQ)), seed=int(10 * exponent))
-    slopes = PSDExponent(2, 40, sfreq=SFREQ).fit_transform(x)
+    slopes = PSDExponent((2, 40), sfreq=SFREQ).fit_transform(x)
     np.testing.assert_allclose(np.median(slopes), -exponent, atol=0.05)
 
 
@@ -76,8 +76,8 @@ def test_columns_are_named(gates):
 
 def test_ols_report_equals_scipy():
     x = colored_noise(1.0, (3, 2, 5000), seed=1)
-    report = PSDExponent(1, 50, sfreq=SFREQ).fit(x).slopes_
-    one = PSDExponent(1, 50, sfreq=SFREQ).fit(x[1:2, 1:]).slopes_
+    report = PSDExponent((1, 50), sfreq=SFREQ).fit(x).slopes_
+    one = PSDExponent((1, 50), sfreq=SFREQ).fit(x[1:2, 1:]).slopes_
     line = linregress(np.log10(one.freqs), np.log10(one.power[0]))
     expected = [line.slope, line.intercept, line.stderr, line.rvalue**2]
     row = report.to_frame().set_index(["epoch", "name"]).loc[(1, "ch1")]
@@ -132,7 +132,7 @@ def test_all_frequencies_but_dc():
 
 def test_limits_are_inclusive():
     x = colored_noise(1.0, (2, 1, 2048), seed=4)
-    freqs = PSDExponent(2, 40, sfreq=SFREQ).fit(x).slopes_.freqs
+    freqs = PSDExponent((2, 40), sfreq=SFREQ).fit(x).slopes_.freqs
     assert (freqs[0], freqs[-1]) == (2.0, 40.0)
 
 
@@ -142,10 +142,10 @@ def test_bad_and_flat_channels_are_nan():
     raw = mne.io.RawArray(x, mne.create_info(["Fz", "Cz", "Oz"], SFREQ, "eeg"))
     raw.info["bads"] = ["Oz"]
     with pytest.warns(RuntimeWarning, match="flat channel.*Cz"):
-        table = PSDExponent(2, 40).fit_transform(raw)
+        table = PSDExponent((2, 40)).fit_transform(raw)
     np.testing.assert_array_equal(np.isnan(table), [[False, True, True]])
     with pytest.warns(RuntimeWarning, match="flat"):
-        whole = PSDExponent(2, 40, aggregate="mean").fit_transform(raw)
+        whole = PSDExponent((2, 40), aggregate="mean").fit_transform(raw)
     np.testing.assert_allclose(whole, table[:, :1], rtol=1e-12)
 
 
@@ -156,8 +156,8 @@ def test_bad_spans_are_left_out():
     broken[:, 3000:3200] = 1.0
     raw = mne.io.RawArray(broken, info)
     raw.set_annotations(mne.Annotations(3000 / SFREQ, 200 / SFREQ, "BAD_jump"))
-    clean = PSDExponent(2, 40).fit_transform(mne.io.RawArray(x, info))
-    np.testing.assert_allclose(PSDExponent(2, 40).fit_transform(raw), clean, atol=0.15)
+    clean = PSDExponent((2, 40)).fit_transform(mne.io.RawArray(x, info))
+    np.testing.assert_allclose(PSDExponent((2, 40)).fit_transform(raw), clean, atol=0.15)
 
 
 def test_zero_power_is_counted():
@@ -179,9 +179,9 @@ def test_too_few_samples_are_nan():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"fmin": 0.0}, "fmin must be a number > 0"),
-        ({"fmin": 50, "fmax": 40}, "fmin must be a number > 0 and < 40"),
-        ({"fmax": 200.0}, "fmax must be a number > 0 and <= 128"),
+        ({"freq_range": (0.0, 40)}, r"freq_range\[0\] must be a number > 0"),
+        ({"freq_range": (50, 40)}, "freq_range must .* got \\(50, 40\\)"),
+        ({"freq_range": (2, 200.0)}, "freq_range must end at or below the Nyquist .* of 128 Hz"),
         ({"regression": "lasso"}, "regression must be one of"),
         ({"psd": "burg"}, "psd must be one of"),
         ({"by": "/"}, "aggregate must be 'mean' or 'sum'"),
@@ -226,7 +226,7 @@ def test_input_is_unchanged(gates):
 
 
 def test_plot_shows_the_lines():
-    report = PSDExponent(2, 40, sfreq=SFREQ).fit(colored_noise(1.0, (4, 2, 5000), 7)).slopes_
+    report = PSDExponent((2, 40), sfreq=SFREQ).fit(colored_noise(1.0, (4, 2, 5000), 7)).slopes_
     ax = report.plot().axes[0]
     spectrum, line = ax.lines[:2]
     np.testing.assert_allclose(spectrum.get_ydata(), report.power[0])

@@ -131,7 +131,7 @@ def test_bad_channels_are_cleaned_and_broken_ones_kept(clean):
 def test_input_is_unchanged_and_pipelines_give_tables(clean):
     raw = with_hum(clean)
     before = raw.get_data().tobytes()
-    pipeline = make_pipeline(LineNoiseRemover(), PSDExponent(2, 40))
+    pipeline = make_pipeline(LineNoiseRemover(), PSDExponent((2, 40)))
     table = pipeline.set_output(transform="pandas").fit_transform(raw)
     assert list(table.columns) == ["Fz_slope", "Cz_slope", "Oz_slope"]
     assert raw.get_data().tobytes() == before

@@ -217,7 +217,7 @@ def test_parameters_are_checked(raw, change, message):
 
 def test_recordings_are_checked(raw):
     fitted = FOOOFFitter().fit(raw)
-    with pytest.raises(ValueError, match="'Pz' stands where 'Oz' was"):
+    with pytest.raises(ValueError, match="'Pz' instead of 'Oz'"):
         fitted.transform(raw.copy().rename_channels({"Oz": "Pz"}))
     with pytest.raises(ValueError, match="sampled at 128 Hz, but was at 256 Hz at fit"):
         fitted.transform(raw.copy().resample(128))

@@ -77,7 +77,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(cluster, tmp_pa
     files = make_recordings(tmp_path / "in", N_RECORDINGS)
     out, log = tmp_path / "out", tmp_path / "log"
     log.mkdir()
-    pipeline = make_pipeline(Fate(log=str(log), seconds=0.5), PSDExponent(2, 40))
+    pipeline = make_pipeline(Fate(log=str(log), seconds=0.5), PSDExponent((2, 40)))
     seen = {}
 
     def kill_one():

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 CHANNELS = ["C3", "Cz", "Oz", "EOG1"]
-PIPELINE = make_pipeline(LineNoiseRemover(20.0), PSDExponent(2, 40))
+PIPELINE = make_pipeline(LineNoiseRemover(20.0), PSDExponent((2, 40)))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_derivative_is_read_back(root, tmp_path):
     np.testing.assert_allclose(raw.get_data(), expected.get_data(), rtol=1e-6)  # float32
     start = found[0].directory / "sub-01_task-rest_desc-npa"
     table = pd.read_csv(f"{start}_features.tsv", sep="\t", na_values="n/a")
-    slopes = PSDExponent(2, 40).fit_transform(expected)[0]
+    slopes = PSDExponent((2, 40)).fit_transform(expected)[0]
     np.testing.assert_allclose(table.to_numpy()[0], slopes)
     assert np.isnan(table["Cz_slope"]).all()
     assert os.path.exists(f"{start}_report.html")

@@ -55,8 +55,8 @@ def test_steps_and_parameters_are_read(write):
         ("steps: [FooofFiter]", "no estimator 'FooofFiter'; the nearest is 'FOOOFFitter'"),
         ("steps: [blinkremover]", "no estimator 'blinkremover'; the nearest is 'BlinkICARemover'"),
         (
-            "steps: [{PSDExponent: {f_min: 2}}]",
-            "PSDExponent has no parameter 'f_min'; the nearest is 'fmin'",
+            "steps: [{PSDExponent: {f_range: 2}}]",
+            "PSDExponent has no parameter 'f_range'; the nearest is 'freq_range'",
         ),
         (
             "steps: [{NeuralPowerAmplifier: {fooof: {FOOOFFitter: {range: 1}}}}]",

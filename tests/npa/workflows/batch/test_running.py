@@ -30,7 +30,7 @@ from npa.workflows.batch.recordings import as_recordings, sweep
 from npa.workflows.batch.settings import describe, differences
 from npa.workflows.batch.summary import summarise, write_summary
 
-SLOPES = PSDExponent(2, 40)
+SLOPES = PSDExponent((2, 40))
 QUICK = {"outputs": ("signal", "table")}
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits and signals")
@@ -171,18 +171,18 @@ def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
     npa.batch.run(SLOPES, [mine], out, **QUICK)
     before = (out / "mine_raw" / "table.csv").read_text()
     with pytest.raises(FileExistsError, match=r"PSDExponent\.fmax was 40, is 30"):
-        npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+        npa.batch.run(PSDExponent((2, 30)), [mine], out, **QUICK)
     with pytest.raises(FileExistsError, match="Outputs was"):
         npa.batch.run(SLOPES, [mine], out, outputs="table")
     assert (out / "mine_raw" / "table.csv").read_text() == before
-    npa.batch.run(PSDExponent(2, 30), [mine], out, overwrite=True, **QUICK)
+    npa.batch.run(PSDExponent((2, 30)), [mine], out, overwrite=True, **QUICK)
     assert (out / "mine_raw" / "table.csv").read_text() != before
     (tmp_path / "mine_raw.fif~").write_text("of an editor")
     (tmp_path / "mine_raw.txt").write_text("a note")
-    npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+    npa.batch.run(PSDExponent((2, 30)), [mine], out, **QUICK)
     shutil.copy(files[1], mine)
     with pytest.raises(FileExistsError, match=r"mine_raw\.fif has changed since"):
-        npa.batch.run(PSDExponent(2, 30), [mine], out, **QUICK)
+        npa.batch.run(PSDExponent((2, 30)), [mine], out, **QUICK)
 
 
 def test_of_several_files_the_changed_one_is_named(tmp_path):
@@ -382,21 +382,21 @@ def as_nobody():
 
 def test_command_line(files, tmp_path, capsys):
     pipeline, out = tmp_path / "pipeline.yaml", tmp_path / "out"
-    pipeline.write_text("steps: [{PSDExponent: {fmin: 2, fmax: 40}}]")
+    pipeline.write_text("steps: [{PSDExponent: {freq_range: [2, 40]}}]")
     args = ["batch", str(pipeline), *map(str, files), "-o", str(out), "--outputs", "table"]
     assert main(args) == 0
     assert f"4 of 4 recordings in {out}" in capsys.readouterr().out
     table = pd.read_csv(out / "summary.csv")
-    slopes = PSDExponent(2, 40).fit_transform(load_recording(files[3]))[0]
+    slopes = PSDExponent((2, 40)).fit_transform(load_recording(files[3]))[0]
     np.testing.assert_allclose(table.iloc[3][["C3_slope", "Oz_slope"]].astype(float), slopes)
     assert main([*args[:2], "missing.edf", *args[2:]]) == 1
     told = capsys.readouterr()
     assert "4 of 5 recordings in" in told.out
     assert "1 recording(s) failed" in told.err
     assert "missing.edf does not exist" in told.err
-    pipeline.write_text("steps: [{PSDExponent: {f_max: 40}}]")
+    pipeline.write_text("steps: [{PSDExponent: {frequency_range: [2, 40]}}]")
     assert main(args) == 1
-    assert "the nearest is 'fmax'" in capsys.readouterr().err
+    assert "the nearest is 'freq_range'" in capsys.readouterr().err
     for wrong, message in [
         (args[:2], "give either FILE... or --bids ROOT"),
         (args[:3], "-o DIR is missing"),

@@ -1,0 +1,101 @@
+"""Averages that leave out missing values."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from npa.typing import FloatArray
+
+
+def mean_of_known(values: FloatArray, axis: int | tuple[int, ...]) -> FloatArray:
+    """Average the values that are not NaN.
+
+    Parameters
+    ----------
+    values : array
+        The values.
+    axis : int | tuple of int
+        Axes to average over.
+
+    Returns
+    -------
+    mean : array
+        The mean without NaN; NaN where all values are.
+
+    Examples
+    --------
+    >>> mean_of_known(np.array([[1.0, np.nan], [3.0, np.nan]]), axis=0)
+    array([ 2., nan])
+    """
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.divide(total, count, where=count > 0, out=np.full(total.shape, np.nan))
+
+
+def geometric_mean(power: FloatArray) -> FloatArray:
+    """Average the logarithm of power over epochs.
+
+    Parameters
+    ----------
+    power : array, shape (n_epochs, ..., n_freqs)
+        Power spectra; those that are not positive at every frequency are left out.
+
+    Returns
+    -------
+    mean : array, shape (..., n_freqs)
+        The geometric mean; NaN where no spectrum is positive.
+
+    Notes
+    -----
+    The line of least squares through the geometric mean in double-logarithmic axes is the mean of
+    the lines through the spectra.
+
+    Examples
+    --------
+    >>> geometric_mean(np.array([[1.0, 10.0], [100.0, 1000.0], [0.0, 1.0]]))
+    array([ 10., 100.])
+    """
+    positive = (power > 0).all(axis=-1, keepdims=True)
+    logs = np.log10(power, where=positive, out=np.zeros_like(power)).sum(axis=0)
+    count = positive.sum(axis=0)
+    mean = np.divide(logs, count, where=count > 0, out=np.full_like(logs, np.nan))
+    return np.power(10.0, mean)
+
+
+def combine_channels(
+    power: FloatArray, groups: Iterable[Sequence[int]], aggregate: str = "mean"
+) -> FloatArray:
+    """Combine power of groups of channels.
+
+    Parameters
+    ----------
+    power : array, shape (n_epochs, n_channels, n_freqs)
+        Power of every channel; channels that are NaN are left out.
+    groups : iterable of sequence of int
+        Indices of the channels in each group.
+    aggregate : "mean" | "sum"
+        How power is combined.
+
+    Returns
+    -------
+    combined : array, shape (n_epochs, n_groups, n_freqs)
+        Power of every group; NaN where it has no channel.
+
+    Examples
+    --------
+    >>> power = np.array([[[1.0], [2.0], [np.nan]]])
+    >>> combine_channels(power, [[0, 1], [1, 2], [2]]).ravel()
+    array([1.5, 2. , nan])
+    """
+    groups = [list(group) for group in groups]
+    usable = ~np.isnan(power).any(axis=-1)
+    combined = np.full((len(power), len(groups), power.shape[-1]), np.nan)
+    for column, members in enumerate(groups):
+        weight = usable[:, members].astype(float)
+        if aggregate == "mean":
+            weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)
+        some = weight.any(axis=1)
+        values = np.where(usable[:, members, np.newaxis], power[:, members], 0.0)
+        combined[some, column] = np.einsum("ec,ecf->ef", weight[some], values[some])
+    return combined
