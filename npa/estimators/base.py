@@ -20,8 +20,7 @@ from npa.typing import AnyArray, BoolArray, FloatArray
 
 Recording: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs | AnyArray
 Groups: TypeAlias = str | Mapping[str, Sequence[str]] | None
-RawT = TypeVar("RawT", bound=mne.io.BaseRaw)
-EpochsT = TypeVar("EpochsT", bound=mne.BaseEpochs)
+MneT = TypeVar("MneT", bound=mne.io.BaseRaw | mne.BaseEpochs)
 
 
 class SignalEstimator(BaseEstimator):
@@ -137,7 +136,9 @@ class SignalEstimator(BaseEstimator):
         return tags
 
 
-class ContainerTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class ContainerTransformer(  # type: ignore[call-arg]
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Base of the transformers that return a container, whatever ``set_output`` asks for."""
 
     def set_output(self, *, transform: str | None = None) -> Self:
@@ -184,9 +185,7 @@ class SignalTransformer(ContainerTransformer, SignalEstimator):
     @overload
     def transform(self, X: AnyArray) -> FloatArray: ...
     @overload
-    def transform(self, X: RawT) -> RawT: ...
-    @overload
-    def transform(self, X: EpochsT) -> EpochsT: ...
+    def transform(self, X: MneT) -> MneT: ...
     def transform(self, X: Any) -> Any:
         """Return a changed copy of the recording.
 
@@ -201,17 +200,16 @@ class SignalTransformer(ContainerTransformer, SignalEstimator):
             The same kind as ``X``, with every channel.
         """
         signals = self.read_signals(X)
+        data = np.asarray(signals.data)
         for start, stop in signals.segments:
-            x = signals.data[..., start:stop]
+            x = data[..., start:stop]
             x[...] = self.transform_block(x, finite_rows(x), stop - start)
-        return write_signals(X if is_mne(X) else np.asarray(X), signals, signals.data)
+        return write_signals(X if is_mne(X) else np.asarray(X), signals, data)
 
     @overload
     def fit_transform(self, X: AnyArray, y: object = None) -> FloatArray: ...
     @overload
-    def fit_transform(self, X: RawT, y: object = None) -> RawT: ...
-    @overload
-    def fit_transform(self, X: EpochsT, y: object = None) -> EpochsT: ...
+    def fit_transform(self, X: MneT, y: object = None) -> MneT: ...
     def fit_transform(self, X: Any, y: object = None) -> Any:
         """Fit to a recording, and return a changed copy of it.
 

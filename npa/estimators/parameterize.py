@@ -1,7 +1,6 @@
 """The background and the peaks of power spectra, as a scikit-learn transformer."""
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -16,7 +15,7 @@ from npa.reports import SpectrumReport
 from npa.spectral.averages import combine_channels, mean_of_known
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, SpectralFit
-from npa.typing import FloatArray, Picks
+from npa.typing import AnyArray, FloatArray, Picks
 
 NO_USABLE_CHANNEL = "no usable channel"
 
@@ -261,7 +260,7 @@ def _report(
     )
 
 
-def _warn_failed(reasons: Sequence[str]) -> None:
+def _warn_failed(reasons: AnyArray) -> None:
     """Warn once about all fits that failed, with their reasons."""
     counts = Counter(reason for reason in reasons if reason not in ("", NO_USABLE_CHANNEL))
     if counts:

@@ -213,8 +213,9 @@ class FrequencyTagger(FeatureTransformer):
                 f"FrequencyTagger reads terms off their bins (by so many bins): "
                 f"{', '.join(off_bin)}; crop=True looks for a length that fits them."
             )
-        lower, upper = np.split(spectra.neighbors(self.n_neighbors, self.n_skip) >= 0, 2, axis=1)
-        one_sided = list(compress(spectra.terms, ~(lower.any(axis=1) & upper.any(axis=1))))
+        lower, upper = np.split(spectra.neighbors(self.n_neighbors, self.n_skip), 2, axis=1)
+        both_sides = (lower.max(axis=1) >= 0) & (upper.max(axis=1) >= 0)
+        one_sided = list(compress(spectra.terms, ~both_sides))
         names = ", ".join(f"{term.name} ({term.frequency:g} Hz)" for term in one_sided)
         n_freqs = len(spectra.freqs)
         too_wide = 2 * (self.n_neighbors + self.n_skip) >= n_freqs

@@ -30,7 +30,8 @@ def mean_of_known(values: FloatArray, axis: int | tuple[int, ...]) -> FloatArray
     known = ~np.isnan(values)
     count = known.sum(axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.divide(total, count, where=count > 0, out=np.full(total.shape, np.nan))
+    mean: FloatArray = np.divide(total, count, where=count > 0, out=np.full(total.shape, np.nan))
+    return mean
 
 
 def geometric_mean(power: FloatArray) -> FloatArray:
@@ -59,8 +60,8 @@ def geometric_mean(power: FloatArray) -> FloatArray:
     positive = (power > 0).all(axis=-1, keepdims=True)
     logs = np.log10(power, where=positive, out=np.zeros_like(power)).sum(axis=0)
     count = positive.sum(axis=0)
-    mean = np.divide(logs, count, where=count > 0, out=np.full_like(logs, np.nan))
-    return np.power(10.0, mean)
+    mean: FloatArray = np.divide(logs, count, where=count > 0, out=np.full_like(logs, np.nan))
+    return np.power(10.0, mean, out=mean)
 
 
 def combine_channels(
@@ -89,7 +90,7 @@ def combine_channels(
     array([1.5, 2. , nan])
     """
     groups = [list(group) for group in groups]
-    usable = ~np.isnan(power).any(axis=-1)
+    usable = np.logical_not(np.isnan(power).any(axis=-1))
     combined = np.full((len(power), len(groups), power.shape[-1]), np.nan)
     for column, members in enumerate(groups):
         weight = usable[:, members].astype(float)

@@ -58,7 +58,7 @@ class TagSpectra:
     @property
     def freqs(self) -> FloatArray:
         """Frequencies in Hz, shape (n_freqs,)."""
-        return np.arange(self.amplitude.shape[-1]) * self.resolution
+        return np.arange(self.amplitude.shape[-1], dtype=np.float64) * self.resolution
 
     @property
     def bins(self) -> IntArray:

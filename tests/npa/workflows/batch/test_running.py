@@ -170,7 +170,7 @@ def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
     mine = Path(shutil.copy(files[0], tmp_path / "mine_raw.fif"))
     npa.batch.run(SLOPES, [mine], out, **QUICK)
     before = (out / "mine_raw" / "table.csv").read_text()
-    with pytest.raises(FileExistsError, match=r"PSDExponent\.fmax was 40, is 30"):
+    with pytest.raises(FileExistsError, match=r"PSDExponent\.freq_range was 40, is 30"):
         npa.batch.run(PSDExponent((2, 30)), [mine], out, **QUICK)
     with pytest.raises(FileExistsError, match="Outputs was"):
         npa.batch.run(SLOPES, [mine], out, outputs="table")
