@@ -8,7 +8,6 @@ from pathlib import Path
 
 _STUDIES = (
     "faces.command",
-    "one_over_f.command",
     "rhythms.command",
     "ssvep.command",
 )

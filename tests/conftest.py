@@ -26,10 +26,10 @@ def data_dir():
 
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory):
-    """Two hundred made-up reviews as a network reads them."""
+    """Two hundred made-up reviews, tokenized."""
     from made_up_reviews import CORPUS, write_reviews
 
-    from npa_ann.studies.reviews import load_reviews
+    from npa_ann.studies.one_over_f.reviews import load_reviews
 
     return load_reviews(write_reviews(tmp_path_factory.mktemp("corpus")), **CORPUS)
 

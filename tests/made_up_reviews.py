@@ -1,8 +1,8 @@
-"""Made-up reviews in the published layout, whose label a fifth of their words give away."""
+"""Made-up reviews in the published layout; a fifth of their words depend on the label."""
 
 import numpy as np
 
-PRAISE, BLAME = ["superb", "lovely", "moving"], ["dull", "awful", "clumsy"]
+POSITIVE, NEGATIVE = ["superb", "lovely", "moving"], ["dull", "awful", "clumsy"]
 NEUTRAL = ["the", "a", "film", "plot", "actor", "scene", "and", "of"]
 
 # How to read them, and how to train on them in seconds.
@@ -16,9 +16,9 @@ def write_reviews(folder, n_reviews=200):
     for number in range(n_reviews):
         part, label = ("train", "test")[number % 2], ("neg", "pos")[number // 2 % 2]
         words = rng.choice(NEUTRAL, size=rng.integers(5, 70)).astype(object)
-        telling = rng.random(len(words)) < 0.2
-        telling[0] = True
-        words[telling] = rng.choice(PRAISE if label == "pos" else BLAME, size=telling.sum())
+        marked = rng.random(len(words)) < 0.2
+        marked[0] = True
+        words[marked] = rng.choice(POSITIVE if label == "pos" else NEGATIVE, size=marked.sum())
         file = folder / "aclImdb" / part / label / f"{number}_{9 if label == 'pos' else 2}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(" ".join(words).capitalize() + ".")

@@ -21,8 +21,8 @@ from npa.datasets.bundled import bundled_data
 from npa.estimators.exponent import PSDExponent
 from npa_ann import ActivationRecorder
 from npa_ann.corpora import encode, tokenize
-from npa_ann.networks import sentiment_lstm
-from npa_ann.studies.shipped import open_network, read_card
+from npa_ann.networks import pretrained, sentiment_lstm
+from npa_ann.networks.cards import read_card
 
 # %%
 # The network
@@ -31,8 +31,9 @@ from npa_ann.studies.shipped import open_network, read_card
 # well it does, and on what it was trained; it knows 4,000 words.
 
 folder = bundled_data() / "weights"
-card, words = read_card(folder)
-model = open_network(folder)
+card = read_card(folder, "sentiment_lstm")
+words = (folder / "sentiment_lstm_words.txt").read_text(encoding="utf-8").splitlines()
+model = pretrained("sentiment_lstm_1")
 scores = card["networks"][0]["chosen_by_validation"]["test"]
 print(f"{len(words)} words; {100 * scores['accuracy']:.1f} % of unseen film reviews judged right")
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from npa_ann.studies.frame import Study
 
-STUDIES: dict[str, str] = {}
+STUDIES: dict[str, str] = {
+    "one-over-f": "1/f noise in LSTM networks that read movie reviews",
+}
 
 
 def load_study(name: str) -> "Study":

@@ -175,8 +175,8 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """Name of the function, under which later stages ask for the result."""
-        return self.function.__name__
+        """Name of the function, without underscore, under which later stages ask for the result."""
+        return self.function.__name__.lstrip("_")
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class Plot:
     @property
     def name(self) -> str:
         """Name of the file, without its ending."""
-        return self.draw.__name__.removeprefix("draw_")
+        return self.draw.__name__.lstrip("_").removeprefix("draw_")
 
 
 @dataclass(frozen=True)
@@ -594,7 +594,7 @@ class _Prose(string.Formatter):
         name, *keys = re.findall(r"[^][]+", field_name)
         value = kwargs[name]
         for key in keys:
-            value = value[int(key) if isinstance(value, list) else key]
+            value = value[int(key) if isinstance(value, (list, tuple)) else key]
         return value, name
 
     def format_field(self, value: Any, spec: str) -> str:

@@ -1,126 +1,345 @@
-"""1/f noise in LSTM networks that read movie reviews: Chong & Feng (2023), theirs beside ours."""
+"""1/f noise in LSTM networks that read movie reviews: Chong and Feng (2023), run again."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from npa import __version__
+import keras
+import mne
+import numpy as np
+from scipy.stats import spearmanr
+
 from npa.checks import check_number
-from npa.datasets.bundled import bundled_data
-from npa_ann.studies.checkpoints import versions
-from npa_ann.studies.one_over_f.command import PEERS, SEEDS
-from npa_ann.studies.one_over_f.measuring import (
-    choose_rows,
-    measure_brain,
-    measure_network,
-    measure_peer,
+from npa.datasets import bundled_data
+from npa.typing import AnyArray, FloatArray, IntArray, PathLike
+from npa_ann.studies.cache import Cache
+from npa_ann.studies.frame import Option, Source, Stage, Study
+from npa_ann.studies.one_over_f import report
+from npa_ann.studies.one_over_f.measures import (
+    EEG_FILES,
+    MEASURES,
+    REST,
+    SIGNALS,
+    eeg_slopes,
+    find_eeg,
+    layer_alone,
+    record_slopes,
+    review_spectra,
+    slope_and_error,
+    summarize_slopes,
 )
-from npa_ann.studies.one_over_f.report import write_report
-from npa_ann.studies.one_over_f.results import summarize
-from npa_ann.studies.pages import write_results
-from npa_ann.studies.readers import load_shipped_reviews, open_shipped, train_network
-from npa_ann.studies.reviews import load_reviews
-from npa_ann.studies.store import Store
+from npa_ann.studies.one_over_f.networks import (
+    Network,
+    evaluate,
+    load_pretrained_reviews,
+    open_pretrained,
+    predict,
+    train_network,
+)
+from npa_ann.studies.one_over_f.reviews import (
+    Reviews,
+    control_tokens,
+    load_reviews,
+    randomize_phases,
+)
+
+SEEDS = (1, 2, 3, 4, 5)
+PEERS = ("gru", "simple_rnn")
+
+_CONTROL_SEED = 20230120  # of the controls, and of the choice of reviews for further measures
+_STATES = ("untrained", "trained")
 
 
-def run(
-    data=None,
-    networks=5,
-    out="one-over-f",
-    pretrained=False,
-    *,
-    epochs=15,
-    peers=PEERS,
-    n_closer=100,
-    corpus=None,
-    training=None,
-    progress=None,
-    command=None,
-):
-    """Rerun the study: networks, slopes, figures, tables and report.
+def _weights(pretrained: bool | PathLike) -> Path:
+    """Folder of the pretrained networks."""
+    return bundled_data() / "weights" if pretrained is True else Path(str(pretrained))
 
-    Parameters
-    ----------
-    data : path-like | None
-        Where the reviews lie, as in `npa_ann.corpora.read_imdb`; EEG recordings are looked for
-        there too. None for the folder named by ``NPA_DATA``.
-    networks : int
-        How many networks, 1 to 5.
-    out : path-like
-        Where to write. What an earlier, even interrupted, run left there is taken up.
-    pretrained : bool | path-like
-        Whether to take the weights that come with the project, or those in this folder, in place
-        of training.
-    epochs : int
-        Passes over the training reviews at most, where networks are trained.
-    peers : sequence of {"gru", "simple_rnn"}
-        Other recurrent layers to train one network each of.
-    n_closer : int
-        How many reviews the experiments beyond the paper's tables are done on.
-    corpus, training : dict | None
-        Further arguments of `npa_ann.studies.reviews.load_reviews` and
-        `npa_ann.studies.sentiment_training.train`.
-    progress : callable | None
-        Wraps the list of jobs, as tqdm does.
-    command : str | None
-        How the study was called, for the record.
 
-    Returns
-    -------
-    results : dict
-        What ``results.json`` holds.
-
-    Raises
-    ------
-    ValueError
-        If there are no test reviews of full length, or an argument is out of its range.
-
-    Notes
-    -----
-    Written are ``results.json``, ``results.md``, ``report.html``, PNG figures, the trained
-    networks (``network_K``, ``peer_CELL``) and ``measured``, from which an interrupted run
-    resumes.
-
-    References
-    ----------
-    .. [1] Chong & Feng (2023). Self-organization towards 1/f noise in deep neural networks.
-       arXiv:2301.08530. https://doi.org/10.48550/arXiv.2301.08530
-
-    Examples
-    --------
-    >>> run(networks=6)
-    Traceback (most recent call last):
-    ValueError: networks must be a whole number >= 1 and <= 5, got 6.
-    """
-    networks = check_number("networks", networks, low=1, high=len(SEEDS), integer=True)
-    n_closer = check_number("n_closer", n_closer, low=2, integer=True)
-    out, seeds = Path(out), SEEDS[:networks]
-    (out / "measured").mkdir(parents=True, exist_ok=True)
-    corpus, training = corpus or {}, {"epochs": epochs} | (training or {})
+def _reviews(
+    data: PathLike | None, pretrained: bool | PathLike, corpus: Mapping[str, Any]
+) -> Reviews:
+    """Load the reviews, with the words of the pretrained networks where these are used."""
     if pretrained:
-        folder = bundled_data() / "weights" if pretrained is True else Path(pretrained)
-        reviews = load_shipped_reviews(data, folder, **corpus)
-        jobs = [partial(open_shipped, folder, number, reviews) for number in range(networks)]
-    else:
-        reviews = load_reviews(data, **corpus)
-        make = partial(train_network, out, reviews, **training)
-        jobs = [partial(make, seed) for seed in seeds]
-        jobs += [partial(make, SEEDS[0], cell) for cell in peers]
-    rows, store = choose_rows(reviews, n_closer), Store(out / "measured")
-    lstms, others = [], []
-    for job in jobs if progress is None else progress(jobs):
-        network = job()
-        if network.cell == "lstm":
-            lstms.append(measure_network(network, reviews, rows, store))
-        else:
-            others.append(measure_peer(network, reviews, rows, store))
-    brain = measure_brain(data, store, reviews.tokens.shape[1])
-    facts = {
-        "reviews": {name: len(some) for name, some in rows.items()},
-        "pretrained": bool(pretrained),
-        "seeds": list(seeds),
-        "versions": {"npa": __version__, **versions()},
-        "command": command or f"npa_ann.studies.one_over_f.run(networks={networks})",
+        return load_pretrained_reviews(data, _weights(pretrained), **corpus)
+    return load_reviews(data, **corpus)
+
+
+def _rows(reviews: Reviews, n_closer: int) -> dict[str, IntArray]:
+    """Choose the test reviews of full length, and some of them for further measures."""
+    long = reviews.long_rows()
+    if len(long) < 2:
+        raise ValueError(
+            f"reviews must hold at least 2 test reviews of {reviews.length} words or more, got "
+            f"{len(long)}."
+        )
+    rng = np.random.default_rng(_CONTROL_SEED)
+    return {"long": long, "closer": np.sort(rng.permutation(long)[:n_closer])}
+
+
+def _seeds(networks: int) -> tuple[int, ...]:
+    """Seeds of the LSTMs."""
+    return SEEDS[:networks]
+
+
+def _network(
+    seed: int,
+    reviews: Reviews,
+    pretrained: bool | PathLike,
+    out: Path,
+    epochs: int,
+    training: Mapping[str, Any],
+) -> Network:
+    """Train an LSTM, or open a pretrained one."""
+    if pretrained:
+        return open_pretrained(_weights(pretrained), SEEDS.index(seed), reviews)
+    return train_network(out, reviews, seed, **{"epochs": epochs, **training})
+
+
+def _measured(
+    network: Network, reviews: Reviews, rows: dict[str, IntArray], cache: Cache
+) -> dict[str, Any]:
+    """Measure an LSTM: slopes of all signals in all conditions, and its predictions."""
+    long, closer = (reviews.tokens[rows[name]] for name in ("long", "closer"))
+    trained = network.states["trained"]
+    embedding = trained.get_layer("embedding").get_weights()[0]
+    alone, zeros = layer_alone(trained), np.zeros((1, reviews.length, embedding.shape[1]))
+    rng = np.random.default_rng(_CONTROL_SEED)
+    controls = {"reviews": closer, **control_tokens(reviews, rows["closer"], rng)}
+    phases = randomize_phases(embedding[closer], rng)
+
+    def paper(model: keras.Model, inputs: AnyArray) -> dict[str, FloatArray]:
+        found: dict[str, FloatArray] = cache(record_slopes, model, inputs)["as the paper"]
+        return found
+
+    after = [paper(network.after(epoch), closer) for epoch in range(len(network.epochs))]
+    return {
+        "scores": network.scores,
+        "accuracies": network.accuracies,
+        "slopes": {state: paper(model, long) for state, model in network.states.items()},
+        "rest": cache(record_slopes, alone, zeros, REST, signals=SIGNALS, dtype="float64"),
+        "experiments": {
+            state: cache(record_slopes, network.states[state], closer, MEASURES)
+            for state in _STATES
+        },
+        "controls": {name: paper(trained, tokens) for name, tokens in controls.items()}
+        | {"phases": paper(alone, phases)},
+        "spectra": review_spectra(trained, closer[0]),
+        "epochs": {
+            signal: [float(np.nanmean(slopes[signal])) for slopes in after]
+            for signal in (after[0] if after else ())
+        },
+        "labels": reviews.labels[rows["long"]],
+        "probability": cache(predict, trained, reviews, rows["long"]),
+        **cache(evaluate, trained, reviews, reviews.test),
     }
-    results = write_results(summarize(lstms, others, brain) | facts, out / "results.json")
-    write_report(results, lstms, out)
+
+
+def _cells(peers: Sequence[str], pretrained: bool | PathLike) -> Sequence[str]:
+    """Recurrent layers to compare the LSTM with."""
+    return () if pretrained else peers
+
+
+def _peer(
+    cell: str,
+    reviews: Reviews,
+    rows: dict[str, IntArray],
+    out: Path,
+    epochs: int,
+    training: Mapping[str, Any],
+    cache: Cache,
+) -> dict[str, Any]:
+    """Train a network with another recurrent layer, and measure its state."""
+    network = train_network(out, reviews, SEEDS[0], cell, **{"epochs": epochs, **training})
+    tokens = reviews.tokens[rows["closer"]]
+    slopes = {
+        state: cache(record_slopes, network.states[state], tokens, layer=cell, signals=("h",))
+        for state in _STATES
+    }
+    accuracy = network.scores["by_validation"]["test"]["accuracy"]
+    spreads = {state: _spread(found["as the paper"]["h"]) for state, found in slopes.items()}
+    return {"test_accuracy": accuracy, **spreads}
+
+
+def _brain(data: PathLike | None, reviews: Reviews) -> dict[str, FloatArray]:
+    """Measure EEG with eyes open, with eyes closed, and during a task."""
+    folder, slopes = find_eeg(data), {}
+    if folder is None:
+        return {}
+    for name, file in EEG_FILES.items():
+        # Annotations may reach beyond the data; the slopes need none.
+        raw = mne.io.read_raw(folder / file, preload=True, verbose="ERROR")
+        slopes[name] = eeg_slopes(raw, reviews.length)
+    return slopes
+
+
+def _results(
+    measured: dict[int, dict[str, Any]],
+    peer: dict[str, dict[str, Any]],
+    brain: dict[str, FloatArray],
+    rows: dict[str, IntArray],
+    pretrained: bool | PathLike,
+) -> dict[str, Any]:
+    """Summarize all measurements as plain numbers.
+
+    ``slope`` is that of all long reviews; ``rest_minus_task`` is the slope at rest minus the mean
+    over reviews (negative: steeper at rest, as in the paper); ``rest_minus_task_settled`` is the
+    same without the start-up, with a Hann window.
+    """
+    lstms = list(measured.values())
+    first = lstms[0]
+    results = {
+        "test_accuracy": [lstm["accuracy"] for lstm in lstms],
+        "test_loss": [lstm["loss"] for lstm in lstms],
+        "chosen": {name: [lstm["scores"][name] for lstm in lstms] for name in first["scores"]},
+        "slope": {
+            state: _over_signals([lstm["slopes"][state] for lstm in lstms]) for state in _STATES
+        },
+        "rest_minus_task": _rest_minus_task(
+            [lstm["rest"]["as the paper"] for lstm in lstms],
+            [lstm["slopes"]["trained"] for lstm in lstms],
+        ),
+        "rest_minus_task_settled": _rest_minus_task(
+            [lstm["rest"]["settled"] for lstm in lstms],
+            [lstm["experiments"]["trained"]["first 50 steps dropped, Hann"] for lstm in lstms],
+        ),
+        "movement_at_rest": [float(lstm["rest"]["movement"]["h"][0]) for lstm in lstms],
+        "review_against_input": _explained_by_input([lstm["slopes"]["trained"] for lstm in lstms]),
+        "experiments": {
+            state: {
+                measure: _over_signals([lstm["experiments"][state][measure] for lstm in lstms])
+                for measure in MEASURES
+            }
+            for state in _STATES
+        },
+        "controls": {
+            name: _over_signals([lstm["controls"][name] for lstm in lstms])
+            for name in first["controls"]
+        },
+        "over_epochs": {
+            "accuracy": [lstm["accuracies"] for lstm in lstms],
+            **{signal: [lstm["epochs"][signal] for lstm in lstms] for signal in first["epochs"]},
+        },
+        "slope_against_accuracy": _slope_against_accuracy(lstms),
+        "error": _slope_against_error(lstms),
+        "brain": {name: _spread(slopes) for name, slopes in brain.items()},
+        "peers": peer,
+        "reviews": {name: len(chosen) for name, chosen in rows.items()},
+        "pretrained": bool(pretrained),
+        "seeds": list(measured),
+    }
+    if "by_test_loss" in first["slopes"]:
+        by_test_loss = [lstm["slopes"]["by_test_loss"] for lstm in lstms]
+        results["slope_at_lowest_test_loss"] = _over_signals(by_test_loss)
     return results
+
+
+def _over_signals(networks: Sequence[Mapping[str, FloatArray]]) -> dict[str, Any]:
+    """Summarize each signal over networks and reviews."""
+    return {
+        signal: summarize_slopes([slopes[signal] for slopes in networks]) for signal in networks[0]
+    }
+
+
+def _rest_minus_task(
+    rest: Sequence[Mapping[str, FloatArray]], task: Sequence[Mapping[str, FloatArray]]
+) -> dict[str, Any]:
+    """Compare each signal at rest with its mean over reviews, network by network."""
+    differences = {}
+    for signal in SIGNALS:
+        at_rest = [slopes[signal][0] for slopes in rest]
+        values = np.subtract(at_rest, [np.nanmean(slopes[signal]) for slopes in task])
+        n_steeper = int((values < 0).sum())
+        agreed = {len(values): "more negative at rest"}
+        if (values > 0).all():
+            agreed[0] = "less negative at rest"
+        differences[signal] = {
+            "mean": float(values.mean()),
+            "sd_networks": float(values.std(ddof=1)) if len(values) > 1 else None,
+            "networks": values.tolist(),
+            "rest": float(np.mean(at_rest)),
+            "sign": agreed.get(n_steeper, f"more negative at rest in {n_steeper} of {len(values)}"),
+        }
+    return differences
+
+
+def _explained_by_input(networks: Sequence[Mapping[str, FloatArray]]) -> dict[str, Any]:
+    """R² of the slope of h on that of the input, over reviews, of each network."""
+    r2 = []
+    for slopes in networks:
+        known = np.isfinite(slopes["h"]) & np.isfinite(slopes["x"])
+        r2.append(float(np.corrcoef(slopes["h"][known], slopes["x"][known])[0, 1] ** 2))
+    return {"r2": float(np.mean(r2)), "networks": r2}
+
+
+def _slope_against_accuracy(lstms: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Spearman's rho of slope and test accuracy over all networks and epochs from 1 on."""
+    accuracy = [value for lstm in lstms for value in lstm["accuracies"][1:]]
+    if len(accuracy) < 3:
+        return {}
+    slopes = {
+        signal: [value for lstm in lstms for value in lstm["epochs"][signal][1:]]
+        for signal in SIGNALS
+    }
+    return {name: float(spearmanr(values, accuracy).statistic) for name, values in slopes.items()}
+
+
+def _slope_against_error(lstms: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Relate the slope of h to the error: in each network, and averaged over networks."""
+    labels = lstms[0]["labels"]
+    slopes = np.array([lstm["slopes"]["trained"]["h"] for lstm in lstms])
+    probability = np.array([lstm["probability"] for lstm in lstms])
+    return {
+        "networks": [
+            slope_and_error(*pair, labels) for pair in zip(slopes, probability, strict=True)
+        ],
+        "averaged": slope_and_error(slopes.mean(axis=0), probability.mean(axis=0), labels),
+    }
+
+
+def _spread(slopes: FloatArray) -> dict[str, float | int | None]:
+    """Mean, SD and number of slopes."""
+    sd = float(np.nanstd(slopes, ddof=1)) if len(slopes) > 1 else None
+    return {"mean": float(np.nanmean(slopes)), "sd": sd, "n": len(slopes)}
+
+
+STUDY = Study(
+    name="one-over-f",
+    title="1/f noise in LSTM networks that read movie reviews",
+    sources=(
+        Source(
+            "Chong & Feng (2023), Self-organization toward 1/f noise in deep neural networks",
+            "10.48550/arXiv.2301.08530",
+        ),
+    ),
+    options=(
+        Option(
+            "networks",
+            len(SEEDS),
+            "number of networks, 1 to 5",
+            check=partial(check_number, low=1, high=len(SEEDS), integer=True),
+        ),
+        Option("pretrained", False, "take the pretrained networks, train none"),
+        Option("epochs", 15, "maximum number of epochs of training"),
+        Option("peers", PEERS, "other recurrent layers to train one network of", choices=PEERS),
+        Option("n_closer", 100, check=partial(check_number, low=2, integer=True)),
+        Option("corpus", {}),  # of `load_reviews`
+        Option("training", {}),  # of `train`
+    ),
+    stages=(
+        Stage(_reviews, cached=False),
+        Stage(_rows, cached=False),
+        Stage(_seeds, cached=False),
+        Stage(_network, over="seed", cached=False),
+        Stage(_measured, over="seed", cached=False),
+        Stage(_cells, cached=False),
+        Stage(_peer, over="cell", cached=False),
+        Stage(_brain, cached=False),
+        Stage(_results, cached=False),
+    ),
+    prose="one_over_f/prose.md",
+    facts=report.facts,
+    rows=report.compare,
+    tables=report.TABLES,
+    plots=report.PLOTS,
+)

@@ -10,7 +10,7 @@ from npa.spectral import power_law, psd
 from npa_ann.networks import sentiment_lstm
 from npa_ann.recording.recorder import ActivationRecorder
 from npa_ann.recording.spectra import psd_in_batches
-from npa_ann.studies.slopes import PERIODOGRAM, SIGNALS, activation_slopes
+from npa_ann.studies.one_over_f.measures import PERIODOGRAM, SIGNALS, record_slopes
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,8 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
         return power_law(freqs, power.sum(axis=1)).slope
 
     _, found = psd_in_batches(recorder, tokens, slopes, freq_range=(1 / 64, 0.5), **PERIODOGRAM)
-    embedding, *weights = recorder.model.get_weights()[:4]
     # Batches of the same size: in single precision others round otherwise.
-    found_alone = activation_slopes(weights, tokens, embedding=embedding, batch_size=10)
-    expected = found_alone["as the paper"]
+    expected = record_slopes(recorder.model, tokens, batch_size=10)["as the paper"]
     for name in SIGNALS:
         np.testing.assert_allclose(found[f"lstm/{name}"], expected[name], rtol=1e-5)
 

@@ -2,24 +2,24 @@
 
 import argparse
 import json
+from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from made_up_reviews import CORPUS, SMALL, write_reviews
 
 from npa.datasets import simulate_recording
-from npa_ann.studies import listening, one_over_f
-from npa_ann.studies.brain import RUNS, brain_slopes
-from npa_ann.studies.one_over_f import measuring, run
-from npa_ann.studies.one_over_f.command import SEEDS, add_parser
-from npa_ann.studies.one_over_f.results import PAPER
-from npa_ann.studies.one_over_f.tables import all_tables
-from npa_ann.studies.readers import load_shipped_reviews
-from npa_ann.studies.reviews import load_reviews
-from npa_ann.studies.shipped import ship
-from npa_ann.studies.slopes import MEASURES, SIGNALS
-from npa_ann.studies.store import Store
+from npa_ann.recording.recorder import ActivationRecorder
+from npa_ann.studies.command_line import add_parsers
+from npa_ann.studies.frame import fill_prose, run_study
+from npa_ann.studies.one_over_f import STUDY, networks, report, study
+from npa_ann.studies.one_over_f.measures import EEG_FILES, MEASURES, SIGNALS, eeg_slopes
+from npa_ann.studies.one_over_f.networks import export_networks, load_pretrained_reviews
+from npa_ann.studies.one_over_f.reviews import load_reviews
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "one_over_f.json"
 ARGUMENTS = {
     "networks": 2,
     "epochs": 2,
@@ -28,6 +28,11 @@ ARGUMENTS = {
     "corpus": CORPUS,
     "training": SMALL,
 }
+
+
+def run(data, out, **settings):
+    """Run the study without other data than the given."""
+    return run_study(STUDY, out, data=data, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def finished(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NPA_DATA", raising=False)
-        return out, run(data, out=out, **ARGUMENTS)
+        return out, run(data, out, **ARGUMENTS)
 
 
 def test_results_are_whole(finished):
@@ -66,23 +71,30 @@ def test_results_are_whole(finished):
     assert results["brain"] == {}
     assert results["seeds"] == [1, 2]
     assert {"npa", "keras", "numpy", "python"} <= set(results["versions"])
-    assert "one_over_f.run" in results["command"]
+    assert "run_study('one-over-f'" in results["command"]
 
 
 def test_report_shows_every_table_and_figure(finished):
     out, results = finished
     text, page = ((out / name).read_text() for name in ("results.md", "report.html"))
-    tables = all_tables(results)
-    assert len(tables) >= 10
+    tables = [make(results) for make in STUDY.tables]
+    titles = ["Ours and published", *(table.title for table in tables)]
+    assert len(titles) >= 10
+    for title in titles:
+        assert title in text
+        assert title in page
     for table in tables:
-        assert table.title in text
-        assert table.title in page
         assert {len(row) for row in table.rows} == {len(table.header)}
     assert f"{results['slope']['trained']['h']['mean']:+.3f}" in text
-    assert f"{PAPER['slope']['trained']['h']:+.2f}" in text
+    assert f"{report.PAPER['slope']['trained']['h']:+.2f}" in text
     names = {path.stem for path in out.glob("*.png")}
     assert names == {"figure_3", "figure_4", "figure_5", "figure_6", "brain", "controls", "epochs"}
     assert "http://" not in page.split("<body")[1].split("<script")[0]
+
+
+def _figure_3():
+    freqs = np.arange(1, 31) / 60
+    return {"freqs": freqs, **{k: freqs for k in "hx"}, "h_line": (0, 0), "x_line": (0, 0)}
 
 
 def test_a_second_run_measures_nothing_again(finished, data, monkeypatch):
@@ -91,12 +103,12 @@ def test_a_second_run_measures_nothing_again(finished, data, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("measured again")
 
-    for name in ("while_reading", "at_rest", "on_controls", "of_peer"):
-        monkeypatch.setattr(listening, name, refuse)
-    for name in ("predict", "evaluate"):
-        monkeypatch.setattr(measuring, name, refuse)
+    # Figure 3 is not cached; patching a cached function itself would change its key.
+    monkeypatch.setattr(study, "review_spectra", lambda *args: _figure_3())
+    monkeypatch.setattr(ActivationRecorder, "iter_record", refuse)
+    monkeypatch.setattr(networks.keras.Model, "predict_on_batch", refuse)
     monkeypatch.delenv("NPA_DATA", raising=False)
-    assert run(data, out=out, **ARGUMENTS) == results
+    assert run(data, out, **ARGUMENTS) == results
 
 
 def test_an_interrupted_run_goes_on(finished, data, tmp_path, monkeypatch):
@@ -108,27 +120,32 @@ def test_an_interrupted_run_goes_on(finished, data, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(listening, "on_controls", interrupt)
+        patch.setattr(study, "randomize_phases", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(data, out=tmp_path, **arguments)
+            run(data, tmp_path, **arguments)
     assert not (tmp_path / "results.json").exists()
     assert not list(tmp_path.rglob(".*"))
-    stored = set((tmp_path / "measured").iterdir())
+    assert list((tmp_path / "network_1").glob("epoch_*.npz"))
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "review_spectra", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path, **arguments)
+    stored = set((tmp_path / "cached").iterdir())
     assert stored
-    again = run(data, out=tmp_path, **arguments)
-    assert stored < set((tmp_path / "measured").iterdir())
+    again = run(data, tmp_path, **arguments)
+    assert stored < set((tmp_path / "cached").iterdir())
     one, other = (each["rest_minus_task"]["h"]["networks"][0] for each in (again, results))
     np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
-def test_shipped_networks_give_the_same_slopes(finished, data, tmp_path, monkeypatch):
+def test_exported_networks_give_the_same_slopes(finished, data, tmp_path, monkeypatch):
     out, results = finished
     monkeypatch.delenv("NPA_DATA", raising=False)
     folder = tmp_path / "weights"
     folder.mkdir()
     reviews = load_reviews(data, **CORPUS)
-    ship([out / "network_1", out / "network_2"], reviews, folder)
-    again = run(data, 2, tmp_path / "out", pretrained=folder, n_closer=5)
+    export_networks([out / "network_1", out / "network_2"], reviews, folder)
+    again = run(data, tmp_path / "out", networks=2, pretrained=folder, n_closer=5)
     for state in ("untrained", "trained"):
         for signal in SIGNALS:
             one, other = (each["slope"][state][signal]["mean"] for each in (results, again))
@@ -136,48 +153,41 @@ def test_shipped_networks_give_the_same_slopes(finished, data, tmp_path, monkeyp
     assert again["test_accuracy"] == results["test_accuracy"]
     assert again["pretrained"]
     assert again["over_epochs"] == {"accuracy": [[], []]}
-    with pytest.warns(RuntimeWarning, match="not those of the shipped networks' card"):
-        load_shipped_reviews(data, folder, test_size=50)
+    with pytest.warns(RuntimeWarning, match="not those of the pretrained networks' card"):
+        load_pretrained_reviews(data, folder, test_size=50)
 
 
-def test_eeg_is_measured_where_it_lies_beside_the_reviews(tmp_path, monkeypatch):
+def test_eeg_is_measured_where_it_lies_beside_the_reviews(reviews, tmp_path, monkeypatch):
     raw, _ = simulate_recording(duration=20.0, exponent=1.0, random_state=0)
-    for name in RUNS.values():
+    for name in EEG_FILES.values():
         (tmp_path / name).write_bytes(b"edf")
-    monkeypatch.setattr(measuring.mne.io, "read_raw", lambda path, **kwargs: raw.copy())
-    (tmp_path / "measured").mkdir()
-    found = measuring.measure_brain(tmp_path, Store(tmp_path / "measured"), 500)
-    assert list(found) == list(RUNS)
-    np.testing.assert_allclose(found["task"], brain_slopes(raw))
-    assert len(found["task"]) == len(raw.times) // 500
+    monkeypatch.setattr(study.mne.io, "read_raw", lambda path, **kwargs: raw.copy())
+    found = study._brain(tmp_path, reviews)
+    assert list(found) == list(EEG_FILES)
+    np.testing.assert_allclose(found["task"], eeg_slopes(raw, reviews.length))
+    assert len(found["task"]) == len(raw.times) // reviews.length
 
 
-def test_real_eeg_falls_with_frequency(data_dir, tmp_path):
-    found = measuring.measure_brain(data_dir, Store(tmp_path), 500)
-    for slopes in found.values():
+def test_real_eeg_falls_with_frequency(data_dir):
+    for slopes in study._brain(data_dir, SimpleNamespace(length=500)).values():
         assert -3 < slopes.mean() < -0.5
 
 
-def test_command_line_asks_for_the_same_run(tmp_path, monkeypatch, capsys):
-    calls = []
-
-    def note(*args, **kwargs):
-        calls.append((args, kwargs))
-        (tmp_path / "results.md").write_text("# table")
-
-    monkeypatch.setattr(one_over_f, "run", note)
+def test_command_line_offers_the_settings():
     parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    line = ["one-over-f", "--networks", "3", "--out", str(tmp_path), "--peers", "gru"]
-    args = parser.parse_args(line)
-    args.job(args)
-    assert capsys.readouterr().out.startswith("# table")
-    ((positional, keywords),) = calls
-    assert positional == (None, 3, str(tmp_path), False)
-    assert tuple(keywords["peers"]) == ("gru",)
-    assert keywords["command"] == "npa-ann study one-over-f --networks 3 --epochs 15 --peers gru"
-    for line in (["one-over-f"], ["one-over-f", "--pretrained"]):
-        assert parser.parse_args(line).networks == len(SEEDS)
+    add_parsers(parser.add_subparsers(), "one-over-f")
+    args = parser.parse_args(["one-over-f", "--networks", "3", "--peers", "gru", "--pretrained"])
+    assert (args.networks, args.peers, args.pretrained) == (3, ["gru"], True)
+    args = parser.parse_args(["one-over-f"])
+    assert (args.networks, args.epochs, args.peers) == (len(study.SEEDS), 15, study.PEERS)
+
+
+def test_prose_has_every_paragraph_for_the_stored_results():
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+    template = files("npa_ann.studies").joinpath(STUDY.prose).read_text(encoding="utf-8")
+    prose = fill_prose(template, {"r": stored, **STUDY.facts(stored)})
+    assert prose.count("\n- ") == template.count("\n- ")
+    assert "h -1.27 (paper -0.80)" in prose
 
 
 @pytest.mark.parametrize(
@@ -191,4 +201,4 @@ def test_command_line_asks_for_the_same_run(tmp_path, monkeypatch, capsys):
 )
 def test_bad_input_is_named(data, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        run(data, out=tmp_path, **ARGUMENTS | change)
+        run(data, tmp_path, **ARGUMENTS | change)

@@ -1,16 +1,21 @@
-"""Reviews as a network reads them, and the controls drawn from them."""
+"""Tokenized reviews and the control inputs drawn from them."""
 
 import numpy as np
 import pytest
-from made_up_reviews import BLAME, NEUTRAL, PRAISE, write_reviews
+from made_up_reviews import NEGATIVE, NEUTRAL, POSITIVE, write_reviews
 
-from npa_ann.studies.reviews import Reviews, draw_controls, load_reviews, randomize_phases
+from npa_ann.studies.one_over_f.reviews import (
+    Reviews,
+    control_tokens,
+    load_reviews,
+    randomize_phases,
+)
 
 
-def test_corpus_is_split_and_numbered(reviews):
+def test_corpus_is_split_and_tokenized(reviews):
     assert reviews.tokens.shape == (200, 60)
     assert (len(reviews.train), len(reviews.test)) == (140, 60)
-    assert set(reviews.vocabulary) < {"", "[UNK]", *PRAISE, *BLAME, *NEUTRAL}
+    assert set(reviews.vocabulary) < {"", "[UNK]", *POSITIVE, *NEGATIVE, *NEUTRAL}
     assert len(reviews.vocabulary) == 15
     assert (reviews.tokens == 1).any()
     assert set(reviews.widths) == {30, 60}
@@ -21,7 +26,7 @@ def test_corpus_is_split_and_numbered(reviews):
     assert set(rows) <= set(reviews.test)
 
 
-def test_fingerprint_tells_every_change(reviews):
+def test_fingerprint_changes_with_content(reviews):
     def changed(**fields):
         return Reviews(**{**vars(reviews), **fields}).fingerprint
 
@@ -37,7 +42,7 @@ def test_fingerprint_tells_every_change(reviews):
 
 def test_controls_keep_words_or_their_frequencies(reviews):
     rows = reviews.long_rows()
-    controls = draw_controls(reviews, rows, np.random.default_rng(1))
+    controls = control_tokens(reviews, rows, np.random.default_rng(1))
     tokens = reviews.tokens[rows]
     assert (controls["shuffled"] != tokens).any()
     np.testing.assert_array_equal(np.sort(controls["shuffled"], axis=1), np.sort(tokens, axis=1))
@@ -49,7 +54,7 @@ def test_controls_keep_words_or_their_frequencies(reviews):
     np.testing.assert_allclose(share, (seen == 2).sum() / (seen > 0).sum(), atol=0.05)
 
 
-def test_prescribed_words_number_the_reviews(reviews, tmp_path):
+def test_given_words_index_the_reviews(reviews, tmp_path):
     folder = write_reviews(tmp_path)
     again = load_reviews(folder, words=reviews.vocabulary[2:], length=60, width_step=30)
     assert again.fingerprint == reviews.fingerprint

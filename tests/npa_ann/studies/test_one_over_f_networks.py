@@ -1,4 +1,4 @@
-"""Training on 200 made-up reviews: it learns, resumes, refuses, and hands its weights on."""
+"""Training on 200 made-up reviews: it learns, resumes, refuses, and exports its weights."""
 
 import hashlib
 import json
@@ -9,10 +9,18 @@ from made_up_reviews import SMALL
 
 from npa.datasets.bundled import bundled_data
 from npa_ann.networks import load_weights, sentiment_lstm
-from npa_ann.studies import checkpoints
-from npa_ann.studies.reviews import Reviews, load_reviews
-from npa_ann.studies.sentiment_training import build_network, evaluate, predict, train
-from npa_ann.studies.shipped import open_network, read_card, ship
+from npa_ann.networks.cards import read_card
+from npa_ann.studies import training
+from npa_ann.studies.one_over_f.networks import (
+    build_network,
+    evaluate,
+    export_networks,
+    open_network,
+    predict,
+    read_words,
+    train,
+)
+from npa_ann.studies.one_over_f.reviews import Reviews, load_reviews
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def trained(reviews, tmp_path_factory):
     return folder
 
 
-def test_training_learns_and_writes_everything_down(trained):
+def test_training_learns_and_keeps_its_record(trained):
     record = json.loads((trained / "training.json").read_text())
     assert [entry["epoch"] for entry in record["epochs"]] == list(range(6))
     untrained, last = record["epochs"][0], record["epochs"][-1]
@@ -54,7 +62,7 @@ def test_interrupted_and_resumed_equals_trained_at_once(reviews, trained, tmp_pa
 
     train(3, reviews, tmp_path, epochs=2, **SMALL)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save_weights", interrupt)
+        patch.setattr(training, "save_weights", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(3, reviews, tmp_path, epochs=3, **SMALL)
     resumed = train(3, reviews, tmp_path, epochs=5, **SMALL)
@@ -66,7 +74,7 @@ def test_interrupted_and_resumed_equals_trained_at_once(reviews, trained, tmp_pa
     assert resumed == json.loads((tmp_path / "training.json").read_text())
 
 
-def test_a_finished_training_is_left_alone(reviews, trained):
+def test_a_finished_training_is_not_repeated(reviews, trained):
     before = (trained / "training.json").read_bytes()
     train(3, reviews, trained, epochs=5, **SMALL)
     assert (trained / "training.json").read_bytes() == before
@@ -82,7 +90,7 @@ def test_training_ends_where_validation_reaches_its_target(reviews, tmp_path):
     assert train(3, reviews, tmp_path, epochs=9, **settings) == record
 
 
-def test_another_seed_is_another_network(reviews, trained, tmp_path):
+def test_another_seed_gives_another_network(reviews, trained, tmp_path):
     other = train(4, reviews, tmp_path, epochs=1, **SMALL)
     first = json.loads((trained / "training.json").read_text())
     for one, two in zip(first["epochs"][:2], other["epochs"], strict=True):
@@ -126,8 +134,8 @@ def test_predictions_do_not_depend_on_batches(reviews):
     np.testing.assert_allclose(whole[5:6], one, atol=1e-6)
 
 
-def test_shipped_weights_reproduce_their_card(reviews, trained, tmp_path):
-    card = ship([trained], reviews, tmp_path)
+def test_exported_weights_reproduce_their_card(reviews, trained, tmp_path):
+    card = export_networks([trained], reviews, tmp_path)
     assert card == json.loads((tmp_path / "sentiment_lstm.json").read_text())
     (network,) = card["networks"]
     content = (tmp_path / network["file"]).read_bytes()
@@ -135,18 +143,18 @@ def test_shipped_weights_reproduce_their_card(reviews, trained, tmp_path):
     model = open_network(tmp_path)
     scores = evaluate(model, reviews, reviews.test)
     assert scores["accuracy"] == network["chosen_by_validation"]["test"]["accuracy"]
-    assert ("", "[UNK]", *read_card(tmp_path)[1]) == reviews.vocabulary
+    assert ("", "[UNK]", *read_words(tmp_path)) == reviews.vocabulary
     (tmp_path / network["file"]).write_bytes(content[:-1] + b"?")
     with pytest.raises(ValueError, match="not the file that its card describes"):
         open_network(tmp_path)
     other = Reviews(**{**vars(reviews), "labels": 1 - reviews.labels})
     with pytest.raises(ValueError, match="belongs to other reviews"):
-        ship([trained], other, tmp_path)
+        export_networks([trained], other, tmp_path)
 
 
-def test_shipped_networks_judge_the_published_reviews(data_dir):
+def test_pretrained_networks_classify_the_published_reviews(data_dir):
     folder = bundled_data() / "weights"
-    card, words = read_card(folder)
+    card, words = read_card(folder, "sentiment_lstm"), read_words(folder)
     reviews = load_reviews(data_dir)
     assert reviews.vocabulary[2:] == tuple(words)
     assert reviews.fingerprint == card["settings"]["reviews"]
