@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-from mne.filter import notch_filter
 from mne.utils import warn
 
 from npa.checks import check_number
-from npa.estimators.base import SignalTransformer
-from npa.spectral.snr import bin_misses
+from npa.estimators.base import Recording, SignalTransformer
+from npa.recordings.signals import Signals
+from npa.spectral.line_noise import subtract_sinusoids, whole_period_window, window_context
+from npa.typing import BoolArray, FloatArray, Picks
 
-_PERIODS = 8  # of the line in the shortest stretch: the tapers of half of them reach 0 Hz
+MIN_PERIODS = 8  # of the lowest frequency: the tapers of half of them reach down to 0 Hz
+MAX_CONTEXT_WINDOWS = 3  # on either side of a block
 
 
 class LineNoiseRemover(SignalTransformer):
@@ -19,13 +21,13 @@ class LineNoiseRemover(SignalTransformer):
     Parameters
     ----------
     freqs : float | sequence of float, default 50.0
-        Frequencies of the line in Hz: a number stands for itself and all its multiples below
-        Nyquist, a sequence for exactly these.
+        Frequencies of the line in Hz: a number for itself and all its multiples below Nyquist, a
+        sequence for exactly these.
     notch_widths : float | sequence of float | None
         Widths around the frequencies in Hz within which sinusoids are fitted; None for a 200th of
         each frequency.
     window : float, default 10.0
-        Length of the overlapping windows of the fit in s. Shorter stretches are one window.
+        Length of the overlapping windows of the fit in s. Shorter segments are one window.
     picks : str | array-like | slice | None
         Channels, as in MNE; None for all data channels, bad ones included.
     sfreq : float | None
@@ -43,18 +45,18 @@ class LineNoiseRemover(SignalTransformer):
 
     See Also
     --------
-    mne.filter.notch_filter : What does the work, with ``method="spectrum_fit"``.
+    mne.filter.notch_filter : The implementation, with ``method="spectrum_fit"``.
 
     Notes
     -----
     In every window amplitude and phase of the line are estimated by multitaper regression [1]_,
-    and the sinusoid is subtracted; unlike a notch filter this leaves the spectrum beside the line
-    as it is, and does not ring. MNE fits sinusoids at the bins of the window's spectrum, so windows
-    are cut to whole periods of the line. No window reaches across an interruption of the recording,
-    and each epoch stands alone. Stretches of fewer than 8 periods of the lowest frequency, in which
-    the line cannot be told from drift, come back unchanged, with a warning; so does a stretch of a
-    bad channel that holds NaN. ``transform_to`` fits the very same windows, block by block; ``fit``
-    reads no samples of a Raw.
+    and the sinusoid is subtracted; unlike a notch filter this does not change the spectrum beside
+    the line, and does not ring. MNE fits sinusoids at the bins of the window's spectrum, so windows
+    have whole periods of the line. No window crosses an interruption of the recording, and each
+    epoch is fitted separately. Segments of fewer than 8 periods of the lowest frequency, in which
+    the line cannot be distinguished from drift, are returned unchanged, with a warning; so is a
+    segment of a bad channel that holds NaN. `npa.transform_to` fits the same windows, block by
+    block; ``fit`` reads no samples of a Raw.
 
     References
     ----------
@@ -71,103 +73,73 @@ class LineNoiseRemover(SignalTransformer):
     True
     """
 
-    def __init__(self, freqs=50.0, notch_widths=None, window=10.0, picks=None, sfreq=None):
+    def __init__(
+        self,
+        freqs: float | Sequence[float] | FloatArray = 50.0,
+        notch_widths: float | Sequence[float] | FloatArray | None = None,
+        window: float = 10.0,
+        picks: Picks = None,
+        sfreq: float | None = None,
+    ) -> None:
         self.freqs = freqs
         self.notch_widths = notch_widths
         self.window = window
         self.picks = picks
         self.sfreq = sfreq
 
-    def _fit(self, signals):
+    def transform_block(self, x: FloatArray, finite: BoolArray, n_times: int) -> FloatArray:
+        """Subtract the line from all channels without NaN; see `SignalTransformer`."""
+        window = self._window_length(n_times)
+        if window and finite.any():
+            x[finite] = subtract_sinusoids(
+                x[finite], self.sfreq_, self.freqs_, window, notch_widths=self.notch_widths
+            )
+        return x
+
+    def block_context(self, start: int, stop: int, n_times: int) -> tuple[int, int]:
+        """Return the part whose windows are those of the segment; see `SignalTransformer`."""
+        window = self._window_length(n_times)
+        return window_context(start, stop, n_times, window) if window else (start, stop)
+
+    def max_context(self) -> int:
+        """Return the length of three windows in samples; see `SignalTransformer`."""
+        return MAX_CONTEXT_WINDOWS * round(self.window * self.sfreq_)
+
+    def _fit(self, signals: Signals) -> None:
         """List the frequencies."""
         nyquist = signals.sfreq / 2
         if isinstance(self.freqs, (Sequence, np.ndarray)) and not isinstance(self.freqs, str):
-            freqs = [
-                check_number(f"freqs[{index}]", freq, above=0, below=nyquist)
-                for index, freq in enumerate(self.freqs)
-            ]
-            if not freqs:
+            freqs = np.array(
+                [
+                    check_number(f"freqs[{index}]", freq, above=0, below=nyquist)
+                    for index, freq in enumerate(self.freqs)
+                ]
+            )
+            if not freqs.size:
                 raise ValueError("freqs must hold at least one frequency, got none.")
         else:
             line = check_number("freqs", self.freqs, above=0, below=nyquist)
             freqs = np.arange(line, nyquist, line)
-        check_number("window", self.window, low=_PERIODS / min(freqs))
-        self.freqs_ = np.asarray(freqs)
+        check_number("window", self.window, low=MIN_PERIODS / freqs.min())
+        self.freqs_ = freqs
 
-    def _read_signals(self, X, *, reset, lazy=False):
-        """Say which stretches will be left as they are."""
+    def _read_signals(self, X: Recording, *, reset: bool, lazy: bool = False) -> Signals:
+        """Read ``X``, and warn about segments that will be left unchanged."""
         signals = super()._read_signals(X, reset=reset, lazy=lazy)
         if reset:
             return signals
         lengths = [stop - start for start, stop in signals.segments]
-        left = [n_times for n_times in lengths if not self._window(n_times)]
-        if left:
+        too_short = [n_times for n_times in lengths if not self._window_length(n_times)]
+        if too_short:
             warn(
-                f"LineNoiseRemover left {len(left)} stretch(es) of fewer than {_PERIODS} periods "
-                f"of the line unchanged (the longest of {max(left)} samples)."
+                f"LineNoiseRemover left {len(too_short)} segment(s) of fewer than {MIN_PERIODS} "
+                f"periods of the line unchanged (the longest of {max(too_short)} samples)."
             )
         return signals
 
-    def _window(self, n_times):
-        """Return the window length for a stretch; 0 where it is too short."""
-        if n_times < _PERIODS * self.sfreq_ / self.freqs_.min():
+    def _window_length(self, n_times: int) -> int:
+        """Return the window length for a segment in samples; 0 if it is too short."""
+        if n_times < MIN_PERIODS * self.sfreq_ / self.freqs_.min():
             return 0
         longest = min(round(self.window * self.sfreq_), n_times)
-        return _whole_periods(longest, self.freqs_, self.sfreq_)
-
-    def max_context(self):
-        """Return the length of three windows in samples."""
-        return 3 * round(self.window * self.sfreq_)
-
-    def block_context(self, start, stop, n_times):
-        """Return a part whose windows are those of the stretch, wherever they matter."""
-        window = self._window(n_times)
-        if not window:
-            return start, stop
-        hop = _hop(window)
-        # Whole windows before and after: the outermost ones have no other to fade into.
-        low = max(start // hop - 2, 0) * hop
-        high = low + window - (low - stop) // hop * hop
-        return low, min(high, n_times)
-
-    def transform_block(self, x, finite, n_times):
-        """Subtract the line from all rows without NaN."""
-        window = self._window(n_times)
-        if window and finite.any():
-            x[finite] = self._subtract(x[finite], window)
-        return x
-
-    def _subtract(self, x, window):
-        """Return rows without the line."""
-
-        def fit(part):
-            return notch_filter(
-                part,
-                self.sfreq_,
-                self.freqs_,
-                filter_length=window,
-                method="spectrum_fit",
-                notch_widths=self.notch_widths,
-                verbose="warning",
-            )
-
-        n_times = x.shape[-1]
-        # MNE would make the last window longer, and miss the line there: it gets a fit of its own.
-        hop = _hop(window)
-        regular = window + (n_times - window) // hop * hop
-        rest = n_times - regular
-        clean = fit(x[..., :regular])
-        if rest:
-            clean = np.concatenate([clean, fit(x[..., -window:])[..., -rest:]], axis=-1)
-        return clean
-
-
-def _hop(window):
-    """Return by how much MNE moves its windows."""
-    return window - (window + 1) // 2
-
-
-def _whole_periods(longest, freqs, sfreq):
-    """Return the window length, more than half the longest, that comes closest to whole periods."""
-    lengths = np.arange(longest, longest // 2, -1)
-    return int(lengths[np.argmin(np.round(bin_misses(lengths, freqs, sfreq), 2))])
+        return whole_period_window(longest, self.freqs_, self.sfreq_)

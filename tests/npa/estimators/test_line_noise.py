@@ -1,4 +1,4 @@
-"""Line noise goes, and nothing else does."""
+"""Line noise is removed, and nothing else is."""
 
 import mne
 import numpy as np
@@ -43,7 +43,7 @@ def with_hum(clean, amplitude=5e-6, freq=50.0, start=0):
     return mne.io.RawArray(data, clean.info)
 
 
-def test_line_and_harmonic_go(clean):
+def test_line_and_harmonic_are_removed(clean):
     remover = LineNoiseRemover(50.0)
     found = remover.fit_transform(with_hum(clean)).get_data("eeg")
     np.testing.assert_array_equal(remover.freqs_, [50.0, 100.0])
@@ -53,13 +53,13 @@ def test_line_and_harmonic_go(clean):
 
 @pytest.mark.parametrize("sfreq", [160.0, 250.0, 256.0, 500.0, 512.0])
 @pytest.mark.parametrize("n_times", [201, 512, 2000, 7777])
-def test_pure_lines_vanish_in_stretches_of_any_length(sfreq, n_times):
+def test_pure_lines_vanish_in_segments_of_any_length(sfreq, n_times):
     hum = np.sin(2 * np.pi * 50 * np.arange(n_times) / sfreq + 0.3)[np.newaxis]
     found = LineNoiseRemover([50.0], sfreq=sfreq).fit_transform(hum)
     assert np.sqrt(np.mean(found**2)) < 0.05 * np.sqrt(0.5)  # 26 dB
 
 
-def test_spectrum_beside_the_line_stays(clean):
+def test_spectrum_beside_the_line_is_unchanged(clean):
     found = LineNoiseRemover(50.0).fit_transform(with_hum(clean))
     freqs, before = psd(clean.get_data("eeg"), SFREQ, freq_range=(1, 120))
     _, after = psd(found.get_data("eeg"), SFREQ, freq_range=(1, 120))
@@ -67,7 +67,7 @@ def test_spectrum_beside_the_line_stays(clean):
     np.testing.assert_allclose(10 * np.log10(after / before)[:, beside], 0, atol=0.1)  # dB
 
 
-def test_a_number_brings_its_harmonics_and_a_list_does_not(clean):
+def test_a_number_includes_its_harmonics_and_a_list_does_not(clean):
     raw = with_hum(clean)
     np.testing.assert_array_equal(LineNoiseRemover([50.0]).fit(raw).freqs_, [50.0])
     np.testing.assert_array_equal(LineNoiseRemover(30).fit(raw).freqs_, [30, 60, 90, 120])
@@ -93,17 +93,17 @@ def test_nothing_crosses_an_interruption(clean):
     np.testing.assert_array_equal(found, remover.fit_transform(alone).get_data("eeg"))
 
 
-def test_skipped_samples_and_short_stretches_stay(clean):
+def test_skipped_samples_and_short_segments_stay(clean):
     raw = with_hum(clean)
     raw.set_annotations(mne.Annotations([10, 12.05], [2, 2], ["BAD_ACQ_SKIP"] * 2))
-    with pytest.warns(RuntimeWarning, match=r"left 1 stretch.* fewer than 8 periods .*13 samples"):
+    with pytest.warns(RuntimeWarning, match=r"left 1 segment.* fewer than 8 periods .*13 samples"):
         found = LineNoiseRemover().fit_transform(raw)
     span = slice(round(10 * SFREQ), round(14.05 * SFREQ))
     np.testing.assert_array_equal(found.get_data()[:, span], raw.get_data()[:, span])
     assert (sinusoid(found.get_data("eeg")[:, 4000:], 50.0) < 0.1 * 5e-6).all()
 
 
-def test_epochs_stand_alone(clean):
+def test_epochs_are_fitted_separately(clean):
     epochs = mne.make_fixed_length_epochs(with_hum(clean), 2.0, preload=True)
     found = LineNoiseRemover().fit_transform(epochs)
     one = LineNoiseRemover().fit(epochs).transform(epochs[3])
@@ -119,7 +119,7 @@ def test_arrays(clean):
     np.testing.assert_allclose(found[0], expected, atol=1e-15)
 
 
-def test_bad_channels_are_cleaned_and_broken_ones_kept(clean):
+def test_bad_channels_are_cleaned_and_those_with_nan_unchanged(clean):
     raw = with_hum(clean)
     raw.info["bads"] = ["Fz", "Oz"]
     raw.apply_function(lambda x: np.where(np.arange(len(x)) == 100, np.nan, x), picks=["Oz"])
@@ -156,6 +156,6 @@ def test_short_windows_are_named(clean):
         LineNoiseRemover(window=0.1).fit(clean)
 
 
-def test_text_is_no_frequency(clean):
+def test_strings_are_not_frequencies(clean):
     with pytest.raises(TypeError, match="freqs must be a number, got '50'"):
         LineNoiseRemover("50").fit(clean)
