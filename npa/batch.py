@@ -1,6 +1,6 @@
 """One pipeline over many recordings: on a laptop, on a cluster, on a BIDS data set."""
 
-from npa.workflows.batch.derivatives import bids_recordings
+from npa.datasets.bids import bids_recordings
 from npa.workflows.batch.pipeline_file import read_pipeline
 from npa.workflows.batch.running import run
 

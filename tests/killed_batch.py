@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from batch_steps import make_recordings
+from failing_steps import make_recordings
 from joblib.externals.loky import get_reusable_executor
 from sklearn.pipeline import make_pipeline
 

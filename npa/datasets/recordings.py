@@ -8,6 +8,8 @@ import mne
 import numpy as np
 from mne.utils import warn
 
+from npa.datasets.bids import bids_recordings, import_mne_bids
+
 _FT10 = re.compile(r"ft10_p(\d+)s(\d+)\.bdf")
 _FT10_MONTAGE = "Glasgow_BioSemi_132.ced"
 _FT10_CODES = {
@@ -18,7 +20,6 @@ _HEAD_RADIUS = 0.095  # m, of the sphere that electrodes without a unit are put 
 _MUSE = re.compile(r"(subject\d+)_session\d+_.*\.fif")
 _MUSE_EVENTS = {"face": "N170/2", "house": "N170/1"}
 _MUSE_SPARE = "Right AUX"  # an input of the amplifier that no study of faces connected
-_BIDS_EXTENSIONS = [".vhdr", ".edf", ".bdf", ".set", ".fif"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,30 +189,13 @@ def read_bids(root, event_id, task=None, subjects=None):
     --------
     >>> read_bids("my_study", {"face": "face", "noise": "noise"})  # doctest: +SKIP
     """
-    try:
-        import mne_bids
-    except ImportError as error:
-        raise ImportError('Reading BIDS needs MNE-BIDS: pip install "npa[bids]".') from error
-    if not Path(root).is_dir():
-        raise FileNotFoundError(f"root must be a folder, got {str(root)!r}.")
-    paths = mne_bids.find_matching_paths(
-        root,
-        subjects=subjects,
-        tasks=task,
-        datatypes="eeg",
-        suffixes="eeg",
-        extensions=_BIDS_EXTENSIONS,
-    )
+    mne_bids = import_mne_bids()
     recordings = {}
-    for path in sorted(paths, key=lambda path: path.basename):
+    for path in bids_recordings(root, task, subjects):
         raw = mne_bids.read_raw_bids(path, verbose="ERROR")
         wanted = {label: [own] if isinstance(own, str) else own for label, own in event_id.items()}
         _check_labels(path.fpath, wanted, sorted(map(str, set(raw.annotations.description))))
         recordings.setdefault(path.subject, []).append(raw)
-    if not recordings:
-        raise FileNotFoundError(
-            f"{str(root)!r} holds no EEG recording (task={task!r}, subjects={subjects!r})."
-        )
     return Recordings(recordings, dict(event_id))
 
 

@@ -7,7 +7,7 @@ import mne
 from npa.typing import PathLike
 
 
-def load_recording(fname: PathLike) -> mne.io.BaseRaw:
+def load_recording(fname: PathLike, *, preload: bool = True) -> mne.io.BaseRaw:
     """Read a continuous recording in any format that MNE supports.
 
     Parameters
@@ -15,11 +15,13 @@ def load_recording(fname: PathLike) -> mne.io.BaseRaw:
     fname : path-like
         The recording. If it has no electrode positions, channels named as in the standard 10-05
         system (ignoring case and dots) get its positions.
+    preload : bool, default True
+        Whether the samples are loaded into memory, or read from the file when they are used.
 
     Returns
     -------
     raw : mne.io.Raw
-        The recording, loaded into memory.
+        The recording.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def load_recording(fname: PathLike) -> mne.io.BaseRaw:
     if not fname.exists():
         raise FileNotFoundError(f"{fname} does not exist.")
     try:
-        raw = mne.io.read_raw(fname, preload=True, verbose="WARNING")
+        raw = mne.io.read_raw(fname, preload=preload, verbose="WARNING")
     except MemoryError:
         raise
     except Exception as error:  # each of MNE's readers raises its own types

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import mne
 import numpy as np
@@ -82,17 +83,14 @@ def transform_to(pipeline, raw, fname, *, overwrite=False, max_memory="1GB"):
     (False, True)
     """
     fname, old_parts = _check_target(raw, fname)
-    steps = _steps(pipeline)
+    steps = pipeline_steps(pipeline)
     if not steps:
         raise ValueError("pipeline must hold at least one step, got none.")
     stream = Stream(raw, steps, max_memory)
     _check_room(fname, _SINGLE * len(raw.ch_names) * len(raw.times))
-    buffer = min(raw.buffer_size_sec, _BUFFER)
     with staged(fname.parent, overwrite=overwrite, only=[fname.name]) as aside:
         try:
-            stream.save(
-                aside / fname.name, buffer_size_sec=buffer, split_size=_SPLIT, verbose="WARNING"
-            )
+            stream.save(aside / fname.name, split_size=_SPLIT, verbose="WARNING")
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -148,7 +146,7 @@ def fit_in_blocks(pipeline, raw, *, max_memory="1GB"):
     True
     """
     source = _check_raw(raw)
-    steps = _steps(pipeline)
+    steps = pipeline_steps(pipeline)
     for step in steps[:-1]:
         _check_streams(step)
     for number, step in enumerate(steps):
@@ -156,6 +154,32 @@ def fit_in_blocks(pipeline, raw, *, max_memory="1GB"):
         if number + 1 < len(steps):
             source = Stream(raw, steps[: number + 1], max_memory)
     return pipeline
+
+
+def pipeline_steps(pipeline: Any) -> list[Any]:
+    """List the steps of a pipeline, and of pipelines in it.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline | sklearn estimator
+        The pipeline; an estimator is the only step.
+
+    Returns
+    -------
+    steps : list of sklearn estimator
+        The steps in order, without ``"passthrough"``.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from npa import LineNoiseRemover
+    >>> pipeline_steps(make_pipeline("passthrough", LineNoiseRemover()))
+    [LineNoiseRemover()]
+    """
+    if not isinstance(pipeline, Pipeline):
+        return [pipeline]
+    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
+    return [inner for step in steps for inner in pipeline_steps(step)]
 
 
 class Stream(mne.io.BaseRaw):
@@ -185,7 +209,7 @@ class Stream(mne.io.BaseRaw):
             first_samps=[raw.first_samp],
             last_samps=[raw.first_samp + len(raw.times) - 1],
             raw_extras=[{"blocks": blocks, "first_samp": raw.first_samp}],
-            buffer_size_sec=raw.buffer_size_sec,
+            buffer_size_sec=min(raw.buffer_size_sec, _BUFFER),
         )
         notes = raw.annotations.copy()
         if notes.orig_time is None:  # then MNE counts from the first sample on
@@ -298,14 +322,6 @@ class _Blocks:
             blocks += [(*block, segment) for block in split_range(start, stop, length)]
             done = stop
         return blocks + [(*gap, None) for gap in split_range(done, len(self.raw.times), length)]
-
-
-def _steps(pipeline):
-    """List the steps of a pipeline, and of pipelines in it; an estimator is one of its own."""
-    if not isinstance(pipeline, Pipeline):
-        return [pipeline]
-    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
-    return [inner for step in steps for inner in _steps(step)]
 
 
 def _check_streams(step):

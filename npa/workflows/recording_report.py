@@ -212,14 +212,11 @@ def mean_spectra(recordings, fmax=70.0):
     """
     power = {}
     for label, raw in recordings.items():
-        signals = read_signals(raw)
+        signals = read_signals(raw, lazy=True)
         freqs, each = psd_of_spans(
-            signals.data[:, signals.usable],
-            signals.clean_spans,
-            signals.sfreq,
-            freq_range=(0, fmax),
+            signals.data, signals.clean_spans, signals.sfreq, freq_range=(0, fmax)
         )
-        power[label] = each.mean(axis=(0, 1))
+        power[label] = each[:, signals.usable].mean(axis=(0, 1))
     return freqs, power
 
 

@@ -1,38 +1,43 @@
 """A pipeline as a small YAML file."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import yaml
-from sklearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
 
 import npa
+from npa.typing import PathLike
 
 
-def read_pipeline(fname):
+def read_pipeline(fname: PathLike) -> Pipeline:
     """Read a pipeline from a YAML file.
 
     Parameters
     ----------
     fname : path-like
-        The file: ``steps`` is a list of estimators of this package by name, each alone or with
+        The file: ``steps`` is a list of names of this package's estimators, each alone or with
         its parameters. A parameter that is an estimator is written the same way.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
-        Not yet fitted.
+        The pipeline, not fitted.
 
     Raises
     ------
     ValueError
-        If it is no YAML, or names what is not known; the message names the nearest known one.
+        If the file is not YAML, or holds an unknown name; the message gives the nearest known
+        one.
 
     Notes
     -----
-    Read by YAML's safe loader, which makes plain values only. YAML takes ``1e-6`` for a word:
-    write ``1.0e-6``.
+    The file is read by YAML's safe loader, which creates plain values only. YAML reads ``1e-6``
+    as a string: write ``1.0e-6``.
 
     Examples
     --------
@@ -48,15 +53,15 @@ def read_pipeline(fname):
     try:
         content = yaml.safe_load(Path(fname).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{fname} is no YAML that can be read safely: {error}") from error
+        raise ValueError(f"{fname} is not YAML that can be read safely: {error}") from error
     try:
         return _pipeline(content)
     except ValueError as error:
         raise ValueError(f"{fname}: {error}") from None
 
 
-def _pipeline(content):
-    """Make a pipeline of what the file holds."""
+def _pipeline(content: Any) -> Pipeline:
+    """Create the pipeline from the content of the file."""
     if not isinstance(content, dict):
         raise ValueError("a pipeline is a mapping with the key 'steps', a list of estimators.")
     for key in content:
@@ -67,8 +72,8 @@ def _pipeline(content):
     return make_pipeline(*map(_estimator, steps))
 
 
-def _estimator(step):
-    """Make an estimator of its name, or of a mapping of its name to its parameters."""
+def _estimator(step: Any) -> BaseEstimator:
+    """Create an estimator from its name, or from a mapping of its name to its parameters."""
     name, params = step, None
     if isinstance(step, dict) and len(step) == 1:
         ((name, params),) = step.items()
@@ -86,16 +91,16 @@ def _estimator(step):
     return kind(**{key: _value(value) for key, value in params.items()})
 
 
-def _value(value):
-    """Return a parameter, made into an estimator where it names one."""
-    names_one = isinstance(value, dict) and len(value) == 1 and set(value) <= set(npa.__all__)
-    return _estimator(value) if names_one or value in npa.__all__ else value
+def _value(value: Any) -> Any:
+    """Return a parameter, as an estimator if it names one."""
+    is_estimator = isinstance(value, dict) and len(value) == 1 and set(value) <= set(npa.__all__)
+    return _estimator(value) if is_estimator or value in npa.__all__ else value
 
 
-def _check_known(problem, key, known):
-    """Raise where a key is not known, and name the nearest that is."""
+def _check_known(message: str, key: Any, known: Sequence[str]) -> None:
+    """Raise if a key is unknown, and name the nearest known one."""
     if key in known:
         return
     by_lower = {each.lower(): each for each in known}
     nearest = by_lower[get_close_matches(str(key).lower(), by_lower, n=1, cutoff=0.0)[0]]
-    raise ValueError(f"{problem} {key!r}; the nearest is {nearest!r} (of {', '.join(known)}).")
+    raise ValueError(f"{message} {key!r}; the nearest is {nearest!r} (of {', '.join(known)}).")

@@ -3,164 +3,115 @@
 import errno
 import traceback
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import mne
 import numpy as np
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
+import psutil
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
+from npa.estimators.base import FeatureTransformer, SignalTransformer
 from npa.recordings.containers import is_mne
 from npa.recordings.staging import write_json
-from npa.workflows.batch.pages import write_page
+from npa.workflows.batch.recordings import Recording
+from npa.workflows.batch.results import Failure, Outcome, write_recording_page
 from npa.workflows.batch.settings import versions
+from npa.workflows.blocks import Stream, fit_in_blocks, pipeline_steps
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_TRIES = 2  # that may end without a word; a cluster would go on until no worker is left
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a recording has no results.
-
-    Parameters
-    ----------
-    name : str
-        Of the recording.
-    error : str
-        The message, in one line.
-    traceback : str
-        Where it came from.
-    disk_full : bool
-        Whether no other recording could be written either.
-    """
-
-    name: str
-    error: str
-    traceback: str = ""
-    disk_full: bool = False
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MAX_ATTEMPTS = 2  # that end without a trace; a cluster would retry until no worker is left
+_BLOCK_MEMORY = "1GB"  # for the samples in work of a recording that is processed in blocks
+# Peak memory in copies of the recording as float64: itself, the input and the output of a step.
+# The benchmark of batches measures 4 copies, and 0.25 GB per worker for its imports; both + 50 %.
+_COPIES = 6
+_WORKER_BYTES = 375e6
+_SAMPLE_BYTES = 8
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a pipeline made of a recording.
-
-    Parameters
-    ----------
-    raw : mne.io.Raw
-        The recording as it came.
-    signal : mne.io.Raw | None
-        What its last step of signals returned; None where it has none.
-    table : pandas.DataFrame | None
-        One row an epoch; None where the pipeline ends in a signal.
-    steps : list
-        The fitted estimators.
-    """
-
-    raw: mne.io.BaseRaw
-    signal: mne.io.BaseRaw | None
-    table: object
-    steps: list
-
-    def medians(self):
-        """Return the median of every measure over channels and epochs, a dict."""
-        by_channel = self.by_channel()
-        if by_channel is None:
-            return {}
-        with np.errstate(all="ignore"):
-            medians = by_channel.median(axis=0).dropna()
-        return {name: float(value) for name, value in medians.items()}
-
-    def by_channel(self):
-        """Return the table with a row a channel (and epoch), None where there is none.
-
-        Where columns are not named by the channels (or groups) of the last step, they stay.
-        """
-        import pandas as pd
-
-        if self.table is None:
-            return None
-        columns = list(self.table.columns)
-        channels = list(getattr(self.steps[-1], "groups_", None) or [])
-        if not channels or len(columns) % len(channels):
-            return self.table
-        names = columns[: len(columns) // len(channels)]
-        measures = [name.removeprefix(f"{channels[0]}_") for name in names]
-        if columns != [f"{channel}_{measure}" for channel in channels for measure in measures]:
-            return self.table
-        rows = self.table.to_numpy().reshape(-1, len(measures))
-        index = pd.Index(channels * len(self.table), name="channel")
-        return pd.DataFrame(rows, index=index, columns=measures)
-
-
-def process(recording, pipeline, settings):
-    """Run a pipeline on a recording and write its results, if they are not there yet.
+def process(
+    recording: Recording,
+    pipeline: BaseEstimator,
+    settings: Mapping[str, Any],
+    max_memory: float | None = None,
+) -> Failure | None:
+    """Run a pipeline on a recording and write its results, unless they exist.
 
     Parameters
     ----------
     recording : npa.workflows.batch.recordings.Recording
-        The recording, and the place of its results.
+        The recording.
     pipeline : sklearn estimator
-        What to run; it is cloned.
+        The pipeline; it is cloned.
     settings : dict
         Its description as ``"Pipeline"``, and which ``"Outputs"`` to write.
+    max_memory : float | None
+        Memory in bytes for this recording; one that needs more is processed in blocks. None for
+        what is available on the worker.
 
     Returns
     -------
     failure : Failure | None
-        What went wrong; never raised, so that one recording does not stop the others.
+        What went wrong; it is not raised, so that one recording does not stop the others.
 
     Examples
     --------
     >>> from npa import PSDExponent
-    >>> from npa.workflows.batch.recordings import as_recordings
-    >>> (recording,) = as_recordings(["missing.edf"], "out")
-    >>> process(recording, PSDExponent(), {"Pipeline": {}, "Outputs": ["table"]}).error
+    >>> missing = Recording.from_source("missing.edf", "out")
+    >>> process(missing, PSDExponent(), {"Pipeline": {}, "Outputs": ["table"]}).error
     'FileNotFoundError: missing.edf does not exist.'
     """
     try:
-        # On a cluster a worker may be lost after its work was done.
+        # A cluster may lose a worker after its results were written.
         if not recording.is_done(settings):
-            n_before = len(recording.marks())
-            if n_before >= _TRIES:
-                return killed(recording, f"{n_before} attempts left no trace of their end.")
-            with recording.marked() as mark, _alone_and_quiet() as noted:
-                _write(recording, pipeline, settings, mark, noted)
+            n_before = len(recording.attempts())
+            if n_before >= _MAX_ATTEMPTS:
+                return Failure.of_killed(recording.name, f"{n_before} attempts left no trace.")
+            with recording.attempt() as staging, _single_threaded() as caught:
+                record: dict[str, Any] = {"Settings": settings, "Input": recording.fingerprint()}
+                outcome = run_steps(clone(pipeline), _load(recording, pipeline, max_memory))
+                record["Warnings"] = sorted({str(each.message) for each in caught})
+                _write(recording, outcome, record, staging)
     except Exception as error:
-        # Written by another worker meanwhile, one that was believed to be lost.
+        # A worker that was believed to be lost may have written the results.
         if recording.is_done(settings):
             return None
-        what = str(error).strip() or "out of memory" * isinstance(error, MemoryError)
+        message = str(error).strip() or "out of memory" * isinstance(error, MemoryError)
         return Failure(
             recording.name,
-            f"{type(error).__name__}: {what}".removesuffix(": "),
+            f"{type(error).__name__}: {message}".removesuffix(": "),
             traceback.format_exc(),
-            isinstance(error, OSError) and error.errno in _FULL,
+            isinstance(error, OSError) and error.errno in _DISK_FULL,
         )
     return None
 
 
-def run_steps(pipeline, raw):
+def run_steps(pipeline: BaseEstimator, raw: mne.io.BaseRaw) -> Outcome:
     """Fit a pipeline to a recording, step by step.
 
     Parameters
     ----------
     pipeline : sklearn estimator
-        One estimator, or a pipeline of them; it is changed.
+        One estimator, or a pipeline of them; it is fitted.
     raw : mne.io.Raw
-        The recording.
+        The recording. If it is not loaded and the pipeline allows it, it is processed in blocks.
 
     Returns
     -------
     outcome : Outcome
-        What came out, and the fitted steps.
+        The output, and the fitted steps.
 
     Raises
     ------
     TypeError
-        If a step returns something else than a continuous recording or, at the end, a table.
+        If a step returns anything but a continuous recording or, at the end, a table.
 
     Examples
     --------
@@ -170,97 +121,127 @@ def run_steps(pipeline, raw):
     >>> list(run_steps(PSDExponent(), raw).table.columns)
     ['Cz_slope', 'Oz_slope']
     """
-    steps = pipeline.steps if isinstance(pipeline, Pipeline) else [("", pipeline)]
-    steps = [step for _, step in steps if step not in (None, "passthrough")]
-    ours = all(type(step).__module__.startswith("npa.") for step in steps)
-    # A step that is not ours may change what it is given.
-    signal, result, table = raw if ours else raw.copy(), None, None
+    steps = pipeline_steps(pipeline)
+    if not raw.preload and _works_in_blocks(steps):
+        return _run_in_blocks(steps, raw)
+    is_ours = all(type(step).__module__.startswith("npa.") for step in steps)
+    # Estimators of others may change their input.
+    signal, result, table = raw if is_ours else raw.copy(), None, None
     for index, step in enumerate(steps):
-        made = step.fit_transform(signal)
-        if isinstance(made, mne.io.BaseRaw):
-            signal = result = made
-        elif is_mne(made) or index < len(steps) - 1 or np.ndim(made) != 2:
+        output = step.fit_transform(signal)
+        if isinstance(output, mne.io.BaseRaw):
+            signal = result = output
+        elif is_mne(output) or index < len(steps) - 1 or np.ndim(output) != 2:
             raise TypeError(
-                f"{type(step).__name__} returns {type(made).__name__}; a pipeline of a batch "
-                "returns continuous recordings, and at its end may return a table of two axes."
+                f"{type(step).__name__} returns {type(output).__name__}; the steps of a batch "
+                "return continuous recordings, and the last one may return a 2-D table."
             )
         else:
-            table = _as_frame(step, made)
+            table = _as_frame(step, output)
     return Outcome(raw, result, table, steps)
 
 
-def killed(recording, why):
-    """Return the failure of a recording that killed its worker.
+def memory_needed(raw: mne.io.BaseRaw) -> float:
+    """Estimate the peak memory of a worker that loads a recording.
 
     Parameters
     ----------
-    recording : npa.workflows.batch.recordings.Recording
-        The recording.
-    why : object
-        What is known of the reason.
+    raw : mne.io.Raw
+        The recording, not necessarily loaded.
 
     Returns
     -------
-    failure : Failure
-        One that says so.
+    need : float
+        Bytes: six times the recording as float64, and 0.375 GB for the worker itself.
 
     Examples
     --------
-    >>> from npa.workflows.batch.recordings import as_recordings
-    >>> killed(*as_recordings(["one.edf"], "out"), "exit code -9").traceback
-    'exit code -9'
+    >>> raw = mne.io.RawArray(np.zeros((1, 1_000_000)), mne.create_info(1, 100.0, "eeg"))
+    >>> round(memory_needed(raw) / 1e6)  # 375 + 6 * 8 MB
+    423
     """
-    what = "its worker was killed, and again; most likely it ran out of memory."
-    return Failure(recording.name, f"MemoryError: {what}", str(why))
+    return _WORKER_BYTES + _COPIES * _SAMPLE_BYTES * len(raw.times) * len(raw.ch_names)
 
 
-def _write(recording, pipeline, settings, mark, noted):
-    """Write the results of one recording into its mark, then move them to their place."""
-    fingerprint = recording.fingerprint()
-    outcome = run_steps(clone(pipeline), recording.load())
-    wanted = settings["Outputs"]
-    details = {
-        **recording.details(),
+def _load(
+    recording: Recording, pipeline: BaseEstimator, max_memory: float | None
+) -> mne.io.BaseRaw:
+    """Read a recording into memory, or only its header if it does not fit and need not."""
+    raw = recording.load(preload=False)
+    need = memory_needed(raw)
+    available = psutil.virtual_memory().available if max_memory is None else max_memory
+    if need > available:
+        if _works_in_blocks(pipeline_steps(pipeline)):
+            return raw
+        warnings.warn(
+            f"The recording may need {need / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB "
+            "are free; pipelines of npa's own steps work in blocks.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return recording.load()
+
+
+def _works_in_blocks(steps: Sequence[Any]) -> bool:
+    """Whether all steps read a recording on disk block by block."""
+    *before, last = steps
+    return all(isinstance(step, SignalTransformer) for step in before) and isinstance(
+        last, (SignalTransformer, FeatureTransformer)
+    )
+
+
+def _run_in_blocks(steps: list[Any], raw: mne.io.BaseRaw) -> Outcome:
+    """Fit steps to a recording on disk; the signal is computed when it is read."""
+    signal, table = None, None
+    filters = [step for step in steps if isinstance(step, SignalTransformer)]
+    if filters:
+        fit_in_blocks(make_pipeline(*filters), raw, max_memory=_BLOCK_MEMORY)
+        signal = Stream(raw, filters, _BLOCK_MEMORY)
+    if len(filters) < len(steps):
+        table = _as_frame(steps[-1], steps[-1].fit_transform(raw if signal is None else signal))
+    return Outcome(raw, signal, table, steps)
+
+
+def _write(recording: Recording, outcome: Outcome, record: dict[str, Any], staging: Path) -> None:
+    """Write the results of a recording into a staging folder, then move them to their place."""
+    record = {
+        **recording.sidecar(),
         "Recording": str(recording.path),
         "SamplingFrequency": float(outcome.raw.info["sfreq"]),
         "RecordingDuration": float(outcome.raw.n_times / outcome.raw.info["sfreq"]),
         "Channels": len(outcome.raw.ch_names),
-        "Settings": settings,
         "Versions": versions(),
         "Medians": outcome.medians(),
-        "Warnings": sorted({str(each.message) for each in noted}),
+        **record,
     }
-    if "signal" in wanted and outcome.signal is not None:
-        recording.save_signal(outcome.signal, mark)
-    if "table" in wanted and outcome.table is not None:
-        recording.save_table(outcome.table, mark)
-    if "report" in wanted:
-        write_page(mark / recording.files["report"], outcome, details)
-    sizes = {path.name: path.stat().st_size for path in sorted(mark.iterdir())}
-    record = {**details, "Input": fingerprint, "Files": sizes}
-    write_json(mark / recording.files["record"], record)
-    # Another worker may have been faster, where this one was believed to be lost.
-    if not recording.is_done(settings):
-        recording.accept(mark)
+    outputs = record["Settings"]["Outputs"]
+    if "signal" in outputs and outcome.signal is not None:
+        recording.save_signal(outcome.signal, staging)
+    if "table" in outputs and outcome.table is not None:
+        recording.save_table(outcome.table, staging)
+    if "report" in outputs:
+        write_recording_page(staging / recording.files["report"], outcome, record)
+    record["Files"] = {path.name: path.stat().st_size for path in sorted(staging.iterdir())}
+    write_json(staging / recording.files["record"], record)
+    # A worker that was believed to be lost may have been faster.
+    if not recording.is_done(record["Settings"]):
+        recording.publish(staging)
 
 
 @contextmanager
-def _alone_and_quiet():
-    """Compute on one thread, and note every warning, whatever the filters.
-
-    Results shall not depend on where, or beside what, they are made; warnings belong to them.
-    """
+def _single_threaded() -> Iterator[list[warnings.WarningMessage]]:
+    """Compute in one thread, for the same results everywhere, and yield all warnings."""
     with (
         threadpool_limits(1),
         mne.use_log_level("WARNING"),
-        warnings.catch_warnings(record=True) as noted,
+        warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
-        yield noted
+        yield caught
 
 
-def _as_frame(step, values):
-    """Return a table of two axes with the names of its columns."""
+def _as_frame(step: Any, values: Any) -> "pd.DataFrame":
+    """Return a 2-D table with the names of its columns."""
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):

@@ -1,55 +1,67 @@
 """One pipeline over many recordings."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from joblib import effective_n_jobs
 from mne.utils import logger, warn
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from tqdm import tqdm
 
 from npa.checks import check_option
 from npa.recordings.staging import refuse_existing, staged, write_json
-from npa.workflows.batch.derivatives import as_derivatives, describe_derivative
-from npa.workflows.batch.memory import jobs_that_fit
+from npa.typing import PathLike
+from npa.workflows.batch.derivatives import BIDSRecording, describe_derivative
 from npa.workflows.batch.pipeline_file import read_pipeline
-from npa.workflows.batch.recordings import as_recordings, sweep
+from npa.workflows.batch.recordings import Recording, remove_staging
+from npa.workflows.batch.results import SUMMARY_FILES, Failure, summarize, write_summary
 from npa.workflows.batch.settings import describe, differences, versions
-from npa.workflows.batch.summary import SUMMARY_FILES, summarise, write_summary
-from npa.workflows.batch.workers import is_local, process_all
+from npa.workflows.batch.workers import process_all
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OUTPUTS = ("signal", "table", "report")
-_MARK = "batch.json"
+_SETTINGS_FILE = "batch.json"
 
 
-def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=False):
-    """Run one pipeline on many recordings, and keep what comes out.
+def run(
+    pipeline: BaseEstimator | PathLike,
+    recordings: Sequence[Any],
+    out_dir: PathLike,
+    *,
+    n_jobs: int = 1,
+    outputs: str | Sequence[str] = _OUTPUTS,
+    overwrite: bool = False,
+) -> "pd.DataFrame":
+    """Run one pipeline on many recordings, and save the results.
 
     Parameters
     ----------
     pipeline : sklearn estimator | path-like
-        One estimator or a pipeline of them, fitted anew to every recording; its last step may
-        return a table. A path is read by `npa.batch.read_pipeline`.
+        One estimator or a pipeline of them, fitted to each recording; the last step may return a
+        table. A path is read by `npa.batch.read_pipeline`.
     recordings : sequence of path-like | sequence of mne_bids.BIDSPath
-        Continuous recordings of any format that MNE reads, of different names; or those of a BIDS
-        data set, as `npa.batch.bids_recordings` lists them.
+        Continuous recordings with different names, in any format that MNE reads; or those of a
+        BIDS data set, as listed by `npa.batch.bids_recordings`.
     out_dir : path-like
-        Where the results go: ``summary.csv``, ``report.html``, ``failed.csv`` where a recording
-        failed, and a folder for each recording. For ``BIDSPath`` it becomes a BIDS derivative.
+        Folder of the results: ``summary.csv``, ``report.html``, ``failed.csv`` if a recording
+        failed, and a folder per recording. For ``BIDSPath`` it becomes a BIDS derivative.
     n_jobs : int, default 1
-        Number of recordings in work at once, each in a process and on one thread; -1 for one a
-        core. It is lowered, with a warning, to what fits into memory.
+        Number of workers, which are processes of one thread; -1 for one per core. It is lowered,
+        with a warning, to what fits into memory.
     outputs : sequence of {"signal", "table", "report"}
-        What to keep of each recording, where the pipeline gives it: the signal after the last step
-        that changes it, the table of the last step, and a page with what every step decided.
+        What to save of each recording: the output of the last step that returns a signal, the
+        table of the last step, and a page with the decisions of each step.
     overwrite : bool, default False
         Whether earlier results of these recordings are removed first. Otherwise those of the same
-        settings and input are kept, and others are refused.
+        settings and input are kept, and others raise an error.
 
     Returns
     -------
     summary : pandas.DataFrame
-        A row a recording (an epoch, where the table has several rows): ``recording, source,
+        One row per recording (per epoch, if the table has several rows): ``recording, source,
         status`` (``"done"`` or ``"failed"``), ``sfreq`` in Hz, ``channels``, ``duration`` in s,
         ``warnings``, ``error``, and the columns of the table.
 
@@ -59,24 +71,27 @@ def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=
         If ``out_dir`` holds other files, or results of other settings or inputs, and
         ``overwrite`` is False.
     OSError
-        If ``out_dir`` cannot be written, or the disk is full; what was done before is kept.
-    ValueError
+        If ``out_dir`` cannot be written, or the disk is full; finished recordings are kept.
+    TypeError, ValueError
         If an argument is not allowed, or two recordings have the same name.
 
     See Also
     --------
-    npa.transform_to : One recording that does not fit into memory.
+    npa.transform_to : Transform one recording that does not fit into memory.
 
     Notes
     -----
     A recording that fails does not stop the others: its traceback is in ``failed.csv``. Results
-    appear when they are whole, their record last; a run that was killed is resumed by the same
-    call, and what workers that outlive it still compute is thrown away. Only one run may write to
-    a folder at a time.
+    are moved into place when they are complete, the record last. The same call resumes a run that
+    was killed; what its remaining workers still compute is discarded. Only one run may write to a
+    folder at a time.
+
+    A recording that does not fit into the free memory is read, fitted and written in blocks, if
+    all steps are this package's own. The results agree to rounding.
 
     Within ``joblib.parallel_config("dask")`` the same call runs on a Dask cluster (``pip install
     'npa[cluster]'``), whose workers must see the recordings and ``out_dir`` under the same paths;
-    memory is then left to the cluster, and ``n_jobs`` too. On one machine::
+    the cluster then determines the number of workers. On one machine::
 
         from dask.distributed import Client, LocalCluster
         from joblib import parallel_config
@@ -106,102 +121,114 @@ def run(pipeline, recordings, out_dir, *, n_jobs=1, outputs=_OUTPUTS, overwrite=
     """
     if isinstance(pipeline, (str, os.PathLike)):
         pipeline = read_pipeline(pipeline)
-    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
-    wanted = sorted({check_option("outputs", output, _OUTPUTS) for output in outputs})
+    names = [outputs] if isinstance(outputs, str) else list(outputs)
+    wanted = sorted({check_option("outputs", name, _OUTPUTS) for name in names})
     if not wanted:
         raise ValueError(f"outputs must hold at least one of {list(_OUTPUTS)}, got none.")
     settings = {"Pipeline": describe(clone(pipeline)), "Outputs": wanted}
-    if isinstance(recordings, (str, os.PathLike)):
-        raise TypeError(f"recordings must be a sequence of paths, got the one path {recordings!r}.")
-    # Workers may have another working directory.
-    sources, out_dir = list(recordings), Path(out_dir).absolute()
-    bids = any(hasattr(source, "entities") for source in sources)
-    if not bids:
-        sources = [_absolute(source) for source in sources]
-    recordings = (as_derivatives if bids else as_recordings)(sources, out_dir)
-    if bids and out_dir.resolve() == Path(sources[0].root).resolve():
-        raise ValueError(
-            f"out_dir must not be the data set itself, got {str(out_dir)!r}; results belong into "
-            "a folder of its derivatives."
-        )
-    _claim(out_dir, recordings, settings, overwrite)
-    if bids:
-        describe_derivative(sources[0].root, out_dir, [_MARK, *SUMMARY_FILES])
-    failures = _work(recordings, pipeline, settings, n_jobs)
-    summary = summarise(recordings, failures)
-    write_summary(out_dir, summary, recordings, failures, settings)
+    out_dir = Path(out_dir).absolute()  # workers may have another working directory
+    todo = _recordings(recordings, out_dir)
+    _prepare(out_dir, todo, settings, overwrite)
+    if isinstance(todo[0], BIDSRecording):
+        describe_derivative(todo[0].source.root, out_dir, [_SETTINGS_FILE, *SUMMARY_FILES])
+    failures = _process_remaining(todo, pipeline, settings, n_jobs)
+    summary = summarize(todo, failures)
+    write_summary(out_dir, summary, todo, failures, settings)
     failed = list(summary.loc[summary["status"] == "failed", "recording"])
     if failed:
         warn(
-            f"{len(failed)} of {len(recordings)} recordings failed; "
+            f"{len(failed)} of {len(todo)} recordings failed; "
             f"see {out_dir / 'failed.csv'}: {', '.join(failed)}."
         )
     return summary
 
 
-def _absolute(source):
-    """Return an absolute path; what is no path is told so later."""
-    return Path(source).absolute() if isinstance(source, (str, os.PathLike)) else source
+def _recordings(sources: Sequence[Any], out_dir: Path) -> list[Recording]:
+    """Name the recordings, and raise if they do not go together."""
+    if isinstance(sources, (str, os.PathLike)):
+        raise TypeError(f"recordings must be a sequence of paths, got the one path {sources!r}.")
+    sources = list(sources)
+    if not sources:
+        raise ValueError("recordings must hold at least one recording, got none.")
+    is_bids = {hasattr(source, "entities") for source in sources}
+    if len(is_bids) > 1:
+        raise TypeError("recordings must all be paths, or all BIDSPath, got both.")
+    kind: type[Recording] = Recording
+    if True in is_bids:
+        kind, roots = BIDSRecording, sorted({str(source.root) for source in sources})
+        if len(roots) > 1 or roots == ["None"]:
+            raise ValueError(f"recordings must have one root of a BIDS data set, got {roots}.")
+        if out_dir.resolve() == Path(roots[0]).resolve():
+            raise ValueError(
+                f"out_dir must not be the data set itself, got {str(out_dir)!r}; choose a folder "
+                "of its derivatives."
+            )
+    found: dict[str, Recording] = {}
+    for index, source in enumerate(sources):
+        if kind is Recording and not isinstance(source, (str, os.PathLike)):
+            raise TypeError(
+                f"recordings[{index}] must be a path, got {type(source).__name__}; save it first."
+            )
+        new = kind.from_source(source if True in is_bids else Path(source).absolute(), out_dir)
+        first = found.setdefault(new.name.casefold(), new)  # some file systems ignore case
+        if first is not new:
+            raise ValueError(
+                "recordings must differ in name, as their results do: "
+                f"{first.path} and {new.path} are both {new.name!r}."
+            )
+    return list(found.values())
 
 
-def _claim(out_dir, recordings, settings, overwrite):
-    """Make sure that nothing is overwritten unasked, and mark the folder as a batch's."""
+def _prepare(
+    out_dir: Path, recordings: Sequence[Recording], settings: dict[str, Any], overwrite: bool
+) -> None:
+    """Refuse to overwrite other results, and write the settings into the folder."""
     if out_dir.exists() and not out_dir.is_dir():
         raise FileExistsError(f"{out_dir} is a file, not a folder to write to.")
-    ours = (out_dir / _MARK).exists()
-    if not ours and not overwrite:
-        tops = {each.folder.relative_to(out_dir).parts[0] for each in recordings}
-        refuse_existing(out_dir, {*tops, *SUMMARY_FILES, "dataset_description.json"})
-    sweep(out_dir)
+    if not (out_dir / _SETTINGS_FILE).exists() and not overwrite:
+        names = {each.folder.relative_to(out_dir).parts[0] for each in recordings}
+        refuse_existing(out_dir, {*names, *SUMMARY_FILES, "dataset_description.json"})
+    remove_staging(out_dir)
     for recording in recordings:
-        recording.tidy()
+        recording.clean_up()
         if overwrite:
-            recording.forget()
-        else:
-            _refuse_other(recording, settings)
+            recording.remove_results()
+        elif record := recording.record():
+            changes = [*differences(record["Settings"], settings), *recording.input_changes(record)]
+            if changes:
+                raise FileExistsError(
+                    f"{recording.folder} holds other results: {'; '.join(changes)}. Choose another "
+                    "folder, or overwrite."
+                )
     out_dir.mkdir(parents=True, exist_ok=True)
-    with staged(out_dir, overwrite=True) as aside:
-        write_json(aside / _MARK, {"Settings": settings, "Versions": versions()})
+    with staged(out_dir, overwrite=True) as staging:
+        write_json(staging / _SETTINGS_FILE, {"Settings": settings, "Versions": versions()})
 
 
-def _refuse_other(recording, settings):
-    """Raise where there are results of other settings, or of an input that has changed."""
-    record = recording.record()
-    if record is None:
-        return
-    changed = [*differences(record["Settings"], settings), *recording.changes(record)]
-    if changed:
-        raise FileExistsError(
-            f"{recording.folder} holds other results: {'; '.join(changed)}. Choose another folder, "
-            "or overwrite."
-        )
-
-
-def _work(recordings, pipeline, settings, n_jobs):
-    """Process what is not done, and return the failures by name of the recording."""
-    todo = [each for each in recordings if not each.is_done(settings)]
-    n_done = len(recordings) - len(todo)
-    logger.info(f"{n_done} recording(s) were done before and are kept; {len(todo)} to do.")
-    if todo and is_local():
-        n_jobs = min(effective_n_jobs(n_jobs), len(todo))
-        n_jobs = jobs_that_fit(todo, n_jobs)
+def _process_remaining(
+    recordings: Sequence[Recording], pipeline: BaseEstimator, settings: dict[str, Any], n_jobs: int
+) -> dict[str, Failure]:
+    """Process the recordings without results, and return failures by name."""
+    remaining = [each for each in recordings if not each.is_done(settings)]
+    n_done = len(recordings) - len(remaining)
+    logger.info(f"{n_done} recording(s) are done and kept; {len(remaining)} remain.")
     failures = {}
     progress = tqdm(total=len(recordings), initial=n_done, desc="npa batch", unit="recording")
-    ended = process_all(todo, pipeline, settings, n_jobs)
+    finished = process_all(remaining, pipeline, settings, n_jobs)
     try:
-        for recording, failure in ended:
+        for recording, failure in finished:
             if failure and failure.disk_full:
                 raise OSError(
                     f"{failure.error} ({recording.name}). {n_done} of {len(recordings)} recordings "
-                    "are done and kept; make room, and run the same again."
+                    "are done and kept; free some space, and run the same again."
                 )
             if failure:
                 failures[recording.name] = failure
             n_done += failure is None
             progress.update()
     finally:
-        ended.close()
+        finished.close()
         progress.close()
-        for recording in todo:
-            recording.tidy()
+        for recording in remaining:
+            recording.clean_up()
     return failures

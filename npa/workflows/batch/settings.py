@@ -1,8 +1,9 @@
-"""What a pipeline is set to, as plain values that two runs can be held against."""
+"""The settings of a pipeline as plain values, so that two runs can be compared."""
 
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
-from itertools import zip_longest
+from typing import Any
 
 import joblib
 import numpy as np
@@ -11,8 +12,8 @@ from sklearn.base import BaseEstimator
 _PACKAGES = ("mne", "numpy", "scipy", "scikit-learn", "fooof", "pandas")
 
 
-def describe(value):
-    """Return a setting as JSON would hold it: the same one for the same setting.
+def describe(value: Any) -> Any:
+    """Return a setting as JSON values, equal for equal settings.
 
     Parameters
     ----------
@@ -22,8 +23,8 @@ def describe(value):
     Returns
     -------
     plain : dict | list | str | float | int | bool | None
-        An estimator is a mapping of its class to its parameters. What JSON does not know is its
-        type, and a hash of its contents.
+        An estimator is a mapping of its class to its parameters; an object that JSON does not
+        know is its type and a hash of its contents.
 
     Examples
     --------
@@ -47,15 +48,15 @@ def describe(value):
     return f"{_name(type(value))} {joblib.hash(value)}"
 
 
-def differences(before, now, path=""):
+def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
     """Yield a sentence for every setting that differs between two descriptions.
 
     Parameters
     ----------
     before, now : object
-        What `describe` returned.
+        Descriptions, as returned by `describe`.
     path : str
-        Where in the settings they stand.
+        Their position in the settings.
 
     Yields
     ------
@@ -71,19 +72,19 @@ def differences(before, now, path=""):
         for key in now:
             yield from differences(before[key], now[key], f"{path}.{key.rpartition('.')[-1]}")
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for each in zip_longest(before, now):
-            yield from differences(*each, path)
-    elif repr(before) != repr(now):  # NaN is itself
+        for old, new in zip(before, now, strict=True):
+            yield from differences(old, new, path)
+    elif repr(before) != repr(now):  # NaN equals NaN
         yield f"{path.lstrip('.') or 'it'} was {_short(before)}, is {_short(now)}"
 
 
-def versions():
-    """Return the versions of what computes.
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that compute.
 
     Returns
     -------
     found : dict
-        Name of a package (and ``"python"``) to its version.
+        Package name (and ``"python"``) to version.
 
     Examples
     --------
@@ -96,29 +97,29 @@ def versions():
     return {"npa": npa.__version__, "python": platform.python_version(), **found}
 
 
-def _contents(function):
-    """Return a hash of what a Python function does and keeps; nothing for what is compiled."""
+def _contents(function: Any) -> str:
+    """Return a hash of the code, defaults and closure of a function; empty if it is compiled."""
     if not hasattr(function, "__code__"):
         return ""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    kept = [function.__defaults__, function.__kwdefaults__]
-    kept += [each for each in cells if not callable(each)]  # it may be the function itself
-    return joblib.hash([_body(function.__code__), describe(kept)])
+    values = [function.__defaults__, function.__kwdefaults__]
+    values += [each for each in cells if not callable(each)]  # it may be the function itself
+    return str(joblib.hash([_body(function.__code__), describe(values)]))
 
 
-def _body(code):
-    """Return what a function does, without where its source stands."""
+def _body(code: Any) -> list[Any]:
+    """Return the bytecode, names and constants of a function, without line numbers."""
     inner = [_body(each) if hasattr(each, "co_code") else repr(each) for each in code.co_consts]
     return [code.co_code, code.co_names, inner]
 
 
-def _name(thing):
+def _name(item: Any) -> str:
     """Return the dotted name of a class or function."""
-    return f"{thing.__module__}.{thing.__qualname__}"
+    return f"{item.__module__}.{item.__qualname__}"
 
 
-def _short(value):
-    """Say a setting in few words: an estimator by its name alone."""
+def _short(value: Any) -> str:
+    """Format a setting, an estimator by its name alone."""
     if isinstance(value, dict):
         return " and ".join(key.rpartition(".")[-1] for key in value)
     if isinstance(value, list):

@@ -1,103 +1,129 @@
-"""Many recordings at once; a worker that dies takes no other recording with it."""
+"""Recordings in parallel, as many as fit into memory; a dead worker affects only its own."""
 
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from typing import Any
 
-from joblib import Parallel, delayed
+import psutil
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
+from mne.utils import warn
+from sklearn.base import BaseEstimator
 
-from npa.workflows.batch.processing import killed, process
+from npa.workflows.batch.processing import memory_needed, process
+from npa.workflows.batch.recordings import Recording
+from npa.workflows.batch.results import Failure
 
 _LOCAL = {"LokyBackend", "MultiprocessingBackend", "SequentialBackend", "ThreadingBackend"}
 
 
-def is_local():
-    """Tell whether workers of joblib's active backend share the memory of this machine.
-
-    Returns
-    -------
-    answer : bool
-        False under ``joblib.parallel_config("dask")`` and other clusters.
-
-    Examples
-    --------
-    >>> is_local()
-    True
-    """
-    return type(get_active_backend()[0]).__name__ in _LOCAL
-
-
-def process_all(recordings, pipeline, settings, n_jobs):
-    """Run a pipeline on recordings, and yield each as it ends.
+def process_all(
+    recordings: Sequence[Recording],
+    pipeline: BaseEstimator,
+    settings: Mapping[str, Any],
+    n_jobs: int,
+) -> Generator[tuple[Recording, Failure | None], None, None]:
+    """Run a pipeline on recordings, and yield each when it ends.
 
     Parameters
     ----------
-    recordings : list of npa.workflows.batch.recordings.Recording
-        What is to be done.
-    pipeline : sklearn estimator
-        What to run on each.
-    settings : dict
-        Its description as ``"Pipeline"``, and which ``"Outputs"`` to write.
+    recordings : sequence of npa.workflows.batch.recordings.Recording
+        The recordings to process.
+    pipeline, settings
+        As for `npa.workflows.batch.processing.process`.
     n_jobs : int
-        Number of workers; a cluster has its own.
+        Number of workers on this machine, lowered to what fits into memory; a cluster has its own.
 
     Yields
     ------
     recording : npa.workflows.batch.recordings.Recording
         One that has ended.
-    failure : npa.workflows.batch.processing.Failure | None
+    failure : npa.workflows.batch.results.Failure | None
         What went wrong.
 
     Notes
     -----
-    A dead worker breaks the pool, and nobody knows which of the recordings in work killed it.
-    Each of them is tried once more, alone; what then kills its worker again has failed. A cluster
-    tries again by itself, until `npa.workflows.batch.processing.process` has seen enough.
+    A killed worker breaks the pool, and it is not known which of the recordings being processed
+    killed it. Each of them is tried once more, alone; one that breaks the pool again has failed. A
+    cluster tries again by itself, until `npa.workflows.batch.processing.process` stops it.
 
     Examples
     --------
     >>> from npa import PSDExponent
-    >>> from npa.workflows.batch.recordings import as_recordings
-    >>> missing = as_recordings(["a.edf", "b.edf"], "out")
+    >>> missing = [Recording.from_source(name, "out") for name in ("a.edf", "b.edf")]
     >>> settings = {"Pipeline": {}, "Outputs": ["table"]}
     >>> [failure.error for _, failure in process_all(missing, PSDExponent(), settings, n_jobs=1)]
     ['FileNotFoundError: a.edf does not exist.', 'FileNotFoundError: b.edf does not exist.']
     """
+    max_memory = None
+    if recordings and type(get_active_backend()[0]).__name__ in _LOCAL:
+        n_jobs, max_memory = _fit_into_memory(recordings, effective_n_jobs(n_jobs))
     waiting = {recording.name: recording for recording in recordings}
-    suspects = []
+    retried_alone: list[Recording] = []
     while waiting:
-        group = suspects[:1] or list(waiting.values())
-        in_work = {}
+        group = retried_alone[:1] or list(waiting.values())
+        running: dict[str, Recording] = {}
         try:
-            for name, failure in _in_parallel(group, in_work, pipeline, settings, n_jobs):
+            for name, failure in _in_parallel(
+                group, running, n_jobs, pipeline, settings, max_memory
+            ):
                 yield waiting.pop(name), failure
         except BrokenProcessPool as error:
-            if not in_work:
+            if not running:
                 raise
-            if suspects:
-                yield waiting.pop(suspects[0].name), killed(suspects[0], error)
+            if retried_alone:
+                name = retried_alone[0].name
+                yield waiting.pop(name), Failure.of_killed(name, error)
             else:
-                suspects = [each for each in in_work.values() if each.marks()]
-                suspects = suspects or list(in_work.values())
-        suspects = [each for each in suspects if each.name in waiting]
+                started = [each for each in running.values() if each.attempts()]
+                retried_alone = started or list(running.values())
+        retried_alone = [each for each in retried_alone if each.name in waiting]
 
 
-def _in_parallel(recordings, in_work, pipeline, settings, n_jobs):
-    """Yield name and failure of recordings as they end, and keep ``in_work`` up to date."""
+def _fit_into_memory(recordings: Sequence[Recording], n_jobs: int) -> tuple[int, float]:
+    """Return how many workers fit into memory, at least one, and how much each may use in bytes."""
+    available = psutil.virtual_memory().available
+    n_jobs = min(n_jobs, len(recordings))
+    largest: dict[str, tuple[int, Recording]] = {}  # of each file format
+    for recording in recordings:
+        n_bytes = sum(size for size, _ in recording.fingerprint().values())
+        if n_bytes > largest.get(recording.path.suffix, (0,))[0]:
+            largest[recording.path.suffix] = n_bytes, recording
+    need = 1.0
+    for _, recording in largest.values():
+        # One that cannot be read fails later, by its name.
+        with suppress(Exception), warnings.catch_warnings(action="ignore"):
+            need = max(need, memory_needed(recording.load(preload=False)))
+    fitting = min(n_jobs, max(1, int(available // need)))
+    if fitting < n_jobs:
+        warn(
+            f"n_jobs is lowered from {n_jobs} to {fitting}: each worker may need "
+            f"{need / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free."
+        )
+    return fitting, available / fitting
 
-    def feed():
+
+def _in_parallel(
+    recordings: Sequence[Recording], running: dict[str, Recording], n_jobs: int, *args: Any
+) -> Iterator[tuple[str, Failure | None]]:
+    """Yield name and failure of recordings when they end, and keep ``running`` up to date."""
+
+    def tasks() -> Iterator[Any]:
         for recording in recordings:
-            in_work[recording.name] = recording
-            yield delayed(_named)(recording, pipeline, settings)
+            running[recording.name] = recording
+            yield delayed(_named)(recording, *args)
 
-    # One task ahead of nobody: the fewer are in work, the fewer are under suspicion.
+    # No task is dispatched ahead: the fewer are running, the fewer may have killed a worker.
     parallel = Parallel(
         n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
     )
-    for name, failure in parallel(feed()):
-        in_work.pop(name)
+    for name, failure in parallel(tasks()):
+        del running[name]
         yield name, failure
 
 
-def _named(recording, pipeline, settings):
-    """Process a recording, and say which one it was."""
-    return recording.name, process(recording, pipeline, settings)
+def _named(recording: Recording, *args: Any) -> tuple[str, Failure | None]:
+    """Process a recording, and return its name with the outcome."""
+    return recording.name, process(recording, *args)

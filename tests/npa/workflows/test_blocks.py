@@ -76,7 +76,7 @@ STEPS = {
 def least_memory(step, raw):
     """Return the fewest bytes that a step says it needs for this recording."""
     with pytest.raises(ValueError, match="max_memory must be at least") as caught:
-        Stream(raw, npa.workflows.blocks._steps(step), 1)
+        Stream(raw, npa.workflows.blocks.pipeline_steps(step), 1)
     return 1.01e6 * float(str(caught.value).split("at least ")[1].split(" MB")[0])
 
 
@@ -89,7 +89,7 @@ def errors(found, expected):
 @pytest.mark.parametrize("name", STEPS)
 def test_blocks_give_what_memory_gives(name, raw, on_disk):
     step = clone(STEPS[name]).fit(raw)
-    stream = Stream(on_disk, npa.workflows.blocks._steps(step), least_memory(step, on_disk))
+    stream = Stream(on_disk, npa.workflows.blocks.pipeline_steps(step), least_memory(step, on_disk))
     assert len(stream._raw_extras[0]["blocks"].blocks) > 5
     # Computed by the same sums in another order: rounding of float64, not yet that of the file.
     assert (errors(stream, step.transform(raw)) < 1e-11).all()
@@ -99,7 +99,7 @@ def test_blocks_give_what_memory_gives(name, raw, on_disk):
 def test_blocks_keep_to_the_memory_they_may_take(name, raw, on_disk):
     step = clone(STEPS[name]).fit(raw)
     limit = least_memory(step, on_disk)
-    stream = Stream(on_disk, npa.workflows.blocks._steps(step), limit)
+    stream = Stream(on_disk, npa.workflows.blocks.pipeline_steps(step), limit)
     stream[:, 14_000:14_001]  # imports what it needs, in the segment's last block
     tracemalloc.start()
     for start in range(0, 110 * int(SFREQ), int(SFREQ)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import joblib
 import pytest
-from batch_steps import Fate, attempts, make_recordings
+from failing_steps import FailingStep, attempts, make_recordings
 from killed_batch import contents, differing
 from sklearn.pipeline import make_pipeline
 
@@ -77,7 +77,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(cluster, tmp_pa
     files = make_recordings(tmp_path / "in", N_RECORDINGS)
     out, log = tmp_path / "out", tmp_path / "log"
     log.mkdir()
-    pipeline = make_pipeline(Fate(log=str(log), seconds=0.5), PSDExponent((2, 40)))
+    pipeline = make_pipeline(FailingStep(log=str(log), seconds=0.5), PSDExponent((2, 40)))
     seen = {}
 
     def kill_one():
@@ -123,6 +123,8 @@ def test_a_recording_that_kills_its_workers_is_named(cluster, tmp_path):
     with dask("worker", *where, "--nthreads", "1", "--no-nanny"), joblib.parallel_config("dask"):
         client.wait_for_workers(3, timeout=120)
         with pytest.warns(RuntimeWarning, match="1 of 3 recordings failed"):
-            summary = npa.batch.run(Fate({"p1_raw": "kill"}), files, tmp_path / "out", **QUICK)
+            summary = npa.batch.run(
+                FailingStep({"p1_raw": "kill"}), files, tmp_path / "out", **QUICK
+            )
     assert list(summary["status"]) == ["done", "failed", "done"]
     assert "its worker was killed, and again" in summary["error"][1]

@@ -7,7 +7,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
-from batch_steps import SFREQ
+from failing_steps import SFREQ
 from sklearn.pipeline import make_pipeline
 
 import npa.batch
@@ -88,7 +88,7 @@ def test_recordings_of_a_task_are_found(root):
         "sub-02_task-rest_eeg.set",
     ]
     assert len(npa.batch.bids_recordings(root)) == 4
-    with pytest.raises(ValueError, match="no EEG recording of task 'sleep'; .* count, rest"):
+    with pytest.raises(FileNotFoundError, match="no EEG recording of task 'sleep'; .* count, rest"):
         npa.batch.bids_recordings(root, "sleep")
 
 
@@ -141,7 +141,7 @@ def test_derivative_says_what_made_it(root, tmp_path):
 
 
 def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT", 1_100_000)
+    monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT_SIZE", 1_100_000)
     copy, out = tmp_path / "copy", tmp_path / "out"
     write_recording(copy / "sub-01" / "eeg", "sub-01_task-rest", "rest", n_times=20_000)
     found = npa.batch.bids_recordings(copy, "rest")
@@ -165,7 +165,7 @@ def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
     # A shorter signal in their place leaves none of them, even where their record is lost.
     next(out.rglob("*_desc-npa_eeg.json")).unlink()
     # MNE leaves 1 MB of it free.
-    monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT", "2GB")
+    monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT_SIZE", "2GB")
     npa.batch.run(line, found, out, outputs="signal", overwrite=True)
     assert [path.name for path in out.rglob("*.fif")] == ["sub-01_task-rest_desc-npa_eeg.fif"]
 
@@ -175,7 +175,7 @@ def test_bad_channels_marked_later_are_noticed(root, tmp_path):
     write_recording(copy / "sub-01" / "eeg", "sub-01_task-rest", "rest")
     write_recording(copy / "sub-01" / "eeg", "sub-01_task-rest_run-1", "rest")
     first = npa.batch.bids_recordings(copy, "rest")[0]
-    recording = BIDSRecording("sub-01_task-rest", first, tmp_path)
+    recording = BIDSRecording.from_source(first, tmp_path)
     seen = recording.fingerprint()
     assert sorted(seen) == [
         f"sub-01_task-rest_{name}" for name in ("channels.tsv", "eeg.json", "eeg.set", "events.tsv")

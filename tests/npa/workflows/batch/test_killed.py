@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from batch_steps import make_recordings
+from failing_steps import make_recordings
 from killed_batch import differing, kill_and_resume, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -8,13 +8,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from batch_steps import Fate, attempts, make_recordings, run_slowly
+from failing_steps import FailingStep, attempts, make_recordings, run_slowly
 from killed_batch import contents, differing
 from sklearn.base import BaseEstimator, TransformerMixin
 
 import npa.batch
 from npa.workflows.batch.processing import process
-from npa.workflows.batch.recordings import as_recordings, sweep
+from npa.workflows.batch.recordings import Recording, remove_staging
 from npa.workflows.batch.settings import describe
 
 QUICK = {"outputs": ("signal", "table")}
@@ -41,33 +41,33 @@ def settings_of(pipeline):
     return {"Pipeline": describe(pipeline), "Outputs": ["signal"]}
 
 
-def test_what_is_written_after_a_sweep_is_thrown_away(tmp_path):
-    (recording,) = as_recordings(make_recordings(tmp_path / "in", 1), tmp_path / "out")
-    step = Meanwhile(lambda: sweep(recording.folder))
+def test_results_of_a_removed_staging_folder_are_discarded(tmp_path):
+    recording = Recording.from_source(*make_recordings(tmp_path / "in", 1), tmp_path / "out")
+    step = Meanwhile(lambda: remove_staging(recording.folder))
     failure = process(recording, step, settings_of(step))
     assert failure is not None
     assert not os.listdir(recording.folder)
 
 
-def test_a_sweep_at_the_last_moment_leaves_the_results_of_others(tmp_path):
-    (recording,) = as_recordings(make_recordings(tmp_path / "in", 1), tmp_path / "out")
-    settings = settings_of(Fate())
-    assert process(recording, Fate(), settings) is None
+def test_a_staging_folder_removed_at_the_last_moment_changes_no_results(tmp_path):
+    recording = Recording.from_source(*make_recordings(tmp_path / "in", 1), tmp_path / "out")
+    settings = settings_of(FailingStep())
+    assert process(recording, FailingStep(), settings) is None
     before = {path: path.stat().st_mtime_ns for path in recording.folder.iterdir()}
-    with recording.marked() as mark:
-        (mark / "signal_raw.fif").write_bytes(b"late")
-        sweep(recording.folder)
-        with pytest.raises(FileNotFoundError, match="another run works on p0_raw"):
-            recording.accept(mark)
+    with recording.attempt() as staging:
+        (staging / "signal_raw.fif").write_bytes(b"late")
+        remove_staging(recording.folder)
+        with pytest.raises(FileNotFoundError, match="another run processes p0_raw"):
+            recording.publish(staging)
     assert {path: path.stat().st_mtime_ns for path in recording.folder.iterdir()} == before
 
 
 def test_the_slower_of_two_workers_keeps_what_the_other_wrote(tmp_path):
-    (recording,) = as_recordings(make_recordings(tmp_path / "in", 1), tmp_path / "out")
-    settings, inodes = settings_of(Fate()), []
+    recording = Recording.from_source(*make_recordings(tmp_path / "in", 1), tmp_path / "out")
+    settings, inodes = settings_of(FailingStep()), []
 
     def overtake():
-        assert process(recording, Fate(), settings) is None
+        assert process(recording, FailingStep(), settings) is None
         inodes.extend(path.stat().st_ino for path in sorted(recording.folder.glob("[!.]*")))
 
     assert process(recording, Meanwhile(overtake), settings) is None
@@ -75,21 +75,21 @@ def test_the_slower_of_two_workers_keeps_what_the_other_wrote(tmp_path):
     assert recording.is_done(settings)
 
 
-def test_a_file_that_appears_while_a_folder_is_swept(tmp_path, monkeypatch):
-    (recording,) = as_recordings(["one.edf"], tmp_path)
+def test_a_file_that_appears_while_a_staging_folder_is_removed(tmp_path, monkeypatch):
+    recording = Recording.from_source("one.edf", tmp_path)
     remove = npa.workflows.batch.recordings.shutil.rmtree
 
     def write_and_remove(folder, **kwargs):
-        for own in recording.marks():  # as a worker does that knows its mark by name alone
+        for own in recording.attempts():  # as a worker does that knows the folder by name only
             (own / "late").touch()
         remove(folder, **kwargs)
 
-    with recording.marked() as mark:
+    with recording.attempt() as staging:
         monkeypatch.setattr(npa.workflows.batch.recordings.shutil, "rmtree", write_and_remove)
-        sweep(recording.folder)
-        assert not recording.marks()
+        remove_staging(recording.folder)
+        assert not recording.attempts()
         with pytest.raises(FileNotFoundError):
-            (mark / "late").touch()
+            (staging / "late").touch()
     assert not os.listdir(recording.folder)
 
 
@@ -131,7 +131,7 @@ def test_workers_of_a_killed_run_write_nothing(tmp_path):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    summary = npa.batch.run(Fate(log=str(log), seconds=2.0), files, out, **QUICK)
+    summary = npa.batch.run(FailingStep(log=str(log), seconds=2.0), files, out, **QUICK)
     time.sleep(1.0)  # the orphans have ended their work long since
     ended.set()
     watcher.join()
@@ -142,6 +142,6 @@ def test_workers_of_a_killed_run_write_nothing(tmp_path):
     assert len(attempts(log)) == 2 + len(left)
     assert set(summary["status"]) == {"done"}
     assert sorted(name for name, *_ in records) == ["p0_raw", "p1_raw"]  # once
-    npa.batch.run(Fate(log=str(log), seconds=2.0), files, tmp_path / "alone", **QUICK)
+    npa.batch.run(FailingStep(log=str(log), seconds=2.0), files, tmp_path / "alone", **QUICK)
     assert not differing(contents(out), contents(tmp_path / "alone"))
     assert not list(out.rglob("*.partial"))

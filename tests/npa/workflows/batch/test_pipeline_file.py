@@ -70,18 +70,18 @@ def test_steps_and_parameters_are_read(write):
         ("steps: PSDExponent", "'steps' must be a list of at least one estimator"),
         ("- PSDExponent", "a pipeline is a mapping with the key 'steps'"),
         ("", "a pipeline is a mapping with the key 'steps'"),
-        ("steps: [", "is no YAML that can be read safely"),
-        ("steps: [!!python/object/apply:os.getcwd []]", "is no YAML that can be read safely"),
+        ("steps: [", "is not YAML that can be read safely"),
+        ("steps: [!!python/object/apply:os.getcwd []]", "is not YAML that can be read safely"),
     ],
 )
-def test_what_is_not_known_is_named(write, text, message):
+def test_unknown_names_are_refused(write, text, message):
     with pytest.raises(ValueError, match=rf"pipeline\.yaml.*{re.escape(message)}"):
         read_pipeline(write(text))
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path):
+def test_bytes_that_are_not_text_are_refused(tmp_path):
     (tmp_path / "pipeline.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="is no YAML"):
+    with pytest.raises(ValueError, match="is not YAML"):
         read_pipeline(tmp_path / "pipeline.yaml")
     with pytest.raises(FileNotFoundError):
         read_pipeline(tmp_path / "missing.yaml")

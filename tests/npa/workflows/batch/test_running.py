@@ -9,26 +9,33 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import mne
 import numpy as np
 import pandas as pd
 import pytest
-from batch_steps import SFREQ, Fate, make_recordings
+from failing_steps import SFREQ, FailingStep, make_recordings
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import npa.batch
-from npa import FOOOFFitter, NeuralPowerAmplifier, PSDExponent
+from npa import (
+    BlinkICARemover,
+    FOOOFFitter,
+    LineNoiseRemover,
+    NeuralPowerAmplifier,
+    PSDExponent,
+)
 from npa.cli import main
 from npa.datasets import simulate_recording
 from npa.recordings.reading import load_recording
-from npa.workflows.batch import memory
-from npa.workflows.batch.processing import process, run_steps
-from npa.workflows.batch.recordings import as_recordings, sweep
+from npa.workflows.batch import processing
+from npa.workflows.batch.processing import memory_needed, process, run_steps
+from npa.workflows.batch.recordings import Recording, remove_staging
+from npa.workflows.batch.results import summarize, write_summary
 from npa.workflows.batch.settings import describe, differences
-from npa.workflows.batch.summary import summarise, write_summary
 
 SLOPES = PSDExponent((2, 40))
 QUICK = {"outputs": ("signal", "table")}
@@ -48,7 +55,7 @@ def partials(folder):
 
 def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
     out = tmp_path / "out"
-    pipeline = make_pipeline(Fate(), SLOPES)
+    pipeline = make_pipeline(FailingStep(), SLOPES)
     summary = npa.batch.run(pipeline, files, out)
     assert list(summary["recording"]) == [file.stem for file in files]
     assert set(summary["status"]) == {"done"}
@@ -58,7 +65,7 @@ def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
         raw = load_recording(file)
         signal = mne.io.read_raw(out / file.stem / "signal_raw.fif", verbose=False)
         np.testing.assert_allclose(signal.get_data(), 2 * raw.get_data(), rtol=1e-6)  # float32
-        slopes = make_pipeline(Fate(), SLOPES).fit_transform(raw)[0]
+        slopes = make_pipeline(FailingStep(), SLOPES).fit_transform(raw)[0]
         np.testing.assert_array_equal((row.C3_slope, row.Oz_slope), slopes)
         page = (out / file.stem / "report.html").read_text("utf-8")
         assert "PSDExponent: slopes" in page
@@ -82,7 +89,7 @@ def test_workers_give_the_same_as_this_process(files, tmp_path):
 
 def test_a_pipeline_may_end_in_a_signal(files, tmp_path):
     out = tmp_path / "out"
-    summary = npa.batch.run(Fate(), files[:1], out, outputs="signal")
+    summary = npa.batch.run(FailingStep(), files[:1], out, outputs="signal")
     assert summary.columns[-1] == "error"  # no table
     assert sorted(os.listdir(out / "p0_raw")) == ["record.json", "signal_raw.fif"]
 
@@ -90,7 +97,7 @@ def test_a_pipeline_may_end_in_a_signal(files, tmp_path):
 def test_steps_must_return_recordings_or_a_table_at_the_end(files):
     raw = load_recording(files[0])
     with pytest.raises(TypeError, match="PSDExponent returns ndarray"):
-        run_steps(make_pipeline(SLOPES, Fate()), raw)
+        run_steps(make_pipeline(SLOPES, FailingStep()), raw)
     outcome = run_steps(make_pipeline("passthrough", SLOPES), raw)
     assert outcome.signal is None
     assert list(outcome.by_channel().index) == ["C3", "Oz"]
@@ -108,7 +115,7 @@ def test_one_failing_recording_does_not_stop_the_others(files, tmp_path):
     (tmp_path / "broken.fif").write_bytes(files[0].read_bytes()[:3000])
     (tmp_path / "empty.edf").touch()
     bad = [tmp_path / "broken.fif", tmp_path / "empty.edf", tmp_path / "missing.edf"]
-    pipeline = make_pipeline(Fate({"p1_raw": "raise"}), SLOPES)
+    pipeline = make_pipeline(FailingStep({"p1_raw": "raise"}), SLOPES)
     with pytest.warns(RuntimeWarning, match="4 of 7 recordings failed; see .*failed.csv"):
         summary = npa.batch.run(pipeline, [*bad, *files], tmp_path / "out", **QUICK)
     assert list(summary["status"]) == ["failed"] * 3 + ["done", "failed", "done", "done"]
@@ -116,10 +123,10 @@ def test_one_failing_recording_does_not_stop_the_others(files, tmp_path):
     assert list(failed.index) == ["broken", "empty", "missing", "p1_raw"]
     assert "broken.fif is not a continuous recording" in failed.loc["broken", "error"]
     assert "missing.edf does not exist" in failed.loc["missing", "error"]
-    assert failed.loc["p1_raw", "error"] == "ValueError: as it was told"
+    assert failed.loc["p1_raw", "error"] == "ValueError: raised on purpose"
     assert "in transform" in failed.loc["p1_raw", "traceback"]
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert "as it was told" in page
+    assert "raised on purpose" in page
     assert not (tmp_path / "out" / "p1_raw").exists()
     assert not partials(tmp_path)
 
@@ -129,7 +136,7 @@ def test_a_second_run_does_only_what_is_left(files, tmp_path):
     log.mkdir()
     (tmp_path / "late").mkdir()
     late = tmp_path / "late" / "late_raw.fif"
-    step = Fate(log=str(log))
+    step = FailingStep(log=str(log))
     with pytest.warns(RuntimeWarning, match="1 of 3 recordings failed"):
         npa.batch.run(step, [*files[:2], late], out, **QUICK)
     shutil.copy(files[2], late)
@@ -142,13 +149,13 @@ def test_a_second_run_does_only_what_is_left(files, tmp_path):
 
 
 def test_results_that_vanish_have_failed(files, tmp_path):
-    recordings = as_recordings(files[:2], tmp_path)
-    summary = summarise(recordings, {})
+    recordings = [Recording.from_source(file, tmp_path) for file in files[:2]]
+    summary = summarize(recordings, {})
     assert list(summary["status"]) == ["failed"] * 2
     assert "its results are not there" in summary["error"][0]
     settings = {"Pipeline": describe(SLOPES), "Outputs": ["table"]}
     assert process(recordings[1], SLOPES, settings) is None
-    summary = summarise(recordings, {})
+    summary = summarize(recordings, {})
     assert list(summary["status"]) == ["failed", "done"]
     write_summary(tmp_path, summary, recordings, {}, settings)
     assert list(pd.read_csv(tmp_path / "failed.csv")["recording"]) == ["p0_raw"]
@@ -187,21 +194,21 @@ def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
 
 def test_of_several_files_the_changed_one_is_named(tmp_path):
     endings = ["vhdr", "vmrk", "eeg", "vhdr~", "bak", "txt", "set"]
-    one, marks, *_ = files = [tmp_path / f"one.{ending}" for ending in endings]
+    one, markers, *_ = files = [tmp_path / f"one.{ending}" for ending in endings]
     for file in [*files, tmp_path / "one.two.vmrk"]:
         file.write_text("as it was")
-    (recording,) = as_recordings([one], tmp_path / "out")
+    recording = Recording.from_source(one, tmp_path / "out")
     record = {"Input": recording.fingerprint()}
     assert list(record["Input"]) == ["one.eeg", "one.vhdr", "one.vmrk"]
-    assert recording.changes(record) == []
+    assert recording.input_changes(record) == []
     for file in files:
         if file not in (one, tmp_path / "one.eeg"):
             file.write_text("otherwise now")
-    assert recording.changes(record) == [f"{marks} has changed since"]
-    marks.rename(tmp_path / "two.vmrk")
-    assert recording.changes(record) == [f"{marks} is gone since"]
+    assert recording.input_changes(record) == [f"{markers} has changed since"]
+    markers.rename(tmp_path / "two.vmrk")
+    assert recording.input_changes(record) == [f"{markers} is gone since"]
     (tmp_path / "one.dat").touch()
-    assert recording.changes(record)[0] == f"{tmp_path / 'one.dat'} is new since"
+    assert recording.input_changes(record)[0] == f"{tmp_path / 'one.dat'} is new since"
 
 
 def test_files_of_others_are_refused(files, tmp_path):
@@ -215,9 +222,9 @@ def test_files_of_others_are_refused(files, tmp_path):
 
 def test_two_recordings_of_one_name_are_refused(files, tmp_path):
     (tmp_path / "b").mkdir()
-    twin = Path(shutil.copy(files[0], tmp_path / "b" / "P0_raw.fif"))
+    same = Path(shutil.copy(files[0], tmp_path / "b" / "P0_raw.fif"))
     with pytest.raises(ValueError, match=r"must differ in name.*p0_raw\.fif and .*P0_raw\.fif"):
-        npa.batch.run(SLOPES, [*files, twin], tmp_path / "out")
+        npa.batch.run(SLOPES, [*files, same], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -257,7 +264,7 @@ def test_signals_without_a_filter_have_a_page_too(tmp_path):
 @posix
 def test_workers_that_die_or_run_out_of_memory_lose_only_their_recording(files, tmp_path):
     out = tmp_path / "out"
-    step = Fate({"p0_raw": "kill", "p1_raw": "memory"})
+    step = FailingStep({"p0_raw": "kill", "p1_raw": "memory"})
     with pytest.warns(RuntimeWarning, match="2 of 4 recordings failed"):
         summary = npa.batch.run(step, files, out, n_jobs=2, **QUICK)
     assert list(summary["status"]) == ["failed", "failed", "done", "done"]
@@ -270,31 +277,79 @@ def test_workers_that_die_or_run_out_of_memory_lose_only_their_recording(files, 
 
 @posix
 def test_a_worker_that_is_killed_once_loses_nothing(files, tmp_path):
-    step = Fate({"p1_raw": "kill once"}, log=str(tmp_path))
+    step = FailingStep({"p1_raw": "kill once"}, log=str(tmp_path))
     summary = npa.batch.run(step, files[:2], tmp_path / "out", n_jobs=2, **QUICK)
     assert set(summary["status"]) == {"done"}
     assert len(list(tmp_path.glob("p1_raw-*"))) == 2
 
 
-def test_fewer_workers_where_memory_is_short(files, tmp_path, monkeypatch):
-    need = memory.memory_needed(npa.workflows.batch.running.as_recordings(files, tmp_path))
-    assert need == memory._WORKER + memory._COPIES * 8 * 2 * 1000  # bytes of 2 channels
-    monkeypatch.setattr(memory, "available_memory", lambda: 1.5 * need)
+@pytest.fixture
+def available(monkeypatch):
+    """Pretend that so many bytes are available."""
+
+    def set_available(n_bytes):
+        memory = SimpleNamespace(available=n_bytes)
+        monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+
+    return set_available
+
+
+def test_fewer_workers_where_memory_is_short(files, tmp_path, available):
+    need = memory_needed(load_recording(files[0]))
+    assert need == 375e6 + 6 * 8 * 2 * 1000  # bytes of 2 channels
+    available(1.5 * need)
     with pytest.warns(RuntimeWarning, match="n_jobs is lowered from 2 to 1: each worker may need"):
         npa.batch.run(SLOPES, files, tmp_path / "out", n_jobs=2, **QUICK)
-    monkeypatch.setattr(memory, "available_memory", lambda: 0.5 * need)
-    with pytest.warns(RuntimeWarning, match="npa.transform_to works in blocks"):
-        npa.batch.run(SLOPES, files, tmp_path / "out2", **QUICK)
+    available(0.5 * need)
+    summary = npa.batch.run(FailingStep(), files[:1], tmp_path / "out2", **QUICK)
+    assert "0.4 GB of memory, and 0.2 GB are free; pipelines of npa's" in summary["warnings"][0]
+
+
+@pytest.fixture
+def long_file(tmp_path):
+    """Two minutes of eight channels with blinks and line noise, a bad span and a bad channel."""
+    names = ["Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2"]
+    raw, _ = simulate_recording(duration=120.0, ch_names=names, eog=False, line_freq=50)
+    raw.info["bads"] = ["P4"]
+    raw.set_annotations(mne.Annotations([40.0], [3.0], ["BAD_move"]))
+    raw.save(tmp_path / "long_raw.fif")
+    return tmp_path / "long_raw.fif"
+
+
+@pytest.mark.parametrize("ends_in_table", [False, True])
+def test_a_recording_that_does_not_fit_is_processed_in_blocks(
+    long_file, tmp_path, available, monkeypatch, ends_in_table
+):
+    steps = [LineNoiseRemover(50.0), BlinkICARemover(), NeuralPowerAmplifier()]
+    pipeline = make_pipeline(*steps[: 2 if ends_in_table else 3], *[SLOPES] * ends_in_table)
+    loaded = npa.batch.run(pipeline, [long_file], tmp_path / "loaded")
+    available(100e6)
+    monkeypatch.setattr(mne.io.BaseRaw, "load_data", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(processing, "_BLOCK_MEMORY", "11MB")
+    blocks = npa.batch.run(pipeline, [long_file], tmp_path / "blocks")
+    assert blocks["status"].item() == "done"
+    assert blocks["warnings"].item() == loaded["warnings"].item()
+    signals = [
+        mne.io.read_raw(tmp_path / name / "long_raw" / "signal_raw.fif").get_data()
+        for name in ("loaded", "blocks")
+    ]
+    np.testing.assert_allclose(*signals, rtol=1e-5, atol=1e-12)  # V, float32
+    if ends_in_table:
+        columns = [name for name in loaded if name.endswith("_slope")]
+        assert len(columns) == 8
+        np.testing.assert_allclose(blocks[columns], loaded[columns], rtol=1e-6)
+    page = (tmp_path / "blocks" / "long_raw" / "report.html").read_text("utf-8")
+    assert "Power before and after" in page
 
 
 def test_a_full_disk_stops_the_batch_and_loses_nothing(files, tmp_path):
     out = tmp_path / "out"
-    step = Fate({"p2_raw": "disk"})
+    step = FailingStep({"p2_raw": "disk"})
     with pytest.raises(OSError, match=r"No space left .*p2_raw.* 2 of 4 recordings are done"):
         npa.batch.run(step, files, out, **QUICK)
     assert not partials(tmp_path)
-    with pytest.raises(FileExistsError, match="fates was"):
-        npa.batch.run(Fate(), files, out, **QUICK)
+    with pytest.raises(FileExistsError, match="failures was"):
+        npa.batch.run(FailingStep(), files, out, **QUICK)
     assert sorted(os.listdir(out)) == ["batch.json", "p0_raw", "p1_raw"]
 
 
@@ -316,13 +371,13 @@ def test_a_small_disk_that_fills_up(small_disk, tmp_path):
     filler = small_disk / "filler"
     filler.write_bytes(bytes(400_000))
     with pytest.raises(OSError, match="2 of 4 recordings are done and kept") as caught:
-        npa.batch.run(Fate(), files, small_disk / "out", outputs="signal")
+        npa.batch.run(FailingStep(), files, small_disk / "out", outputs="signal")
     assert os.strerror(errno.ENOSPC) in str(caught.value)
     assert not partials(small_disk)
     filler.unlink()
     # Room for the signals, not for the report over all: then it says so, and they stay.
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        npa.batch.run(Fate(), files, small_disk / "out", outputs="signal")
+        npa.batch.run(FailingStep(), files, small_disk / "out", outputs="signal")
     assert not partials(small_disk)
     for name in ("p0_raw", "p3_raw"):
         signal = mne.io.read_raw(small_disk / "out" / name / "signal_raw.fif", verbose=False)
@@ -390,10 +445,10 @@ def test_command_line(files, tmp_path, capsys):
     slopes = PSDExponent((2, 40)).fit_transform(load_recording(files[3]))[0]
     np.testing.assert_allclose(table.iloc[3][["C3_slope", "Oz_slope"]].astype(float), slopes)
     assert main([*args[:2], "missing.edf", *args[2:]]) == 1
-    told = capsys.readouterr()
-    assert "4 of 5 recordings in" in told.out
-    assert "1 recording(s) failed" in told.err
-    assert "missing.edf does not exist" in told.err
+    printed = capsys.readouterr()
+    assert "4 of 5 recordings in" in printed.out
+    assert "1 recording(s) failed" in printed.err
+    assert "missing.edf does not exist" in printed.err
     pipeline.write_text("steps: [{PSDExponent: {frequency_range: [2, 40]}}]")
     assert main(args) == 1
     assert "the nearest is 'freq_range'" in capsys.readouterr().err
@@ -430,11 +485,11 @@ def test_what_a_step_changes_in_place_is_a_result():
     np.testing.assert_array_equal(outcome.raw.get_data(), before)
 
 
-def test_other_jobs_are_not_swept(tmp_path):
+def test_staging_folders_of_other_jobs_remain(tmp_path):
     other = tmp_path / ".results-a-12345678.partial"
     own = tmp_path / "results" / ".results-12345678.partial"
     other.mkdir()
     own.mkdir(parents=True)
-    sweep(tmp_path / "results")
+    remove_staging(tmp_path / "results")
     assert other.exists()
     assert not own.exists()

@@ -1,4 +1,4 @@
-"""Pipeline steps that go wrong in known ways, and cheap recordings to run them on."""
+"""A pipeline step that fails in known ways, and small recordings to run it on."""
 
 import errno
 import os
@@ -16,15 +16,15 @@ SFREQ = 100.0
 N_TIMES = 1000
 
 
-class Fate(TransformerMixin, BaseEstimator):
-    """Doubles a recording, unless its name has a fate.
+class FailingStep(TransformerMixin, BaseEstimator):
+    """Doubles a recording, or fails in the way that is given for its name.
 
-    A fate is one of ``"raise"``, ``"memory"`` (more than a limit of the process), ``"kill"``,
-    ``"kill once"`` and ``"disk"``. ``log`` is a folder that gets a file for every attempt.
+    A failure is one of ``"raise"``, ``"memory"`` (more than a limit of the process), ``"kill"``,
+    ``"kill once"`` and ``"disk"``. ``log`` is a folder that gets a file per attempt.
     """
 
-    def __init__(self, fates=None, log=None, seconds=0.0):
-        self.fates = fates
+    def __init__(self, failures=None, log=None, seconds=0.0):
+        self.failures = failures
         self.log = log
         self.seconds = seconds
 
@@ -33,22 +33,22 @@ class Fate(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, raw):
-        """Meet the fate of the recording's name."""
+        """Double the recording, or fail."""
         name = Path(raw.filenames[0]).stem
-        tries = 0
+        n_before = 0
         if self.log is not None:
-            tries = len(list(Path(self.log).glob(f"{name}-*")))
+            n_before = len(list(Path(self.log).glob(f"{name}-*")))
             (Path(self.log) / f"{name}-{os.getpid()}-{time.monotonic_ns()}").touch()
         time.sleep(self.seconds)
-        fate = (self.fates or {}).get(name)
-        if fate == "raise":
-            raise ValueError("as it was told")
-        if fate == "disk":
+        failure = (self.failures or {}).get(name)
+        if failure == "raise":
+            raise ValueError("raised on purpose")
+        if failure == "disk":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if fate == "kill" or (fate == "kill once" and not tries):
+        if failure == "kill" or (failure == "kill once" and not n_before):
             os.kill(os.getpid(), signal.SIGKILL)
-        if fate == "memory":
-            import resource  # POSIX has it
+        if failure == "memory":
+            import resource  # POSIX only
 
             _, hard = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, hard))
@@ -58,7 +58,7 @@ class Fate(TransformerMixin, BaseEstimator):
 
 def run_slowly(files, out, log):
     """Run a batch whose workers take two seconds for a recording."""
-    step = Fate(log=str(log), seconds=2.0)
+    step = FailingStep(log=str(log), seconds=2.0)
     npa.batch.run(step, files, out, n_jobs=2, outputs=("signal", "table"))
 
 

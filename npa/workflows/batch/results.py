@@ -1,0 +1,295 @@
+"""The results of a batch: outcomes and failures, a page per recording, and a summary of all."""
+
+import html
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import mne
+import numpy as np
+
+from npa.recordings.staging import staged
+from npa.reports.html import frame_html, rows_html
+from npa.workflows.batch.recordings import Recording
+from npa.workflows.batch.settings import versions
+from npa.workflows.recording_report import mean_spectra
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
+_RESULTS_MISSING = "FileNotFoundError: its results are not there, or were changed by others."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a recording has no results.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recording.
+    error : str
+        The message, in one line.
+    traceback : str
+        Where it was raised.
+    disk_full : bool
+        Whether no other recording could be written either.
+    """
+
+    name: str
+    error: str
+    traceback: str = ""
+    disk_full: bool = False
+
+    @classmethod
+    def of_killed(cls, name: str, reason: object) -> Self:
+        """Return the failure of a recording whose worker was killed."""
+        message = "its worker was killed, and again; most likely it ran out of memory."
+        return cls(name, f"MemoryError: {message}", str(reason))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pipeline made of a recording.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The input.
+    signal : mne.io.Raw | None
+        The output of the last step that returns a signal; None if there is none.
+    table : pandas.DataFrame | None
+        One row per epoch; None if the pipeline ends in a signal.
+    steps : list
+        The fitted estimators.
+    """
+
+    raw: mne.io.BaseRaw
+    signal: mne.io.BaseRaw | None
+    table: "pd.DataFrame | None"
+    steps: list[Any]
+
+    def by_channel(self) -> "pd.DataFrame | None":
+        """Return the table with one row per channel (or group of channels) and epoch.
+
+        It is returned as it is if its columns are not named by channel and measure.
+        """
+        import pandas as pd
+
+        if self.table is None:
+            return None
+        columns = list(self.table.columns)
+        channels = list(getattr(self.steps[-1], "groups_", None) or [])
+        if not channels or len(columns) % len(channels):
+            return self.table
+        names = columns[: len(columns) // len(channels)]
+        measures = [name.removeprefix(f"{channels[0]}_") for name in names]
+        if columns != [f"{channel}_{measure}" for channel in channels for measure in measures]:
+            return self.table
+        rows = self.table.to_numpy().reshape(-1, len(measures))
+        index = pd.Index(channels * len(self.table), name="channel")
+        return pd.DataFrame(rows, index=index, columns=measures)
+
+    def medians(self) -> dict[str, float]:
+        """Return the median of every measure over channels and epochs."""
+        by_channel = self.by_channel()
+        if by_channel is None:
+            return {}
+        with np.errstate(all="ignore"):
+            medians = by_channel.median(axis=0).dropna()
+        return {name: float(value) for name, value in medians.items()}
+
+    def figures(self) -> dict[str, Any]:
+        """Draw what the steps decided, and the power before and after, by title."""
+        from npa.reports.drawing import draw_power
+
+        figures = {
+            f"{type(step).__name__}: {name.strip('_')}": decision.plot()
+            for step in self.steps
+            for name, decision in vars(step).items()
+            if hasattr(decision, "plot") and hasattr(decision, "to_frame")
+        }
+        if self.signal is not None and self.signal.info["sfreq"] == self.raw.info["sfreq"]:
+            stages = {"as recorded": self.raw, "after the steps": self.signal}
+            with suppress(ValueError):  # the output holds NaN
+                figures["Power before and after"] = draw_power(*mean_spectra(stages))
+        return figures
+
+
+def write_recording_page(fname: Path, outcome: Outcome, record: Mapping[str, Any]) -> None:
+    """Write what a pipeline did to one recording, and what it found, as one HTML file.
+
+    Parameters
+    ----------
+    fname : path-like
+        The file to write, ending in ``.html``.
+    outcome : Outcome
+        The output of the pipeline.
+    record : dict
+        The record of the recording.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 100)), mne.create_info(["Oz"], 100.0, "eeg"))
+    >>> record = {"Recording": "one.edf", "RecordingDuration": 1.0, "SamplingFrequency": 100.0}
+    >>> record |= {"Channels": 1, "Warnings": ["too short"], "Versions": {}}
+    >>> record["Settings"] = {"Pipeline": {"npa.PSDExponent": {"fmin": 2}}}
+    >>> write_recording_page(Path("report.html"), Outcome(raw, None, None, []), record)
+    >>> "fmin=2" in Path("report.html").read_text("utf-8")
+    True
+    """
+    import matplotlib.pyplot as plt
+
+    report = mne.Report(title=record["Recording"], verbose=False)
+    rows = {
+        "Recording": record["Recording"],
+        "Length": f"{record['RecordingDuration']:.1f} s at {record['SamplingFrequency']:g} Hz",
+        "Channels": record["Channels"],
+        "Bad channels": ", ".join(outcome.raw.info["bads"]) or "none",
+        **_settings_rows(record["Settings"], record["Versions"]),
+        "Warnings": " ".join(record["Warnings"]) or "none",
+    }
+    report.add_html(rows_html(rows), title="What was done")
+    for title, figure in outcome.figures().items():
+        report.add_figure(figure, title=title, image_format="png")
+        plt.close(figure)
+    table = outcome.by_channel()
+    if table is not None:
+        report.add_html(frame_html(table.dropna(axis=1, how="all")), title="Table")
+    report.save(fname, overwrite=True, open_browser=False, verbose=False)
+
+
+def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) -> "pd.DataFrame":
+    """Return one row per recording, or per epoch if its table has several rows.
+
+    Parameters
+    ----------
+    recordings : sequence of npa.workflows.batch.recordings.Recording
+        All recordings of the batch; their results are read from disk.
+    failures : dict
+        Name of a recording to its failure.
+
+    Returns
+    -------
+    summary : pandas.DataFrame
+        As returned by `npa.batch.run`.
+
+    Examples
+    --------
+    >>> failures = {"one": Failure("one", "ValueError: too short")}
+    >>> summarize([Recording.from_source("one.edf", "out")], failures)["error"].item()
+    'ValueError: too short'
+    """
+    import pandas as pd
+
+    parts = []
+    for recording in recordings:
+        record, failure = recording.record() or {}, failures.get(recording.name)
+        failed = not record or failure is not None
+        about = {
+            "recording": recording.name,
+            "source": str(recording.path),
+            "status": "failed" if failed else "done",
+            "sfreq": record.get("SamplingFrequency", np.nan),
+            "channels": record.get("Channels", np.nan),
+            "duration": record.get("RecordingDuration", np.nan),
+            "warnings": " ".join(record.get("Warnings", [])),
+            "error": (failure.error if failure else _RESULTS_MISSING) if failed else "",
+        }
+        table = None if failed else recording.load_table()
+        table = pd.DataFrame(index=[0]) if table is None else table
+        parts.append(pd.concat([pd.DataFrame(about, index=table.index), table], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_summary(
+    out_dir: Path,
+    summary: "pd.DataFrame",
+    recordings: Sequence[Recording],
+    failures: Mapping[str, Failure],
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the table and the page of a batch, and its failures if there are any.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        The folder to write to; files of an earlier run are replaced.
+    summary : pandas.DataFrame
+        The output of `summarize`.
+    recordings, failures
+        As for `summarize`.
+    settings : dict
+        Settings of the batch.
+
+    Examples
+    --------
+    >>> recordings = [Recording.from_source("one.edf", "out")]
+    >>> settings = {"Pipeline": {"npa.PSDExponent": {"robust": False}}}
+    >>> write_summary(Path("out"), summarize(recordings, {}), recordings, {}, settings)
+    >>> sorted(path.name for path in Path("out").iterdir())
+    ['failed.csv', 'report.html', 'summary.csv']
+    """
+    import pandas as pd
+
+    failed = summary.loc[summary["status"] == "failed", ["recording", "source", "error"]]
+    traces = {name: failure.traceback for name, failure in failures.items()}
+    failed = failed.assign(traceback=[traces.get(name, "") for name in failed["recording"]])
+    medians = pd.DataFrame([(each.record() or {}).get("Medians", {}) for each in recordings])
+    table = summary.loc[:, "recording":"error"].drop_duplicates("recording")
+    table = pd.concat([table.reset_index(drop=True), medians.add_prefix("median ")], axis=1)
+    table["recording"] = [_link(recording, out_dir) for recording in recordings]
+    for name in ("source", "warnings", "error"):
+        table[name] = table[name].map(html.escape)
+    title = f"{len(recordings) - len(failed)} of {len(recordings)} recordings"
+    report = mne.Report(title=title, verbose=False)
+    rows = {"Recordings": f"{len(recordings)}, of which {len(failed)} failed"}
+    rows |= _settings_rows(settings, versions())
+    report.add_html(rows_html(rows), title="What was done")
+    report.add_html(frame_html(table, index=False, escape=False), title="Recordings")
+    for each in failed.itertuples():
+        text = f"<p>{html.escape(each.error)}</p><pre>{html.escape(each.traceback)}</pre>"
+        report.add_html(text, title=f"Failed: {each.recording}")
+    with staged(out_dir, overwrite=True) as staging:
+        summary.to_csv(staging / "summary.csv", index=False)
+        if len(failed):
+            failed.to_csv(staging / "failed.csv", index=False)
+        else:
+            (out_dir / "failed.csv").unlink(missing_ok=True)
+        report.save(staging / "report.html", open_browser=False, verbose=False)
+
+
+def _settings_rows(settings: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
+    """Return one row per step with its parameters, and one with the versions."""
+    rows = {
+        f"Step {number}: {name}": ", ".join(
+            f"{key}={json.dumps(value)}" for key, value in params.items()
+        )
+        for number, (name, params) in enumerate(_steps(settings["Pipeline"]), 1)
+    }
+    return rows | {"Versions": ", ".join(f"{name} {value}" for name, value in versions.items())}
+
+
+def _steps(described: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the parameters of each step of a described pipeline."""
+    ((name, params),) = described.items()
+    if "steps" not in params:
+        yield name.rpartition(".")[-1], params
+        return
+    for _, step in params["steps"]:
+        if isinstance(step, dict):
+            yield from _steps(step)
+
+
+def _link(recording: Recording, out_dir: Path) -> str:
+    """Return the name of a recording, as a link to its page if it has one."""
+    shown, page = html.escape(recording.name), recording.folder / recording.files["report"]
+    if not page.exists():
+        return shown
+    return f"<a href='{quote(Path(os.path.relpath(page, out_dir)).as_posix())}'>{shown}</a>"
