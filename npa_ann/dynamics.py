@@ -1,11 +1,18 @@
-"""The lecture's neurons and networks in NumPy, from one threshold unit to units that ring."""
+"""Small neural networks in NumPy: perceptron, Hopfield, feed-forward and recurrent networks."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import mne
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_number, check_option
+from npa.typing import AnyArray, FloatArray
 
-ACTIVATIONS = {
+Activation: TypeAlias = Callable[[FloatArray], FloatArray]
+
+ACTIVATIONS: dict[str, Activation] = {
     "identity": lambda h: h,
     "step": lambda h: (h > 0).astype(float),
     "relu": lambda h: np.maximum(h, 0.0),
@@ -14,29 +21,31 @@ ACTIVATIONS = {
 }
 
 
-def perceptron(inputs, weights, bias=0.0, *, sfreq=None):
-    """Fire where the weighted sum of the inputs passes the threshold.
+def perceptron(
+    inputs: npt.ArrayLike, weights: npt.ArrayLike, bias: float = 0.0, *, sfreq: float | None = None
+) -> AnyArray | mne.io.RawArray:
+    """Compute the output of a perceptron: 1 where the weighted sum of its inputs is positive.
 
     Parameters
     ----------
     inputs : array-like, shape (n_times, n_inputs)
-        What the neuron receives, one row a time step.
+        Inputs, one row per time step.
     weights : array-like, shape (n_inputs,)
         Synaptic weights w.
     bias : float
         Bias b; the threshold is -b. Default 0.
     sfreq : float | None
-        Steps per second of a Raw to return instead of an array. Default None: an array.
+        Sampling rate in Hz of a Raw, returned instead of an array. Default None: an array.
 
     Returns
     -------
     output : array of int, shape (n_times,) | mne.io.RawArray
-        1 where the neuron fires, else 0.
+        1 where w . I + b > 0, else 0.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or a value is not finite.
+        If the shapes do not match or a value is not finite.
 
     Notes
     -----
@@ -55,17 +64,17 @@ def perceptron(inputs, weights, bias=0.0, *, sfreq=None):
     """
     weights = _numbers("weights", weights, 1)
     inputs = _numbers("inputs", inputs, 2, width=len(weights))
-    fires = (inputs @ weights + check_number("bias", bias) > 0).astype(int)
-    return fires if sfreq is None else _to_raw({"perceptron/o": fires[:, None]}, sfreq)
+    output = (inputs @ weights + check_number("bias", bias) > 0).astype(int)
+    return output if sfreq is None else _to_raw({"perceptron/o": output[:, None]}, sfreq)
 
 
-def hopfield_weights(patterns):
-    """Store patterns in a Hopfield network by Hebb's rule.
+def hopfield_weights(patterns: npt.ArrayLike) -> FloatArray:
+    """Compute the weights of a Hopfield network by Hebb's rule.
 
     Parameters
     ----------
     patterns : array-like of {-1, 1}, shape (n_patterns, n_units)
-        What the network is to remember.
+        Patterns to store.
 
     Returns
     -------
@@ -75,7 +84,7 @@ def hopfield_weights(patterns):
     Raises
     ------
     ValueError
-        If a pattern holds anything but -1 and 1.
+        If a pattern contains values other than -1 and 1.
 
     Notes
     -----
@@ -94,8 +103,8 @@ def hopfield_weights(patterns):
     return patterns.T @ patterns / patterns.shape[1] * (1 - np.eye(patterns.shape[1]))
 
 
-def hopfield_energy(weights, states):
-    """Return the energy of states of a Hopfield network, which no update raises.
+def hopfield_energy(weights: npt.ArrayLike, states: npt.ArrayLike) -> AnyArray:
+    """Compute the energy of states of a Hopfield network; updates never increase it.
 
     Parameters
     ----------
@@ -112,7 +121,7 @@ def hopfield_energy(weights, states):
     Raises
     ------
     ValueError
-        If the weights are not symmetric, connect a unit to itself, or do not fit the states.
+        If the weights are not symmetric, their diagonal is not zero, or shapes do not match.
 
     Examples
     --------
@@ -122,40 +131,48 @@ def hopfield_energy(weights, states):
     """
     weights = _symmetric(weights)
     states = _signs("states", states, 1, 2, width=len(weights))
-    return -0.5 * np.einsum("...i,ij,...j->...", states, weights, states)
+    energy: AnyArray = -0.5 * np.einsum("...i,ij,...j->...", states, weights, states)
+    return energy
 
 
-def hopfield_recall(weights, state, *, max_sweeps=100, seed=0, sfreq=None):
-    """Let a Hopfield network fall from a state into the memory nearest below it.
+def hopfield_recall(
+    weights: npt.ArrayLike,
+    state: npt.ArrayLike,
+    *,
+    max_sweeps: int = 100,
+    random_state: int | np.random.Generator = 0,
+    sfreq: float | None = None,
+) -> AnyArray | mne.io.RawArray:
+    """Update a Hopfield network asynchronously until it reaches a stable state.
 
     Parameters
     ----------
     weights : array-like, shape (n_units, n_units)
         Symmetric weights with a zero diagonal, e.g. from `hopfield_weights`.
     state : array-like of {-1, 1}, shape (n_units,)
-        Where to start, e.g. a spoiled pattern.
+        Initial state, e.g. a corrupted pattern.
     max_sweeps : int
-        Most rounds over all units. Default 100.
-    seed : int | numpy.random.Generator
-        Order of the updates. Default 0.
+        Maximum number of updates of each unit. Default 100.
+    random_state : int | numpy.random.Generator
+        Seed of the order of updates. Default 0.
     sfreq : float | None
-        Updates per second of a Raw to return instead of an array. Default None: an array.
+        Sampling rate in Hz of a Raw, returned instead of an array. Default None: an array.
 
     Returns
     -------
     states : array, shape (n_updates + 1, n_units) | mne.io.RawArray
-        The state before and after every update of one unit; the last is where it rests.
+        The initial state and the state after each update of one unit.
 
     Raises
     ------
     ValueError
-        If the weights are not symmetric, connect a unit to itself, or do not fit the state.
+        If the weights are not symmetric, their diagonal is not zero, or shapes do not match.
 
     Notes
     -----
     One unit at a time, in random order: s_i = sign(sum_j W_ij s_j), unchanged where the sum is 0.
     As W is symmetric with a zero diagonal, each update changes the energy by
-    -(s_i' - s_i) sum_j W_ij s_j <= 0, so that the network comes to rest [1]_.
+    -(s_i' - s_i) sum_j W_ij s_j <= 0, so that the network converges [1]_.
 
     References
     ----------
@@ -170,33 +187,35 @@ def hopfield_recall(weights, state, *, max_sweeps=100, seed=0, sfreq=None):
     weights = _symmetric(weights)
     state = _signs("state", state, 1, width=len(weights)).copy()
     max_sweeps = check_number("max_sweeps", max_sweeps, low=1, integer=True)
-    rng = np.random.default_rng(seed)
-    states = [state.copy()]
+    rng = np.random.default_rng(random_state)
+    path = [state.copy()]
     for _ in range(max_sweeps):
         before = state.copy()
         for unit in rng.permutation(len(state)):
             field = weights[unit] @ state
             state[unit] = np.sign(field) or state[unit]
-            states.append(state.copy())
+            path.append(state.copy())
         if np.array_equal(state, before):
             break
-    states = np.array(states)
+    states = np.array(path)
     return states if sfreq is None else _to_raw({"hopfield/s": states}, sfreq)
 
 
-def scalar_rnn(w, h0, n, *, sfreq=None):
-    """Iterate h_t = w h_{t-1}, the smallest recurrent network.
+def scalar_rnn(
+    w: float, h0: float, n: int, *, sfreq: float | None = None
+) -> AnyArray | mne.io.RawArray:
+    """Iterate h_t = w h_{t-1}, a linear recurrent network of one unit.
 
     Parameters
     ----------
     w : float
         Recurrent weight.
     h0 : float
-        Start.
+        Initial state.
     n : int
         Number of steps.
     sfreq : float | None
-        Steps per second of a Raw to return instead of an array. Default None: an array.
+        Sampling rate in Hz of a Raw, returned instead of an array. Default None: an array.
 
     Returns
     -------
@@ -206,13 +225,13 @@ def scalar_rnn(w, h0, n, *, sfreq=None):
     Raises
     ------
     TypeError, ValueError
-        If an argument is no finite number, or ``n`` is negative.
+        If an argument is not a finite number, or ``n`` is negative.
 
     Notes
     -----
-    h_t = w^t h_0: it explodes for abs(w) > 1, rests for w = 1, fades for abs(w) < 1, and flickers
-    (changes its sign at every step) for w < 0. One unit cannot do more: to ring at a frequency of
-    its choice it must also remember h_{t-2} (`rhythmic`).
+    h_t = w^t h_0: it grows for abs(w) > 1, is constant for w = 1, decays for abs(w) < 1, and
+    changes its sign at every step for w < 0. An oscillation at any other frequency also needs
+    h_{t-2} (`rhythmic`).
 
     Examples
     --------
@@ -224,22 +243,29 @@ def scalar_rnn(w, h0, n, *, sfreq=None):
     return h if sfreq is None else _to_raw({"scalar/h": h[:, None]}, sfreq)
 
 
-def feed_forward(inputs, weights, biases=None, activation="identity", *, sfreq=None):
-    """Pass inputs through a stack of layers.
+def feed_forward(
+    inputs: npt.ArrayLike,
+    weights: Sequence[npt.ArrayLike],
+    biases: Sequence[npt.ArrayLike | None] | None = None,
+    activation: str | Activation = "identity",
+    *,
+    sfreq: float | None = None,
+) -> list[FloatArray] | mne.io.RawArray:
+    """Compute the activity of all layers of a feed-forward network.
 
     Parameters
     ----------
     inputs : array-like, shape (n_times, n_inputs) | (n_inputs,)
-        What the network receives, I.
+        Inputs I.
     weights : sequence of array-like, each of shape (n_out, n_in)
-        One matrix a layer, e.g. ``[W_ih, W_ho]``.
+        One matrix per layer, e.g. ``[W_ih, W_ho]``.
     biases : sequence of array-like, each of shape (n_out,) | None
-        One vector a layer. Default None: zeros.
+        One vector per layer. Default None: zeros.
     activation : str | callable
         ``"identity"`` (default), ``"step"``, ``"relu"``, ``"sigmoid"``, ``"tanh"``, or any function
         of an array, used in every layer.
     sfreq : float | None
-        Steps per second of a Raw to return instead of arrays. Default None: arrays.
+        Sampling rate in Hz of a Raw, returned instead of arrays. Default None: arrays.
 
     Returns
     -------
@@ -249,7 +275,7 @@ def feed_forward(inputs, weights, biases=None, activation="identity", *, sfreq=N
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or the activation is unknown.
+        If the shapes do not match or the activation is unknown.
 
     Notes
     -----
@@ -266,7 +292,7 @@ def feed_forward(inputs, weights, biases=None, activation="identity", *, sfreq=N
     phi = _activation(activation)
     biases = [None] * len(weights) if biases is None else list(biases)
     if len(biases) != len(weights):
-        raise ValueError(f"biases must be one a layer ({len(weights)}), got {len(biases)}.")
+        raise ValueError(f"biases must be one per layer ({len(weights)}), got {len(biases)}.")
     signal = _numbers("inputs", inputs, 1, 2)
     layers = []
     for k, (matrix, bias) in enumerate(zip(weights, biases, strict=True)):
@@ -279,9 +305,18 @@ def feed_forward(inputs, weights, biases=None, activation="identity", *, sfreq=N
 
 
 def simulate_rnn(
-    W_ih, W_hh, W_ho, b_h=None, b_o=None, inputs=None, activation="tanh", *, h0=None, sfreq=None
-):
-    """Run a recurrent network over a series of inputs.
+    W_ih: npt.ArrayLike,
+    W_hh: npt.ArrayLike,
+    W_ho: npt.ArrayLike,
+    b_h: npt.ArrayLike | None = None,
+    b_o: npt.ArrayLike | None = None,
+    inputs: npt.ArrayLike | None = None,
+    activation: str | Activation = "tanh",
+    *,
+    h0: npt.ArrayLike | None = None,
+    sfreq: float | None = None,
+) -> tuple[FloatArray, FloatArray] | mne.io.RawArray:
+    """Run a recurrent network on a time series of inputs.
 
     Parameters
     ----------
@@ -296,13 +331,13 @@ def simulate_rnn(
     b_o : array-like, shape (n_outputs,) | None
         Biases of the outputs. Default None: zeros.
     inputs : array-like, shape (n_times, n_inputs)
-        What the network receives.
+        Inputs.
     activation : str | callable
         phi, as in `feed_forward`. Default ``"tanh"``.
     h0 : array-like, shape (n_hidden,) | None
         Hidden state before the first input, H_{-1}. Default None: zeros.
     sfreq : float | None
-        Steps per second of a Raw to return instead of arrays. Default None: arrays.
+        Sampling rate in Hz of a Raw, returned instead of arrays. Default None: arrays.
 
     Returns
     -------
@@ -314,7 +349,7 @@ def simulate_rnn(
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or the activation is unknown.
+        If the shapes do not match or the activation is unknown.
 
     Notes
     -----
@@ -326,7 +361,7 @@ def simulate_rnn(
 
     Examples
     --------
-    A unit that adds up what it receives:
+    A unit that sums its inputs:
 
     >>> hidden, output = simulate_rnn(
     ...     [[1]], [[1]], [[2]], inputs=[[1], [2], [3]], activation="identity"
@@ -345,26 +380,28 @@ def simulate_rnn(
     drive = inputs @ W_ih.T + _bias("b_h", b_h, n_hidden)
     state = _bias("h0", h0, n_hidden)
     hidden = np.empty((len(inputs), n_hidden))
-    for t, arriving in enumerate(drive):
-        state = phi(arriving + W_hh @ state)
+    for t, input_current in enumerate(drive):
+        state = phi(input_current + W_hh @ state)
         hidden[t] = state
     output = hidden @ W_ho.T + _bias("b_o", b_o, len(W_ho))
     return (hidden, output) if sfreq is None else _to_raw({"rnn/h": hidden, "rnn/o": output}, sfreq)
 
 
-def rhythmic(w1, w2, h0, n, *, sfreq=None):
-    """Iterate h_t = w1 h_{t-1} + w2 h_{t-2}, the smallest network that rings.
+def rhythmic(
+    w1: npt.ArrayLike, w2: npt.ArrayLike, h0: npt.ArrayLike, n: int, *, sfreq: float | None = None
+) -> AnyArray | mne.io.RawArray:
+    """Iterate h_t = w1 h_{t-1} + w2 h_{t-2}, a linear unit that oscillates.
 
     Parameters
     ----------
     w1, w2 : float | array-like, shape (n_units,)
         Weights of the last two states, e.g. from `npa_ann.networks.oscillators.resonance_weights`.
     h0 : float | array-like, shape (n_units,)
-        Start; before it the unit was at rest (h_{-1} = 0).
+        Initial state; h_{-1} = 0.
     n : int
         Number of steps.
     sfreq : float | None
-        Steps per second of a Raw to return instead of an array. Default None: an array.
+        Sampling rate in Hz of a Raw, returned instead of an array. Default None: an array.
 
     Returns
     -------
@@ -378,12 +415,12 @@ def rhythmic(w1, w2, h0, n, *, sfreq=None):
 
     Notes
     -----
-    With w1 = 2 r cos(theta) and w2 = -r^2, h_t = h_0 r^t sin((t + 1) theta) / sin(theta): a rhythm
-    of theta / (2 pi) cycles a step that fades for r < 1.
+    With w1 = 2 r cos(theta) and w2 = -r^2, h_t = h_0 r^t sin((t + 1) theta) / sin(theta): an
+    oscillation of theta / (2 pi) cycles per step, which decays for r < 1.
 
     Examples
     --------
-    A rhythm of six steps:
+    An oscillation with a period of six steps:
 
     >>> print(rhythmic(w1=1, w2=-1, h0=1, n=8))
     [ 1.  1.  0. -1. -1.  0.  1.  1.  0.]
@@ -399,8 +436,10 @@ def rhythmic(w1, w2, h0, n, *, sfreq=None):
     return h if sfreq is None else _to_raw({"rhythmic/h": h.reshape(len(h), -1)}, sfreq)
 
 
-def _numbers(name, value, *ndims, width=None):
-    """Return ``value`` as finite floats of one of ``ndims`` dimensions and ``width`` columns."""
+def _numbers(
+    name: str, value: npt.ArrayLike | None, *ndims: int, width: int | None = None
+) -> FloatArray:
+    """Return ``value`` as finite floats with one of ``ndims`` dimensions and ``width`` columns."""
     array = np.asarray(value, dtype=float)
     if array.ndim not in ndims:
         raise ValueError(f"{name} must have one of {ndims} dimensions, got shape {array.shape}.")
@@ -411,38 +450,38 @@ def _numbers(name, value, *ndims, width=None):
     return array
 
 
-def _bias(name, value, size):
-    """Return a vector of ``size`` numbers, zeros for None."""
+def _bias(name: str, value: npt.ArrayLike | None, size: int) -> FloatArray:
+    """Return a vector of ``size`` numbers; zeros for None."""
     return np.zeros(size) if value is None else _numbers(name, value, 1, width=size)
 
 
-def _signs(name, value, *ndims, width=None):
+def _signs(name: str, value: npt.ArrayLike, *ndims: int, width: int | None = None) -> FloatArray:
     """Return ``value`` as floats that are all -1 or 1."""
     signs = _numbers(name, value, *ndims, width=width)
     if not np.isin(signs, (-1, 1)).all():
-        raise ValueError(f"{name} must hold only -1 and 1, got {np.unique(signs)}.")
+        raise ValueError(f"{name} must contain only -1 and 1, got {np.unique(signs)}.")
     return signs
 
 
-def _symmetric(weights):
-    """Return Hopfield weights, for which alone the energy cannot rise."""
+def _symmetric(weights: npt.ArrayLike) -> FloatArray:
+    """Return Hopfield weights after checking that updates cannot increase the energy."""
     weights = _numbers("weights", weights, 2)
     if weights.shape[0] != weights.shape[1] or not np.array_equal(weights, weights.T):
         raise ValueError(f"weights must be square and symmetric, got shape {weights.shape}.")
     if np.diag(weights).any():
-        raise ValueError("weights must have a zero diagonal: no unit may drive itself.")
+        raise ValueError("weights must have a zero diagonal: units have no self-connections.")
     return weights
 
 
-def _activation(activation):
-    """Return the function that ``activation`` names or is."""
+def _activation(activation: str | Activation) -> Activation:
+    """Return an activation function from its name."""
     if callable(activation):
         return activation
     return ACTIVATIONS[check_option("activation", activation, ACTIVATIONS)]
 
 
-def _to_raw(signals, sfreq):
-    """Return series (n_times, n_units) as one Raw with channels ``label/unit``, in volts."""
+def _to_raw(signals: dict[str, FloatArray], sfreq: float) -> mne.io.RawArray:
+    """Return time series (n_times, n_units) as one Raw with channels ``label/unit``, in volts."""
     names = [f"{label}/{k:03d}" for label, h in signals.items() for k in range(h.shape[1])]
     info = mne.create_info(names, check_number("sfreq", sfreq, above=0), "eeg")
     data = np.concatenate([h.T for h in signals.values()]).astype(float)

@@ -1,66 +1,70 @@
-"""The damped oscillator as a recurrence h_t = w1 h_{t-1} + w2 h_{t-2}, both ways."""
+"""Damped oscillators as second-order recurrences h_t = w1 h_{t-1} + w2 h_{t-2}, and back."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_number
 from npa.spectral.bands import GOLDEN_RATIO
+from npa.typing import BoolArray, FloatArray
 
 
 class Resonance(NamedTuple):
-    """What h_t = w1 h_{t-1} + w2 h_{t-2} does on its own.
+    """Free oscillation of the recurrence h_t = w1 h_{t-1} + w2 h_{t-2}.
 
     Parameters
     ----------
     frequency : array
-        Frequency, Hz; 0 for a recurrence that does not ring, half the sampling rate for one that
-        changes its sign at every step.
+        Frequency in Hz; 0 for a recurrence that does not oscillate, the Nyquist frequency for one
+        that changes its sign at every step.
     r : array
-        Factor of the amplitude a step: the modulus of the larger pole.
+        Factor of the amplitude per step: the modulus of the larger pole.
     decay : array
-        Rate at which the amplitude fades, 1/s; negative if it grows.
+        Decay rate of the amplitude in 1/s; negative if it grows.
     stable : array of bool
-        Whether it fades (r < 1).
+        Whether the oscillation decays (r < 1).
     """
 
-    frequency: np.ndarray
-    r: np.ndarray
-    decay: np.ndarray
-    stable: np.ndarray
+    frequency: FloatArray
+    r: FloatArray
+    decay: FloatArray
+    stable: BoolArray
 
 
-def resonance_weights(frequency, r=0.99999, sfreq=1000.0):
-    """Return the weights of the recurrence that rings at a frequency, exactly.
+def resonance_weights(
+    frequency: npt.ArrayLike, r: npt.ArrayLike = 0.99999, sfreq: float = 1000.0
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weights of the recurrence with a given frequency and decay.
 
     Parameters
     ----------
     frequency : float | array-like
-        Frequency f, Hz, above 0 and below half the sampling rate.
+        Frequency f in Hz, above 0 and below the Nyquist frequency.
     r : float | array-like
-        Factor of the amplitude a step, 0 < r <= 1; r = exp(-beta / sfreq) fades at the rate beta.
-        Default 0.99999.
+        Factor of the amplitude per step, 0 < r <= 1; r = exp(-beta / sfreq) decays at the rate
+        beta. Default 0.99999.
     sfreq : float
-        Steps per second. Default 1000.
+        Sampling rate in Hz. Default 1000.
 
     Returns
     -------
     w1, w2 : array
-        Weights of the last state and of the one before.
+        Weights of the last two states.
 
     Raises
     ------
     ValueError
-        If a frequency, r or the sampling rate is out of bounds.
+        If an argument is out of bounds.
 
     Notes
     -----
     w1 = 2 r cos(2 pi f / sfreq), w2 = -r^2. The samples of x'' + 2 beta x' + omega^2 x = 0 obey it
-    with 2 pi f = sqrt(omega^2 - beta^2).
+    with 2 pi f = sqrt(omega^2 - beta^2) exactly.
 
     Examples
     --------
-    A rhythm of six steps that never fades:
+    An undamped oscillation with a period of six steps:
 
     >>> w1, w2 = resonance_weights(frequency=1, r=1, sfreq=6)
     >>> round(float(w1), 6), float(w2)
@@ -72,22 +76,24 @@ def resonance_weights(frequency, r=0.99999, sfreq=1000.0):
     return 2 * r * np.cos(2 * np.pi * frequency / sfreq), -np.square(r)
 
 
-def backward_weights(omega, beta, dt):
-    """Return the weights that backward differences give the damped oscillator.
+def backward_weights(
+    omega: npt.ArrayLike, beta: npt.ArrayLike, dt: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weights of a damped oscillator discretized by backward differences.
 
     Parameters
     ----------
     omega : float | array-like
-        Angular frequency without damping, rad/s, above 0.
+        Undamped angular frequency in rad/s, above 0.
     beta : float | array-like
-        Damping, 1/s, not negative.
+        Damping in 1/s, at least 0.
     dt : float
-        Duration of a step, s.
+        Time step in s.
 
     Returns
     -------
     w1, w2 : array
-        Weights of the last state and of the one before.
+        Weights of the last two states.
 
     Raises
     ------
@@ -97,8 +103,8 @@ def backward_weights(omega, beta, dt):
     Notes
     -----
     x'' + 2 beta x' + omega^2 x = 0 with x' = (x_t - x_{t-1}) / dt, and x'' likewise, becomes
-    w1 = 2 (1 + beta dt) / q, w2 = -1 / q, q = 1 + 2 beta dt + omega^2 dt^2. The recurrence fades
-    faster and rings slower than the oscillator it stands for, the more so the longer the step.
+    w1 = 2 (1 + beta dt) / q, w2 = -1 / q, q = 1 + 2 beta dt + omega^2 dt^2. The recurrence decays
+    faster and oscillates slower than the continuous oscillator; the error is of first order in dt.
 
     Examples
     --------
@@ -112,28 +118,30 @@ def backward_weights(omega, beta, dt):
     return 2 * (1 + beta * dt) / q, -1 / q
 
 
-def oscillator_parameters(w1, w2, dt):
-    """Return the damped oscillator that backward differences turn into these weights.
+def oscillator_parameters(
+    w1: npt.ArrayLike, w2: npt.ArrayLike, dt: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the damped oscillator whose discretization by backward differences has these weights.
 
     Parameters
     ----------
     w1, w2 : float | array-like
-        Weights of the last state and of the one before.
+        Weights of the last two states.
     dt : float
-        Duration of a step, s.
+        Time step in s.
 
     Returns
     -------
     omega : array
-        Angular frequency without damping, rad/s.
+        Undamped angular frequency in rad/s.
     beta : array
-        Damping, 1/s. Negative for weights that fade less than any backward difference does, such
-        as those of `resonance_weights` with r near 1.
+        Damping in 1/s. Negative for weights that decay more slowly than any discretization by
+        backward differences, such as those of `resonance_weights` with r near 1.
 
     Raises
     ------
     ValueError
-        If no oscillator has these weights: w2 >= 0 or w1 + w2 >= 1.
+        If no oscillator has these weights (w2 >= 0 or w1 + w2 >= 1).
 
     Notes
     -----
@@ -152,15 +160,15 @@ def oscillator_parameters(w1, w2, dt):
     return np.sqrt((w1 + w2 - 1) / w2) / dt, -(w1 + 2 * w2) / (2 * w2 * dt)
 
 
-def resonance(w1, w2, sfreq=1000.0):
+def resonance(w1: npt.ArrayLike, w2: npt.ArrayLike, sfreq: float = 1000.0) -> Resonance:
     """Return frequency, decay and stability of h_t = w1 h_{t-1} + w2 h_{t-2}.
 
     Parameters
     ----------
     w1, w2 : float | array-like
-        Weights of the last state and of the one before.
+        Weights of the last two states.
     sfreq : float
-        Steps per second. Default 1000.
+        Sampling rate in Hz. Default 1000.
 
     Returns
     -------
@@ -174,39 +182,40 @@ def resonance(w1, w2, sfreq=1000.0):
 
     Notes
     -----
-    The poles are the roots of z^2 - w1 z - w2: a pair r exp(+-i theta) rings at
-    sfreq theta / (2 pi); of two real ones the larger lasts.
+    The poles are the roots of z^2 - w1 z - w2. A complex pair r exp(+-i theta) oscillates at
+    sfreq theta / (2 pi); of two real poles, the one with the larger modulus dominates.
 
     Examples
     --------
-    >>> ring = resonance(*resonance_weights(frequency=10, r=0.99), sfreq=1000)
-    >>> round(float(ring.frequency), 6), round(float(ring.decay), 2), bool(ring.stable)
+    >>> free = resonance(*resonance_weights(frequency=10, r=0.99), sfreq=1000)
+    >>> round(float(free.frequency), 6), round(float(free.decay), 2), bool(free.stable)
     (10.0, 10.05, True)
     """
     sfreq = check_number("sfreq", sfreq, above=0)
     w1, w2 = np.broadcast_arrays(check_numbers("w1", w1), check_numbers("w2", w2))
-    square = np.square(w1) + 4 * w2
-    imaginary, real = np.sqrt(np.maximum(-square, 0)), np.sqrt(np.maximum(square, 0))
-    r = np.where(square < 0, np.sqrt(np.maximum(-w2, 0)), (np.abs(w1) + real) / 2)
+    discriminant = np.square(w1) + 4 * w2
+    imaginary = np.sqrt(np.maximum(-discriminant, 0))
+    real = np.sqrt(np.maximum(discriminant, 0))
+    r = np.where(discriminant < 0, np.sqrt(np.maximum(-w2, 0)), (np.abs(w1) + real) / 2)
     with np.errstate(divide="ignore"):
         decay = -np.log(r) * sfreq
     return Resonance(np.arctan2(imaginary, w1) / (2 * np.pi) * sfreq, r, decay, r < 1)
 
 
-def golden_frequencies(low=2.0, sfreq=1000.0):
-    """Return the frequencies low phi^k whose recurrence has a positive w1.
+def golden_frequencies(low: float = 2.0, sfreq: float = 1000.0) -> FloatArray:
+    """Return the frequencies low phi^k for which the recurrence has a positive w1.
 
     Parameters
     ----------
     low : float
-        The lowest frequency, Hz. Default 2.
+        Lowest frequency in Hz. Default 2.
     sfreq : float
-        Steps per second; w1 is positive below ``sfreq / 4``. Default 1000.
+        Sampling rate in Hz; w1 is positive below ``sfreq / 4``. Default 1000.
 
     Returns
     -------
     frequencies : array
-        Rising frequencies, Hz, each phi = 1.618 times the one before.
+        Increasing frequencies in Hz, each phi = 1.618 times the previous one.
 
     Raises
     ------
@@ -223,8 +232,8 @@ def golden_frequencies(low=2.0, sfreq=1000.0):
     return low * GOLDEN_RATIO ** np.arange(np.ceil(np.log(highest / low) / np.log(GOLDEN_RATIO)))
 
 
-def check_numbers(name, value, **bounds):
-    """Return numbers as an array, or say which of them is out of bounds.
+def check_numbers(name: str, value: npt.ArrayLike, **bounds: Any) -> FloatArray:
+    """Return ``value`` as an array of floats after checking each of them.
 
     Parameters
     ----------

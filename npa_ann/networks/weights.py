@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from npa_ann.networks.convolutional import plain_cnn, resnet
 from npa_ann.networks.digits import horn_digits, lstm_digits, resonant_digits, rnn_digits
 from npa_ann.networks.recurrent import sentiment_lstm
 
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "sentiment_lstm": sentiment_lstm,
     "resnet_20": partial(resnet, 20),
     "resnet_32": partial(resnet, 32),
@@ -102,7 +103,7 @@ def save_weights(model: keras.Model, path: PathLike) -> Path:
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"path must end in .npz, got {str(path)!r}.")
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.asarray(keras.ops.convert_to_numpy(weight), np.float32)
         for name, weight in _named_weights(model).items()
     }

@@ -1,1 +1,1 @@
-"""Stimuli for networks."""
+"""Stimuli for networks: flickering images."""

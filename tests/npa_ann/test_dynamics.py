@@ -1,4 +1,4 @@
-"""The lecture's worked numbers, and the laws its networks obey."""
+"""Worked examples of the lecture, and properties of its networks."""
 
 import mne
 import numpy as np
@@ -37,13 +37,13 @@ def test_hopfield_has_no_self_connections_and_hebbian_weights():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_hopfield_recalls_spoiled_patterns(seed):
+def test_hopfield_recalls_corrupted_patterns(seed):
     patterns = random_patterns(seed)
     weights = hopfield_weights(patterns)
-    spoiled = patterns[1].copy()
-    spoiled[np.random.default_rng(seed).permutation(100)[:15]] *= -1
-    states = hopfield_recall(weights, spoiled, seed=seed)
-    np.testing.assert_array_equal(states[0], spoiled)
+    corrupted = patterns[1].copy()
+    corrupted[np.random.default_rng(seed).permutation(100)[:15]] *= -1
+    states = hopfield_recall(weights, corrupted, random_state=seed)
+    np.testing.assert_array_equal(states[0], corrupted)
     np.testing.assert_array_equal(states[-1], patterns[1])
 
 
@@ -56,20 +56,20 @@ def test_hopfield_updates_one_unit_at_a_time_and_never_raises_the_energy():
     energy = hopfield_energy(weights, states)
     assert np.diff(energy).max() <= 1e-9 * np.abs(energy).max()
     assert energy[-1] < energy[0]
-    assert (states[-1] * (weights @ states[-1]) >= 0).all()  # at rest
+    assert (states[-1] * (weights @ states[-1]) >= 0).all()  # stable
 
 
 def test_hopfield_unit_without_input_keeps_its_state():
     assert hopfield_recall(np.zeros((2, 2)), [1, -1])[-1].tolist() == [1, -1]
 
 
-def test_scalar_rnn_doubles_to_the_lectures_number():
+def test_scalar_rnn_gives_the_lectures_number():
     h = scalar_rnn(w=2, h0=0.1, n=10)
     assert len(h) == 11
     assert h[10] == pytest.approx(102.4)
 
 
-def test_scalar_rnn_explodes_rests_fades_flickers():
+def test_scalar_rnn_grows_stays_decays_or_alternates():
     assert scalar_rnn(1.1, 1, 100)[-1] == pytest.approx(1.1**100)
     np.testing.assert_array_equal(scalar_rnn(1, 0.1, 5), 0.1)
     assert (np.diff(scalar_rnn(0.9, 1, 50)) < 0).all()
@@ -155,7 +155,7 @@ def test_rhythmic_without_memory_of_two_steps_is_scalar_rnn():
         (lambda **k: hopfield_recall(np.zeros((1, 1)), [1], **k), ["hopfield/s/000"]),
     ],
 )
-def test_each_network_can_be_read_as_raw(series, names):
+def test_each_network_can_be_returned_as_raw(series, names):
     raw = series(sfreq=10.0)
     assert isinstance(raw, mne.io.BaseRaw)
     assert raw.ch_names == names
@@ -171,15 +171,15 @@ def test_each_network_can_be_read_as_raw(series, names):
     ("call", "message"),
     [
         (lambda: perceptron([[1, 2]], [1]), "inputs must have 1 columns"),
-        (lambda: hopfield_weights([[0, 1]]), "patterns must hold only -1 and 1"),
+        (lambda: hopfield_weights([[0, 1]]), "patterns must contain only -1 and 1"),
         (lambda: hopfield_recall([[0, 1], [2, 0]], [1, 1]), "symmetric"),
         (lambda: hopfield_energy(np.eye(2), [1, 1]), "zero diagonal"),
-        (lambda: scalar_rnn(np.nan, 1, 3), "w must be a number"),
+        (lambda: scalar_rnn(np.nan, 1, 3), "w must be a finite number, got nan"),
         (lambda: scalar_rnn(1, 1, -1), "n must be a whole number >= 0"),
         (lambda: scalar_rnn(1, 1, 3, sfreq=0), "sfreq must be a number > 0"),
         (lambda: feed_forward([1, 2], [W_IH]), r"weights\[0\] must have 2 columns"),
         (lambda: feed_forward(INPUT, [W_IH], activation="swish"), "activation must be"),
-        (lambda: feed_forward(INPUT, [W_IH], biases=[]), "biases must be one a layer"),
+        (lambda: feed_forward(INPUT, [W_IH], biases=[]), "biases must be one per layer"),
         (lambda: simulate_rnn([[1]], [[1, 2]], [[1]], inputs=[[1]]), "W_hh must have 1 columns"),
         (lambda: simulate_rnn([[1]], [[1]], [[1]], inputs=[[np.inf]]), "inputs must be finite"),
         (

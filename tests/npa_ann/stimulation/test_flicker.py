@@ -1,4 +1,4 @@
-"""Flicker is what it says, pixel by pixel, and takes no memory before it is looked at."""
+"""Flicker follows its formula pixel by pixel, and is computed on access."""
 
 import warnings
 
