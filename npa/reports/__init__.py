@@ -1,4 +1,4 @@
-"""What an estimator decided, as an object to look at, export and check."""
+"""Reports: what an estimator decided, as objects to plot and to export as tables."""
 
 from npa.reports.blink import BlinkReport
 from npa.reports.filter import FilterReport

@@ -1,10 +1,17 @@
-"""Pieces of HTML that every report is made of."""
+"""Tables in HTML."""
+
+from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def rows_html(rows):
-    """Lay out names and what belongs to them, a row each.
+def rows_html(rows: Mapping[str, object]) -> str:
+    """Return a table of names and values, one row per name.
 
     Parameters
     ----------
@@ -29,8 +36,8 @@ def rows_html(rows):
     return f"<table>{cells}</table>"
 
 
-def frame_html(frame, **kwargs):
-    """Lay out a table that scrolls within the page.
+def frame_html(frame: pd.DataFrame, **kwargs: Any) -> str:
+    """Return a scrollable table.
 
     Parameters
     ----------
@@ -50,7 +57,7 @@ def frame_html(frame, **kwargs):
     >>> "<td>0.333</td>" in frame_html(pd.DataFrame({"slope": [1 / 3]}))
     True
     """
-    cells = frame.to_html(
+    cells: str = frame.to_html(
         float_format="{:.3g}".format,
         na_rep="",
         border=0,

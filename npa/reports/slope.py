@@ -1,13 +1,26 @@
-"""What was read off power spectra in double-logarithmic axes: straight lines."""
+"""Straight lines fitted to power spectra."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from npa.reports.tables import long_table
+from npa.typing import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_SPECTRA = 8  # in one figure; more cannot be told apart
 
 
 @dataclass(frozen=True, eq=False)
 class SlopeReport:
-    """Describe power spectra by straight lines in double-logarithmic axes.
+    """Straight lines fitted to power spectra in log-log axes.
 
     Parameters
     ----------
@@ -16,12 +29,12 @@ class SlopeReport:
     freqs : array, shape (n_freqs,)
         Frequencies of the fit in Hz.
     power : array, shape (n_names, n_freqs)
-        Geometric mean of power over the epochs, in V^2/Hz. For least squares its line is the mean
-        of the epochs' lines.
-    regression : str
-        ``"ols"`` or ``"theilsen"``.
+        Geometric mean of power over the epochs, in V^2/Hz. With least squares, its line is the
+        mean of the epochs' lines.
+    regression : {"ols", "theilsen"}
+        How the lines were fitted.
     slope : array, shape (n_epochs, n_names)
-        The power beta of S ~ f^beta; negative for 1/f noise.
+        Slope beta of S ~ f^beta; negative for 1/f noise.
     intercept : array, shape (n_epochs, n_names)
         log10 of the power (V^2/Hz) at 1 Hz.
     stderr : array, shape (n_epochs, n_names)
@@ -30,49 +43,63 @@ class SlopeReport:
         Share of the variance of log10 power that the line explains.
     """
 
-    names: tuple
-    freqs: np.ndarray
-    power: np.ndarray
+    names: tuple[str, ...]
+    freqs: FloatArray
+    power: FloatArray
     regression: str
-    slope: np.ndarray
-    intercept: np.ndarray
-    stderr: np.ndarray
-    r_squared: np.ndarray
+    slope: FloatArray
+    intercept: FloatArray
+    stderr: FloatArray
+    r_squared: FloatArray
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the lines as a table.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row an epoch and name: ``epoch``, ``name``, ``slope``, ``intercept`` (log10 of
+            One row per epoch and name: ``epoch``, ``name``, ``slope``, ``intercept`` (log10 of
             V^2/Hz), ``stderr`` and ``r2``.
         """
-        import pandas as pd
+        levels = {"epoch": range(len(self.slope)), "name": self.names}
+        columns = {"slope": self.slope, "intercept": self.intercept}
+        return long_table(levels, {**columns, "stderr": self.stderr, "r2": self.r_squared})
 
-        n_epochs, n_names = self.slope.shape
-        columns = {
-            "epoch": np.repeat(np.arange(n_epochs), n_names),
-            "name": np.tile(np.asarray(self.names, dtype=object), n_epochs),
-        }
-        for value in ("slope", "intercept", "stderr"):
-            columns[value] = getattr(self, value).ravel()
-        columns["r2"] = self.r_squared.ravel()
-        return pd.DataFrame(columns)
-
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the mean spectra and their lines.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes | None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
 
         Returns
         -------
         figure : matplotlib.figure.Figure
-            The figure.
-        """
-        from npa.reports.drawing import draw_slopes
+            The figure; each spectrum is a thin line, its fit a dashed line of the same colour.
 
-        return draw_slopes(self, ax=ax)
+        Examples
+        --------
+        >>> from npa.estimators.exponent import PSDExponent
+        >>> noise = np.random.default_rng(0).normal(size=(3, 2, 1000))
+        >>> figure = PSDExponent(sfreq=100.0).fit(noise).slopes_.plot()
+        >>> figure.axes[0].get_xscale()
+        'log'
+        """
+        from npa.reports.drawing import figure_and_axes, label_spectrum
+
+        figure, ax = figure_and_axes(ax)
+        fitted = np.flatnonzero(np.isfinite(self.power).all(axis=-1))
+        for column in fitted[:MAX_SPECTRA]:
+            slope = np.nanmean(self.slope[:, column])
+            intercept = np.nanmean(self.intercept[:, column])
+            label = f"{self.names[column]}: $\\beta$ = {slope:.2f}"
+            (spectrum,) = ax.loglog(self.freqs, self.power[column], lw=0.8, alpha=0.7)
+            line = 10**intercept * self.freqs**slope
+            ax.loglog(self.freqs, line, "--", lw=2, color=spectrum.get_color(), label=label)
+        label_spectrum(ax)
+        shown = min(len(fitted), MAX_SPECTRA)
+        ax.set_title(f"Slopes of power, {shown} of {len(self.names)} (mean of {len(self.slope)})")
+        if shown:
+            ax.legend(frameon=False, fontsize="small")
+        return figure

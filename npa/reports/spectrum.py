@@ -1,15 +1,24 @@
-"""What was read off a power spectrum: a background, and the peaks on it."""
+"""A model of a power spectrum: a background, and the peaks on it."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npa.spectral.model import aperiodic, gaussians
+from npa.typing import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
 class SpectrumReport:
-    """Describe a power spectrum by a background and the peaks on it.
+    """A background and peaks fitted to a power spectrum.
 
     Parameters
     ----------
@@ -17,8 +26,8 @@ class SpectrumReport:
         Frequencies of the fit in Hz.
     power : array, shape (n_freqs,)
         The power that was fitted, in V^2/Hz.
-    aperiodic_mode : str
-        ``"fixed"`` or ``"knee"``.
+    aperiodic_mode : {"fixed", "knee"}
+        Whether the background has a knee.
     offset : float
         Offset of the background, log10 of V^2/Hz.
     knee : float
@@ -26,11 +35,11 @@ class SpectrumReport:
     exponent : float
         Exponent chi of the background, which falls as 1 / (knee + f^chi).
     peaks : array, shape (n_peaks, 3)
-        Centre frequency (Hz), height of the model over the background (log10 units) and two-sided
-        bandwidth (Hz) of every peak, by rising frequency.
+        Centre frequency (Hz), height of the model above the background (log10 units) and two-sided
+        bandwidth (Hz) of each peak, by increasing frequency.
     gaussians : array, shape (n_peaks, 3)
         Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of the Gaussians
-        whose sum is the model's peaks.
+        whose sum models the peaks.
     r_squared : float
         Squared correlation of the model with log10 power.
     error : float
@@ -39,35 +48,36 @@ class SpectrumReport:
         Why the fit failed; empty where it did not.
     """
 
-    freqs: np.ndarray
-    power: np.ndarray
+    freqs: FloatArray
+    power: FloatArray
     aperiodic_mode: str
     offset: float = np.nan
     knee: float = np.nan
     exponent: float = np.nan
-    peaks: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
-    gaussians: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
+    peaks: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
+    gaussians: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
     r_squared: float = np.nan
     error: float = np.nan
     reason: str = ""
 
     @property
-    def aperiodic(self):
+    def aperiodic(self) -> FloatArray:
         """Background in log10 of V^2/Hz, shape (n_freqs,)."""
         return aperiodic(self.freqs, self.offset, self.exponent, self.knee)
 
     @property
-    def model(self):
+    def model(self) -> FloatArray:
         """Background and peaks in log10 of V^2/Hz, shape (n_freqs,)."""
         return self.aperiodic + gaussians(self.freqs, self.gaussians)
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the spectrum and its model as a table.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row a frequency: ``freq`` in Hz; ``power``, ``model`` and ``aperiodic`` in V^2/Hz.
+            One row per frequency: ``freq`` in Hz; ``power``, ``model`` and ``aperiodic`` in
+            V^2/Hz.
         """
         import pandas as pd
 
@@ -79,19 +89,43 @@ class SpectrumReport:
         }
         return pd.DataFrame(columns)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the spectrum, its background and its peaks.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes | None
-            Where to draw; None for a new figure.
+            Axes to draw into; None for a new figure.
 
         Returns
         -------
         figure : matplotlib.figure.Figure
-            The figure.
-        """
-        from npa.reports.drawing import draw_spectrum
+            The figure; it states the reason where the fit failed.
 
-        return draw_spectrum(self, ax=ax)
+        Examples
+        --------
+        >>> from npa.estimators.parameterize import FOOOFFitter
+        >>> noise = np.random.default_rng(0).normal(size=(1, 5000))
+        >>> figure = FOOOFFitter(sfreq=100.0).fit(noise).spectrum_.plot()
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['power', 'model', 'background']
+        """
+        from npa.reports.drawing import figure_and_axes, label_spectrum
+
+        figure, ax = figure_and_axes(ax)
+        if self.reason:
+            ax.set_title(f"Not fitted: {self.reason}", fontsize="medium")
+        if not (self.power > 0).any():
+            return figure
+        ax.loglog(self.freqs, self.power, color="0.6", lw=2, label="power")
+        if not self.reason:
+            ax.loglog(self.freqs, 10**self.model, color="C3", label="model")
+            ax.loglog(self.freqs, 10**self.aperiodic, "--", color="C0", label="background")
+            knee = f", k = {self.knee:.3g}" if self.aperiodic_mode == "knee" else ""
+            chi = f"$\\chi$ = {self.exponent:.2f}{knee}, $r^2$ = {self.r_squared:.3f}"
+            centres = ", ".join(f"{cf:.1f}" for cf in self.peaks[:, 0])
+            peaks = f"peaks at {centres} Hz" if centres else "no peaks"
+            ax.set_title(f"{chi}\n{peaks}", fontsize="medium")
+            ax.legend(frameon=False)
+        label_spectrum(ax)
+        return figure

@@ -196,7 +196,7 @@ def _add_filters(page, add_figure, report):
         "Filters",
         "Gain of the amplifier by frequency: for the background, for the peaks, and both.",
     )
-    low, high = filters.band
+    low, high = filters.freq_range
     page.add_html(
         f"<p>Ideal and realised gain agree with r2 = {filters.r_squared:.4f} from 0 Hz to "
         f"Nyquist; the largest difference within {low:g}-{high:g} Hz is "

@@ -343,7 +343,7 @@ def test_sub_estimator_stays_as_it_was(raw):
     amplifier = NeuralPowerAmplifier(fitter).fit(raw)
     assert vars(fitter) == vars(FOOOFFitter())
     changed = clone(amplifier).set_params(fooof__freq_range=(2, 30)).fit(raw)
-    assert changed.filters_.band == (2, 30)
+    assert changed.filters_.freq_range == (2, 30)
 
 
 @pytest.mark.parametrize("design", ["exact", "paper"])
