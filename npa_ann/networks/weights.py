@@ -1,7 +1,5 @@
 """Weights of networks as plain arrays on disk, and networks with the weights that npa ships."""
 
-import hashlib
-import json
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +13,7 @@ from npa.checks import check_option
 from npa.datasets.bundled import bundled_data
 from npa.recordings.staging import staged_file
 from npa.typing import PathLike
+from npa_ann.networks.cards import find_weights, list_networks
 from npa_ann.networks.convolutional import plain_cnn, resnet
 from npa_ann.networks.digits import horn_digits, lstm_digits, resonant_digits, rnn_digits
 from npa_ann.networks.recurrent import sentiment_lstm
@@ -64,10 +63,9 @@ def pretrained(name: str) -> keras.Model:
         if path.stem == kind or path.stem.startswith(f"{kind}_")
     }
     check_option("name", name, shipped)
-    path = folder / f"{name}.npz"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _stated_sha256(path):
-        raise ValueError(f"{path.name!r} is not the file that its card describes.")
-    return load_weights(shipped[name](), path)
+    unknown = "", {"file": f"{name}.npz", "sha256": None}
+    _, entry = list_networks(folder).get(name, unknown)
+    return load_weights(shipped[name](), find_weights(folder, entry))
 
 
 def save_weights(model: keras.Model, path: PathLike) -> Path:
@@ -164,13 +162,6 @@ def load_weights(model: keras.Model, path: PathLike) -> keras.Model:
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return model
-
-
-def _stated_sha256(path: Path) -> str | None:
-    """SHA-256 of a weight file according to the model cards beside it."""
-    cards = (json.loads(card.read_text(encoding="utf-8")) for card in path.parent.glob("*.json"))
-    entries = (entry for card in cards for entry in card.get("networks", [card]))
-    return next((entry["sha256"] for entry in entries if entry.get("file") == path.name), None)
 
 
 def _open_archive(path: PathLike) -> np.lib.npyio.NpzFile:
