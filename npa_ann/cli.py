@@ -9,7 +9,6 @@ from pathlib import Path
 _STUDIES = (
     "faces.command",
     "rhythms.command",
-    "ssvep.command",
 )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from npa_ann.studies.frame import Study
 
-STUDIES: dict[str, str] = {
+STUDIES = {
     "one-over-f": "1/f noise in LSTM networks that read movie reviews",
+    "ssvep": "frequency tagging of a CNN that classifies images",
 }
 
 

@@ -1,130 +1,141 @@
-"""The tagging study's tables: ours beside the paper's."""
+"""The tables of the tagging study."""
 
-from npa_ann.studies.pages import Table
-from npa_ann.studies.ssvep.pruning import SCOPES
-from npa_ann.studies.ssvep.results import PAPER, RIVALS
+from typing import Any
 
-_SCORE_NAMES = {
+from npa_ann.studies.frame import Row, Table, write_value
+from npa_ann.studies.ssvep.pruning import RIVALS, SCOPES
+
+PUBLISHED_IMPORTANT = {1: 15, 4: 15, 8: 1}  # of 16 filters of each of these layers
+PUBLISHED_ACCURACY = 0.925
+_SCORES = {
     "a": "a: amplitude at the tags, relative to the layer",
     "b": "b: SNR at the tags under pixel noise",
     "c": "c: the published code's score",
 }
 
 
-def all_tables(results):
-    """Set out everything that the study found.
+def rows(results: dict[str, Any]) -> list[Row]:
+    """Set our numbers beside the published ones.
 
     Parameters
     ----------
     results : dict
-        What `npa_ann.studies.ssvep.run` returned.
+        Results of the study.
 
     Returns
     -------
-    tables : list of Table
-        In the order of the paper, then what it left open.
+    rows : list of npa_ann.studies.frame.Row
+        Accuracy, and important filters of three layers.
 
     Examples
     --------
-    >>> for table in all_tables(run(pretrained=True)):  # doctest: +SKIP
-    ...     print(table.to_markdown())
+    >>> rows({"test_accuracy": 0.9, "important_filters": {"relu_1": {"c": 12, "of": 16}}})[1].ours
+    12
     """
-    makers = (
-        _networks,
-        _important,
-        _scores,
-        _new_terms,
-        _stability,
-        _settings,
-        _architectures,
-        _accuracy_after_removal,
-        _tagging_against_rivals,
-        _activations,
-    )
-    return [make(results) for make in makers]
+    found = {
+        layer.rpartition("_")[2]: counts
+        for layer, counts in results["important_filters"].items()
+        if not layer.startswith("conv")
+    }
+    first = next(iter(results.get("networks", {})), "network")
+    return [
+        Row(f"test accuracy, {first}", results["test_accuracy"], PUBLISHED_ACCURACY, ".2%"),
+        *(
+            Row(
+                f"important filters after nonlinearity {number}",
+                found[str(number)]["c"],
+                published,
+                "d",
+                f"of {found[str(number)]['of']}; published score above 1.5 over all images",
+            )
+            for number, published in PUBLISHED_IMPORTANT.items()
+            if str(number) in found
+        ),
+    ]
 
 
-def _networks(results):
-    """How well every network names images."""
+def _networks(results: dict[str, Any]) -> Table:
+    """How well each network classifies images."""
     rows = [
-        (name, f"{network['parameters']:,}", f"{100 * network['test_accuracy']:.2f} %")
+        (name, f"{network['parameters']:,}", network["test_accuracy"])
         for name, network in results["networks"].items()
     ]
-    rows.append(("ResNet-32 of He et al. (2016)", "0.46 M", f"{100 * PAPER['accuracy']:.1f} %"))
-    return Table("The networks", ("network", "parameters", "test accuracy"), rows)
+    rows.append(("ResNet-32 of He et al. (2016)", "0.46 M", PUBLISHED_ACCURACY))
+    header = ("network", "parameters", "test accuracy")
+    return Table("The networks", header, rows, specs=("", "", ".2%"))
 
 
-def _important(results):
-    """Count important filters of every layer."""
+def _important(results: dict[str, Any]) -> Table:
+    """Count important filters of each layer."""
     rows = []
     for layer, counts in results["important_filters"].items():
         kind, _, number = layer.rpartition("_")
         one = results["important_for_one_image"][layer]
         deep = results["important_at_depth_0.9"].get(layer, {})
-        papers = PAPER["important_filters"].get(int(number)) if kind != "conv" else None
         rows.append(
             (
                 layer,
-                *(f"{counts[name]}" for name in "abc"),
-                *(f"{one[name]}" for name in "abc"),
-                *(str(deep.get(name, "")) for name in "ac"),
-                str(counts["of"]),
-                "" if papers is None else str(papers),
+                *(counts[name] for name in "abc"),
+                *(one[name] for name in "abc"),
+                *(deep.get(name) for name in "ac"),
+                counts["of"],
+                PUBLISHED_IMPORTANT.get(int(number)) if kind != "conv" else None,
             )
         )
     header = ("layer", *"abc", *(f"{name}, one image" for name in "abc"))
-    header = (*header, *(f"{name}, depth 0.9" for name in "ac"), "of", "paper")
+    header = (*header, *(f"{name}, depth 0.9" for name in "ac"), "of", "published")
     note = (
         "Filters whose score is above 1.5 over all images, above 1.0 for one image, and above 1.5 "
-        "at depth 0.9 (behind nonlinearities, over the images on which the flicker was varied). "
-        + "; ".join(_SCORE_NAMES.values())
-        + ". Without noise c divides by rounding where one tag is absent, and runs to thousands."
+        "at depth 0.9 (after nonlinearities, over the images on which the flicker was varied). "
+        + "; ".join(_SCORES.values())
+        + ". Without noise c divides by rounding errors where one tag is absent, and reaches "
+        "thousands."
     )
     return Table("Important filters", header, rows, note)
 
 
-def _scores(results):
-    """How far the scores rank filters alike."""
-    rows = [
-        (f"{pair[0]} and {pair[1]}", _signed(rho))
-        for pair, rho in results["between_scores"].items()
-    ]
-    note = "Rank correlation over all activations, scores relative to their layer."
-    return Table("Do the three scores agree?", ("scores", "rho"), rows, note)
+def _scores(results: dict[str, Any]) -> Table:
+    """How similarly the scores rank filters."""
+    rows = [(f"{pair[0]} and {pair[1]}", rho) for pair, rho in results["between_scores"].items()]
+    note = "Rank correlation over all nonlinearities, scores relative to their layer."
+    title = "Do the three scores agree?"
+    return Table(title, ("scores", "rho"), rows, note, ("", "+.2f"))
 
 
-def _new_terms(results):
-    """Show what appears behind the first nonlinearities."""
+def _new_terms(results: dict[str, Any]) -> Table:
+    """Show what appears after the first nonlinearities."""
     rows = [
-        (layer, f"{found['harmonics']:.1e}", f"{found['intermodulation']:.1e}")
-        for layer, found in list(results["new_terms"].items())
+        (layer, found["harmonics"], found["intermodulation"])
+        for layer, found in results["new_terms"].items()
         if layer.endswith(("_1", "_2", "_8"))
     ]
     note = "Largest amplitude of any filter and image, over the layer's largest at a tag."
-    return Table("New frequencies", ("layer", "harmonics", "intermodulation"), rows, note)
+    header = ("layer", "harmonics", "intermodulation")
+    return Table("New frequencies", header, rows, note, ("", ".1e", ".1e"))
 
 
-def _stability(results):
+def _stability(results: dict[str, Any]) -> Table:
     """Agreement between halves of the images."""
-    rows = []
-    for name, places in results["stability"].items():
-        rows.append((_SCORE_NAMES[name], *(_range(places[place]) for place in _shown(places))))
-    header = ("score", *_shown(results["stability"]["a"]))
-    note = "Rank correlation between two random halves of the images: median, 95 % of the splits."
-    return Table("Stability over images", header, rows, note)
-
-
-def _settings(results):
-    """Agreement with another flicker."""
+    stability = results["stability"]
+    layers = [name for name in stability["a"] if name.endswith(("_1", "_4", "_8"))] + ["all"]
     rows = [
-        (name, found["score"], _signed(found["rho"])) for name, found in results["settings"].items()
+        (_SCORES[name], *(_range(found[layer]) for layer in layers))
+        for name, found in stability.items()
     ]
+    note = "Rank correlation between two random halves of the images: median, 95 % of the splits."
+    return Table("Stability over images", ("score", *layers), rows, note)
+
+
+def _settings(results: dict[str, Any]) -> Table:
+    """Agreement with another flicker."""
+    rows = [(name, found["score"], found["rho"]) for name, found in results["settings"].items()]
     note = "Rank correlation with the study's own setting, on the same images."
-    return Table("Dependence on the flicker", ("changed to", "score", "rho"), rows, note)
+    header = ("changed to", "score", "rho")
+    return Table("Dependence on the flicker", header, rows, note, ("", "", "+.2f"))
 
 
-def _architectures(results):
-    """Sum important filters of every network over its layers."""
+def _architectures(results: dict[str, Any]) -> Table:
+    """Sum important filters of each network over its layers."""
     rows = []
     for name, network in results["networks"].items():
         behind = [
@@ -133,63 +144,68 @@ def _architectures(results):
             if not layer.startswith("conv")
         ]
         total = sum(counts["of"] for counts in behind)
-        shares = (f"{100 * sum(c[score] for c in behind) / total:.1f} %" for score in "abc")
-        rows.append((name, str(total), *shares))
-    header = ("network", "filters", "a", "b", "c")
-    return Table("Architectures", header, rows, "Share of filters that are important (above 1.5).")
-
-
-def _accuracy_after_removal(results):
-    """Accuracy on all test images after removal."""
-    pruning, rows = results["pruning"], []
-    for scope in SCOPES:
-        for name, by_fraction in pruning[scope].items():
-            if name != "tagging minus":
-                rows.append((scope, name, *(f"{100 * hit:.1f}" for hit in by_fraction.values())))
-    shares = (f"{100 * float(share):g} %" for share in pruning["global"]["tagging"])
-    note = (
-        f"Accuracy in percent on all test images, without training again; whole network "
-        f"{100 * pruning['whole']:.1f}. The weakest filters by each criterion are removed; all "
-        "are rated on what a convolution hands on, before any shortcut is added."
+        rows.append((name, total, *(sum(c[score] for c in behind) / total for score in "abc")))
+    header, note = (
+        ("network", "filters", *"abc"),
+        "Share of filters that are important (above 1.5).",
     )
-    return Table("Pruning", ("scope", "criterion", *shares), rows, note)
+    return Table("Architectures", header, rows, note, ("", "", ".1%", ".1%", ".1%"))
 
 
-def _tagging_against_rivals(results):
+def _accuracy_after_removal(results: dict[str, Any]) -> Table:
+    """Accuracy on all test images after removal."""
+    pruning = results["pruning"]
+    rows = [
+        (scope, name, *(100 * accuracy for accuracy in by_fraction.values()))
+        for scope in SCOPES
+        for name, by_fraction in pruning[scope].items()
+        if name != "tagging minus"
+    ]
+    shares = _shares(pruning)
+    note = (
+        f"Accuracy in percent on all test images, without further training; whole network "
+        f"{100 * pruning['whole']:.1f}. The weakest filters by each criterion are removed; all "
+        "are rated on the output of a convolution, before any shortcut is added."
+    )
+    header, specs = ("scope", "criterion", *shares), ("", "", *[".1f"] * len(shares))
+    return Table("Pruning", header, rows, note, specs)
+
+
+def _tagging_against_rivals(results: dict[str, Any]) -> Table:
     """Differences in accuracy with their intervals."""
-    rows = []
-    for scope in SCOPES:
-        for rival in RIVALS:
-            gaps = results["pruning"][scope]["tagging minus"][rival]
-            rows.append((scope, rival, *(_gap(gap) for gap in gaps.values())))
-    shares = (f"{100 * float(share):g} %" for share in results["pruning"]["global"]["tagging"])
+    rows = [
+        (scope, rival, *map(_gap, results["pruning"][scope]["tagging minus"][rival].values()))
+        for scope in SCOPES
+        for rival in RIVALS
+    ]
     note = (
         "Accuracy after removal by tagging minus that by the rival, in points, with the 95 % "
         "interval of a paired bootstrap over images (not over the random draws)."
     )
-    return Table("Tagging against its rivals", ("scope", "rival", *shares), rows, note)
+    header = ("scope", "rival", *_shares(results["pruning"]))
+    return Table("Tagging against its rivals", header, rows, note)
 
 
-def _activations(results):
+def _activations(results: dict[str, Any]) -> Table:
     """Terms that untrained networks make."""
     rows = [
-        (name, f"{found['harmonics']:.1e}", f"{found['intermodulation']:.1e}")
+        (name, found["harmonics"], found["intermodulation"])
         for name, found in results["activations"].items()
     ]
     note = (
         "Untrained ResNet-20: the largest amplitude at a term that was not shown, over the "
         "layer's largest at a tag, in any layer."
     )
-    return Table("Nonlinearities", ("activation", "harmonics", "intermodulation"), rows, note)
+    header = ("activation", "harmonics", "intermodulation")
+    return Table("Nonlinearities", header, rows, note, ("", ".1e", ".1e"))
 
 
-def _shown(places):
-    """Choose layers to print: the paper's, and all together."""
-    wanted = [place for place in places if place.endswith(("_1", "_4", "_8"))]
-    return (*wanted, "all")
+def _shares(pruning: dict[str, Any]) -> list[str]:
+    """Write the shares of filters that were removed."""
+    return [write_value(float(share), ".0%") for share in pruning["global"]["tagging"]]
 
 
-def _range(values):
+def _range(values: list[Any]) -> str:
     """Write a median with its range."""
     if values[0] is None:
         return ""
@@ -197,12 +213,21 @@ def _range(values):
     return f"{median:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _gap(gap):
+def _gap(gap: dict[str, Any]) -> str:
     """Write a difference of accuracies with its interval."""
     low, high = gap["interval"]
     return f"{100 * gap['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _signed(value):
-    """Write a correlation, if there is one."""
-    return "" if value is None else f"{value:+.2f}"
+TABLES = (
+    _networks,
+    _important,
+    _scores,
+    _new_terms,
+    _stability,
+    _settings,
+    _architectures,
+    _accuracy_after_removal,
+    _tagging_against_rivals,
+    _activations,
+)

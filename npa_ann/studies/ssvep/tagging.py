@@ -1,23 +1,35 @@
-"""How strongly every filter of a network answers to flickering images, by three scores."""
+"""How the filters of a network respond to flickering images: scores, sides, stability."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import numpy as np
 from scipy.fft import rfft
+from scipy.stats import spearmanr
 
 from npa.spectral.snr import snr_spectrum, tag_terms
+from npa.typing import AnyArray, FloatArray
+from npa_ann.networks import resnet
 from npa_ann.recording.recorder import ActivationRecorder
-from npa_ann.stimulation.flicker import ContrastFlicker
+from npa_ann.stimulation.flicker import ContrastFlicker, Frames
 
-TAGS = (6.0, 7.5)
+TAGS = (6.0, 7.5)  # Hz, left and right half
 FPS = 120.0
 SCORES = ("a", "b", "c")
-NOISE = 0.05  # standard deviation of the pixel noise under score b, pixels being in [0, 1]
+PIXEL_NOISE = 0.05  # standard deviation under score b, of pixels in [0, 1]
+ACTIVATIONS = ("relu", "tanh", "linear")
+N_SPLITS = 100  # of the images into halves
+ONE_SIDED = 1 / 3  # balance: one tag at least twice as strong as the other
+INTEGRATING = 0.1  # intermodulation over tags
+
+Responses = dict[str, AnyArray]
 
 
 @dataclass(frozen=True)
 class NoisyFrames:
-    """Frames with seeded Gaussian noise on every pixel, afresh in every frame.
+    """Frames with Gaussian noise on each pixel, new in each frame.
 
     Parameters
     ----------
@@ -25,65 +37,73 @@ class NoisyFrames:
         Flickering images.
     sd : float
         Standard deviation of the noise, in units of [0, 1].
-    seed : int
-        Seed; the noise of an image does not depend on what else is asked for.
+    random_state : int
+        Seed; the noise of an image does not depend on which others are asked for.
 
     Examples
     --------
     >>> frames = ContrastFlicker(TAGS).fit_transform(np.ones((2, 4, 4, 3)))
-    >>> noisy = NoisyFrames(frames, sd=0.1, seed=0)
+    >>> noisy = NoisyFrames(frames, sd=0.1, random_state=0)
     >>> bool((noisy[1:2] == noisy[:][1:2]).all()), noisy[:1].shape
     (True, (1, 240, 4, 4, 3))
     """
 
-    frames: object
+    frames: Frames
     sd: float
-    seed: int
+    random_state: int
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Number of images, frames, rows, columns and colours."""
         return self.frames.shape
 
     @property
-    def sfreq(self):
-        """Frames a second."""
+    def sfreq(self) -> float:
+        """Frames per second."""
         return self.frames.sfreq
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, rows):
-        clean = self.frames[rows]
-        for number, movie in zip(range(*rows.indices(len(self))), clean, strict=True):
-            rng = np.random.default_rng([self.seed, number])
+    def __getitem__(self, rows: slice) -> AnyArray:
+        movies = self.frames[rows]
+        for number, movie in zip(range(*rows.indices(len(self))), movies, strict=True):
+            rng = np.random.default_rng([self.random_state, number])
             movie += self.sd * rng.standard_normal(movie.shape, dtype=np.float32)
-        return clean
+        return movies
 
 
 def tag_network(
-    model, layers, images, *, tags=TAGS, depth=0.5, duration=2.0, noise=0.0, seed=0, progress=None
-):
-    """Let images flicker, left and right half at their own tag, and read every filter's spectrum.
+    model: keras.Model,
+    layers: str | list[str],
+    images: AnyArray,
+    *,
+    tags: tuple[float, float] = TAGS,
+    depth: float = 0.5,
+    duration: float = 2.0,
+    noise: float = 0.0,
+    random_state: int = 0,
+    progress: Callable[..., Any] | None = None,
+) -> Responses:
+    """Show images whose halves flicker at their own tags, and measure each filter's spectrum.
 
     Parameters
     ----------
     model : keras.Model
         A network for images in [0, 1].
     layers : str | list of str
-        Layers to read, as `npa_ann.ActivationRecorder` takes them; a filter is averaged over its
-        map.
+        Layers to record, as in `npa_ann.ActivationRecorder`, averaged over each filter's map.
     images : array of uint8, shape (n, height, width, 3)
         Images.
     tags : tuple of float
-        Flicker of the left and of the right half, Hz.
+        Flicker of the left and of the right half in Hz.
     depth : float
         Depth of the modulation.
     duration : float
-        Seconds, at 120 frames a second.
+        Seconds, at 120 frames per second.
     noise : float
         Standard deviation of Gaussian pixel noise.
-    seed : int
+    random_state : int
         Seed of the noise.
     progress : callable | None
         Wraps the batches, as tqdm does.
@@ -91,17 +111,17 @@ def tag_network(
     Returns
     -------
     responses : dict of array
-        ``filters`` (names); ``terms`` (their names) and ``frequencies``; ``amplitudes`` of the
-        terms, shape (n, n_filters, n_terms); ``mean`` activation (n, n_filters); ``code``, the
-        published code's score (n, n_filters); ``snr`` at the two tags (n, n_filters);
-        ``spectrum``, mean amplitude over images (n_filters, n_freqs).
+        ``filters`` (names); ``terms`` (names) and their ``frequencies`` in Hz; ``amplitudes`` at
+        the terms, shape (n, n_filters, n_terms); ``mean`` activation, ``code`` (the published
+        code's score) and ``snr`` at the two tags, shape (n, n_filters); ``spectrum``, mean
+        amplitude over images, shape (n_filters, n_freqs).
 
     Notes
     -----
-    ``snr`` is the mean over the two tags of amplitude over the mean of three neighbours a side,
-    other terms left out. ``code`` is what the code published with [1]_ computes: the same ratio
-    at every bin but 0 Hz, whatever lies in the neighbours, averaged over all bins. Without noise
-    most neighbours hold rounding alone, so that a filter that answers to one tag only has a
+    ``snr`` is the mean over the two tags of amplitude over the mean of three neighbours on each
+    side, other terms left out. ``code`` is what the code published with [1]_ computes: this ratio
+    at every bin above 0 Hz, whatever the neighbours are, averaged over all bins. Without noise
+    most neighbours are rounding errors, so that a filter that responds to one tag alone has a
     ``code`` of thousands.
 
     References
@@ -111,43 +131,44 @@ def tag_network(
 
     Examples
     --------
-    >>> from npa_ann.networks import resnet
     >>> images = np.full((1, 32, 32, 3), 200, np.uint8)
     >>> responses = tag_network(resnet(8), "conv_1", images)
-    >>> responses["amplitudes"].shape, responses["filters"][3]
-    ((1, 16, 20), np.str_('conv_1/filter/003'))
+    >>> responses["amplitudes"].shape, str(responses["filters"][3])
+    ((1, 16, 20), 'conv_1/filter/003')
     """
     flicker = ContrastFlicker(tags, "halves", FPS, duration, depth)
     frames = flicker.fit_transform(np.asarray(images, np.float32) / 255)
     if noise:
-        frames = NoisyFrames(frames, noise, seed)
+        frames = NoisyFrames(frames, noise, random_state)
     recorder = ActivationRecorder(model, layers, batch_size=240).fit(frames)
     terms = tag_terms(tags, nyquist=FPS / 2, resolution=1 / duration)
+    names = [term.name for term in terms]
     bins = np.array([round(term.frequency * duration) for term in terms])
-    parts, total = {name: [] for name in ("amplitudes", "mean", "code", "snr")}, 0.0
+    tag_bins = bins[[names.index("f1"), names.index("f2")]]
+    parts: dict[str, list[AnyArray]] = {name: [] for name in ("amplitudes", "mean", "code", "snr")}
+    total = 0.0
     batches = recorder.iter_record(frames)
     for batch in batches if progress is None else progress(batches, total=len(frames)):
         amplitude = np.abs(rfft(batch.astype(float), norm="forward"))
         amplitude[..., 1:-1] *= 2  # neither 0 Hz nor, of an even number of frames, Nyquist
-        own = [bins[[term.name for term in terms].index(name)] for name in ("f1", "f2")]
         parts["amplitudes"].append(amplitude[..., bins].astype(np.float32))
         parts["mean"].append(amplitude[..., 0].astype(np.float32))
         parts["code"].append(_published_score(amplitude))
         with np.errstate(invalid="ignore"):
-            ratios = snr_spectrum(amplitude, bins=own, exclude=[0, *bins])
+            ratios = snr_spectrum(amplitude, bins=tag_bins, exclude=[0, *bins])
         parts["snr"].append(np.nan_to_num(ratios, posinf=0).mean(axis=-1))
         total = total + amplitude.sum(axis=0)
     return {
         "filters": np.array(recorder.ch_names_),
-        "terms": np.array([term.name for term in terms]),
+        "terms": np.array(names),
         "frequencies": np.array([term.frequency for term in terms]),
-        "spectrum": total / len(frames),
+        "spectrum": np.asarray(total / len(frames)),
         **{name: np.concatenate(values) for name, values in parts.items()},
     }
 
 
-def layer_of(filters):
-    """Name the layer of every filter.
+def layer_of(filters: Any) -> AnyArray:
+    """Return the layer of each filter.
 
     Parameters
     ----------
@@ -157,7 +178,7 @@ def layer_of(filters):
     Returns
     -------
     layers : array of str
-        What stands before the first slash.
+        What is before the first slash.
 
     Examples
     --------
@@ -167,55 +188,46 @@ def layer_of(filters):
     return np.array([str(name).partition("/")[0] for name in filters])
 
 
-def relative(values, layers):
+def relative(values: AnyArray, layers: AnyArray) -> FloatArray:
     """Divide by the mean over the filters of the same layer.
 
     Parameters
     ----------
-    values : array, shape (..., n_filters)
+    values : array, shape (n_filters,)
         Not negative.
     layers : array of str, shape (n_filters,)
-        Layer of every filter.
+        Layer of each filter.
 
     Returns
     -------
-    ratios : array, shape (..., n_filters)
-        1 is the layer's mean; 0 throughout a layer that is silent.
+    ratios : array, shape (n_filters,)
+        1 is the layer's mean; 0 throughout a layer that does not respond.
 
     Examples
     --------
     >>> relative(np.array([1.0, 3.0, 5.0]), np.array(["x", "x", "y"]))
     array([0.5, 1.5, 1. ])
     """
-    ratios = np.zeros(np.shape(values))
-    for layer in np.unique(layers):
-        of_layer = layers == layer
-        mean = values[..., of_layer].mean(axis=-1, keepdims=True)
-        np.divide(
-            values[..., of_layer],
-            mean,
-            out=(own := np.zeros_like(ratios[..., of_layer])),
-            where=mean > 0,
-        )
-        ratios[..., of_layer] = own
-    return ratios
+    names, index = np.unique(layers, return_inverse=True)
+    means = np.array([values[layers == name].mean() for name in names])[index]
+    return _share(np.asarray(values, float), means)
 
 
-def score(responses, noisy, rows=slice(None)):
-    """Score every filter in the three ways.
+def score(responses: Responses, noisy: Responses, rows: Any = slice(None)) -> Responses:
+    """Score each filter in three ways.
 
     Parameters
     ----------
     responses, noisy : dict
-        What `tag_network` returned without and with noise.
+        Returned by `tag_network` without and with noise.
     rows : slice | array of int
-        Which images to average over.
+        Images to average over.
 
     Returns
     -------
     scores : dict of array, shape (n_filters,)
         ``a``: amplitude at both tags, relative to the layer's mean; ``b``: signal-to-noise ratio
-        at both tags under pixel noise; ``c``: the published code's, without noise.
+        at both tags under pixel noise; ``c``: the published code's score, without noise.
 
     Examples
     --------
@@ -224,8 +236,8 @@ def score(responses, noisy, rows=slice(None)):
     >>> score(one, {"snr": np.full((1, 2), 3.0)})["a"]
     array([0.5, 1.5])
     """
-    own = np.isin(responses["terms"], ("f1", "f2"))
-    amplitude = responses["amplitudes"][rows][..., own].sum(axis=-1).mean(axis=0)
+    at_tags = np.isin(responses["terms"], ("f1", "f2"))
+    amplitude = responses["amplitudes"][rows][..., at_tags].sum(axis=-1).mean(axis=0)
     return {
         "a": relative(amplitude, layer_of(responses["filters"])),
         "b": noisy["snr"][rows].mean(axis=0),
@@ -233,20 +245,20 @@ def score(responses, noisy, rows=slice(None)):
     }
 
 
-def sides(responses):
-    """Tell which half every filter follows, and how much it mixes the two.
+def sides(responses: Responses) -> Responses:
+    """Measure which half each filter follows, and how much it mixes the two.
 
     Parameters
     ----------
     responses : dict
-        What `tag_network` returned.
+        Returned by `tag_network`.
 
     Returns
     -------
     sides : dict of array, shape (n_filters,)
         ``balance``: (left - right) / (left + right) of the amplitudes at the two tags, from 1
         (left only) to -1; ``mixing``: root sum of squares of the intermodulation terms over that
-        of the two tags. Zero where a filter is silent.
+        of the two tags. 0 for a filter that does not respond.
 
     Examples
     --------
@@ -256,23 +268,245 @@ def sides(responses):
     """
     names, amplitude = responses["terms"], responses["amplitudes"].mean(axis=0)
     left, right = amplitude[:, names == "f1"][:, 0], amplitude[:, names == "f2"][:, 0]
-    mixed = np.array(["f1" in name and "f2" in name for name in names])
-    mixing = np.sqrt((amplitude[:, mixed] ** 2).sum(axis=1))
+    mixing = np.sqrt((amplitude[:, _is_mixed(names)] ** 2).sum(axis=1))
     return {
         "balance": _share(left - right, left + right),
         "mixing": _share(mixing, np.hypot(left, right)),
     }
 
 
-def _share(part, whole):
-    """Divide where there is something to divide by."""
+def sides_by_layer(responses: Responses) -> dict[str, dict[str, float]]:
+    """Summarize `sides` for each layer.
+
+    Parameters
+    ----------
+    responses : dict
+        Returned by `tag_network`.
+
+    Returns
+    -------
+    found : dict
+        Layer to the shares of its filters that follow the ``left`` or ``right`` half (its tag at
+        least twice as strong) or are ``integrating`` both (intermodulation above a tenth of the
+        tags), and to its median ``mixing``.
+
+    Examples
+    --------
+    >>> one = {"terms": np.array(["f1", "f2", "f1+f2"]), "amplitudes": np.array([[[3.0, 1, 2]]])}
+    >>> sides_by_layer(one | {"filters": ["relu_1/filter/0"]})["relu_1"]["left"]
+    1.0
+    """
+    found, layers = sides(responses), layer_of(responses["filters"])
+    summary = {}
+    for layer in dict.fromkeys(layers):
+        balance, mixing = (found[name][layers == layer] for name in ("balance", "mixing"))
+        summary[str(layer)] = {
+            "left": float((balance > ONE_SIDED).mean()),
+            "right": float((balance < -ONE_SIDED).mean()),
+            "integrating": float((mixing > INTEGRATING).mean()),
+            "mixing": float(np.median(mixing)),
+        }
+    return summary
+
+
+def count_important(
+    responses: Responses, noisy: Responses, threshold: float, rows: Any = slice(None)
+) -> dict[str, dict[str, int]]:
+    """Count the filters of each layer whose score is above a threshold.
+
+    Parameters
+    ----------
+    responses, noisy, rows
+        As for `score`.
+    threshold : float
+        The threshold.
+
+    Returns
+    -------
+    counts : dict
+        Layer to ``a``, ``b``, ``c``, and ``of``, the number of its filters.
+
+    Examples
+    --------
+    >>> one = {"filters": np.array(["x/filter/0", "x/filter/1"]), "terms": np.array(["f1", "f2"])}
+    >>> one |= {"amplitudes": np.array([[[1.0, 1], [2, 4]]]), "code": np.ones((1, 2))}
+    >>> count_important(one, {"snr": np.full((1, 2), 3.0)}, threshold=1.2)
+    {'x': {'a': 1, 'b': 2, 'c': 0, 'of': 2}}
+    """
+    layers, scores = layer_of(responses["filters"]), score(responses, noisy, rows)
+    return {
+        str(layer): {
+            **{name: int((scores[name][layers == layer] > threshold).sum()) for name in SCORES},
+            "of": int((layers == layer).sum()),
+        }
+        for layer in dict.fromkeys(layers)
+    }
+
+
+def new_terms(responses: Responses) -> dict[str, dict[str, float]]:
+    """Measure how strongly each layer responds at frequencies that were not shown.
+
+    Parameters
+    ----------
+    responses : dict
+        Returned by `tag_network`.
+
+    Returns
+    -------
+    found : dict
+        Layer to ``harmonics`` and ``intermodulation``: the largest amplitude of any filter and
+        image at such a term, over the layer's largest amplitude at a tag.
+
+    Examples
+    --------
+    >>> terms, amplitudes = np.array(["f1", "2f1", "f1+f2"]), np.array([[[4.0, 2, 1]]])
+    >>> new_terms({"terms": terms, "amplitudes": amplitudes, "filters": ["conv_1/filter/000"]})
+    {'conv_1': {'harmonics': 0.5, 'intermodulation': 0.25}}
+    """
+    names, layers = responses["terms"], layer_of(responses["filters"])
+    mixed, shown = _is_mixed(names), np.isin(names, ("f1", "f2"))
+    kinds = {"harmonics": ~mixed & ~shown, "intermodulation": mixed}
+    found = {}
+    for layer in dict.fromkeys(layers):
+        amplitudes = responses["amplitudes"][:, layers == layer]
+        largest = amplitudes[..., shown].max()
+        found[str(layer)] = {
+            kind: float(amplitudes[..., which].max() / largest) for kind, which in kinds.items()
+        }
+    return found
+
+
+def compare_activations(
+    images: AnyArray, depth: int = 20, random_state: int = 1
+) -> dict[str, dict[str, float]]:
+    """Measure `new_terms` of untrained residual networks with different nonlinearities.
+
+    Parameters
+    ----------
+    images : array of uint8, shape (n, 32, 32, 3)
+        Images.
+    depth : int
+        Number of layers.
+    random_state : int
+        Seed of the weights.
+
+    Returns
+    -------
+    found : dict
+        ``"relu"``, ``"relu, no normalisation"``, ... to ``harmonics`` and ``intermodulation``,
+        the largest over all layers.
+
+    Examples
+    --------
+    >>> images = np.full((1, 32, 32, 3), 200, np.uint8)
+    >>> found = compare_activations(images, depth=8)
+    >>> found["linear"]["harmonics"] < 1e-4 < found["relu"]["harmonics"]
+    True
+    """
+    found = {}
+    for activation in ACTIVATIONS:
+        for normalization in (True, False):
+            keras.utils.set_random_seed(random_state)
+            model = resnet(depth, activation=activation, normalization=normalization)
+            layers = new_terms(tag_network(model, f"{activation}_*", images)).values()
+            name = activation if normalization else f"{activation}, no normalisation"
+            found[name] = {
+                kind: max(layer[kind] for layer in layers)
+                for kind in ("harmonics", "intermodulation")
+            }
+    return found
+
+
+def split_half(
+    responses: Responses, noisy: Responses, rng: np.random.Generator, n_splits: int = N_SPLITS
+) -> dict[str, dict[str, list[float]]]:
+    """Correlate the scores from one half of the images with those from the other.
+
+    Parameters
+    ----------
+    responses, noisy : dict
+        Returned by `tag_network` without and with noise.
+    rng : numpy.random.Generator
+        Draws the splits.
+    n_splits : int
+        Number of random splits.
+
+    Returns
+    -------
+    stability : dict
+        Score to layer, and to ``"all"``, to the median rank correlation and its 95 % range over
+        splits: ``[median, low, high]``. Over all layers, scores are relative to their layer.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3)).astype(np.uint8)
+    >>> clean, noisy = (tag_network(resnet(8), "relu_1", images, noise=sd) for sd in (0, 0.05))
+    >>> list(split_half(clean, noisy, np.random.default_rng(0), n_splits=2)["a"])
+    ['relu_1', 'all']
+    """
+    layers = layer_of(responses["filters"])
+    n = len(responses["mean"])
+    rhos: dict[str, dict[str, list[float]]] = {name: {} for name in SCORES}
+    for _ in range(n_splits):
+        order = rng.permutation(n)
+        one, other = (score(responses, noisy, rows) for rows in np.split(order, [n // 2]))
+        for name, by_layer in rhos.items():
+            for layer in dict.fromkeys(layers):
+                pair = (half[name][layers == layer] for half in (one, other))
+                by_layer.setdefault(str(layer), []).append(_correlate(*pair))
+            by_layer.setdefault("all", []).append(agreement(one[name], other[name], layers))
+    return {
+        name: {
+            layer: np.nanpercentile(values, [50, 2.5, 97.5]).tolist()
+            for layer, values in by_layer.items()
+        }
+        for name, by_layer in rhos.items()
+    }
+
+
+def agreement(scores: AnyArray, others: AnyArray, layers: AnyArray) -> float:
+    """Correlate scores of the same filters in two settings.
+
+    Parameters
+    ----------
+    scores, others : array, shape (n_filters,)
+        One kind of score.
+    layers : array of str, shape (n_filters,)
+        Layer of each filter.
+
+    Returns
+    -------
+    rho : float
+        Rank correlation over all filters of scores relative to their layer.
+
+    Examples
+    --------
+    >>> layers = np.array(["x", "x", "x"])
+    >>> round(agreement(np.array([1, 2, 3.0]), np.array([1, 4, 9.0]), layers), 6)
+    1.0
+    """
+    return _correlate(relative(scores, layers), relative(others, layers))
+
+
+def _correlate(one: AnyArray, other: AnyArray) -> float:
+    """Rank correlation; NaN where one side is constant."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(spearmanr(one, other).statistic)
+
+
+def _is_mixed(names: AnyArray) -> AnyArray:
+    """Whether a term mixes both tags."""
+    return np.array(["f1" in name and "f2" in name for name in names])
+
+
+def _share(part: AnyArray, whole: AnyArray) -> FloatArray:
+    """Divide; 0 where the divisor is 0."""
     return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
 
 
-def _published_score(amplitude):
-    """Average over all bins but 0 Hz of amplitude over three neighbours a side."""
-    spectrum = amplitude[..., 1:].astype(float)
-    ratios = snr_spectrum(spectrum, n_neighbors=3, n_skip=0)
+def _published_score(amplitude: AnyArray) -> AnyArray:
+    """Average over all bins above 0 Hz of amplitude over three neighbours on each side."""
+    ratios = snr_spectrum(amplitude[..., 1:], n_neighbors=3, n_skip=0)
     known = np.isfinite(ratios)
-    count = np.maximum(known.sum(axis=-1), 1)
-    return np.where(known, ratios, 0).sum(axis=-1) / count
+    return np.where(known, ratios, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
