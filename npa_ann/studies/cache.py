@@ -73,7 +73,7 @@ class Cache:
             tree = json.dumps(_pack(function(*args, **kwargs), arrays))
             self.folder.mkdir(parents=True, exist_ok=True)
             with staged_file(path) as aside:
-                np.savez(aside, **{"tree": np.array(tree), **arrays})
+                np.savez(aside, tree=np.array(tree), **arrays)  # type: ignore[arg-type]
         with np.load(path, allow_pickle=False) as stored:
             return _unpack(json.loads(str(stored["tree"])), stored)
 
@@ -199,7 +199,7 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         value = value.item()
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         name = f"array_{len(arrays)}"
         arrays[name] = value
         return {"array": name}

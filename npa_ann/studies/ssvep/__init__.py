@@ -109,8 +109,10 @@ def _clean(model: keras.Model, pixels: AnyArray, progress: Any) -> Responses:
 
 def _noisy(model: keras.Model, pixels: AnyArray, progress: Any) -> Responses:
     """Record them under flicker with pixel noise."""
-    how = {"noise": tagging.PIXEL_NOISE, "random_state": SEED}
-    return tag_network(model, _layers(model), pixels, **how, progress=progress)
+    noise = tagging.PIXEL_NOISE
+    return tag_network(
+        model, _layers(model), pixels, noise=noise, random_state=SEED, progress=progress
+    )
 
 
 def _first(model: dict[str, keras.Model], networks: tuple[str, ...]) -> keras.Model:
@@ -177,7 +179,7 @@ def _results(
     """
     first, every = networks[0], THRESHOLDS["all images"]
     behind, behind_noisy = (_after_nonlinearity(found[first]) for found in (clean, noisy))
-    deep = tagging.count_important(*[other_flickers["depth 0.9"]] * 2, every)
+    deeper = other_flickers["depth 0.9"]
     scores, layers = tagging.score(behind, behind_noisy), layer_of(behind["filters"])
     by_network = {
         name: {
@@ -197,7 +199,7 @@ def _results(
         ),
         "important_at_depth_0.9": {
             layer: {name: count for name, count in counts.items() if name != "b"}
-            for layer, counts in deep.items()
+            for layer, counts in tagging.count_important(deeper, deeper, every).items()
         },
         "between_scores": {
             f"{x}{y}": tagging.agreement(scores[x], scores[y], layers)

@@ -50,8 +50,8 @@ def rate_filters(model: keras.Model, pixels: AnyArray, progress: Any = None) -> 
     240
     """
     normalized = any(layer.name == "norm_1" for layer in model.layers)
-    layers = "norm_*" if normalized else "conv_*"
-    responses = tag_network(model, layers, pixels, progress=progress)
+    outputs = "norm_*" if normalized else "conv_*"
+    responses = tag_network(model, outputs, pixels, progress=progress)
     layers = layer_of(responses["filters"])
     at_tags = np.isin(responses["terms"], ("f1", "f2"))
     numbers = [layer.rpartition("_")[2] for layer in dict.fromkeys(layers)]

@@ -55,18 +55,18 @@ class NoisyFrames:
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of images, frames, rows, columns and colours."""
-        return self.frames.shape
+        return tuple(self.frames.shape)
 
     @property
     def sfreq(self) -> float:
         """Frames per second."""
-        return self.frames.sfreq
+        return float(self.frames.sfreq)
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, rows: slice) -> AnyArray:
-        movies = self.frames[rows]
+        movies: AnyArray = self.frames[rows]
         for number, movie in zip(range(*rows.indices(len(self))), movies, strict=True):
             rng = np.random.default_rng([self.random_state, number])
             movie += self.sd * rng.standard_normal(movie.shape, dtype=np.float32)
@@ -509,4 +509,5 @@ def _published_score(amplitude: AnyArray) -> AnyArray:
     """Average over all bins above 0 Hz of amplitude over three neighbours on each side."""
     ratios = snr_spectrum(amplitude[..., 1:], n_neighbors=3, n_skip=0)
     known = np.isfinite(ratios)
-    return np.where(known, ratios, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+    mean: AnyArray = np.where(known, ratios, 0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+    return mean

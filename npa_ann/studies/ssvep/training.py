@@ -1,6 +1,6 @@
 """Training of networks that classify images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from npa_ann.networks import load_weights, plain_cnn, resnet
 from npa_ann.networks.cards import write_card
 from npa_ann.studies.training import Checkpoint, fit, read_training, weights_after
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "resnet_32": partial(resnet, 32),
     "resnet_20": partial(resnet, 20),
     "plain_cnn": plain_cnn,
