@@ -1,4 +1,7 @@
-"""The 1/f background out of the time series, the oscillations kept."""
+"""Attenuation of the 1/f background of time series, as a scikit-learn transformer."""
+
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from mne.utils import warn
@@ -7,42 +10,46 @@ from sklearn.base import clone
 from npa.checks import check_option
 from npa.estimators.base import SignalTransformer
 from npa.estimators.parameterize import FOOOFFitter
-from npa.reports import FilterReport
+from npa.recordings.signals import Signals
+from npa.reports import FilterReport, SpectrumReport
 from npa.spectral.filtering.power_filter import check_design, design_filter
+from npa.typing import BoolArray, FloatArray, Picks
 
-# A knee below this share of f^chi at the lowest frequency bends nothing: not worth a warning.
-_TOLD_KNEE = 1e-3
+# Negative knees below this share of f^exponent, f being the lowest frequency of the fit, change
+# the background too little for a warning.
+MIN_KNEE_SHARE = 1e-3
+AVERAGE = ""  # name of the average spectrum; no channel has it
 
 
 class NeuralPowerAmplifier(SignalTransformer):
-    r"""Filter a recording so that its 1/f background falls away and its oscillations stay.
+    r"""Attenuate the 1/f background of a recording, and keep its oscillations.
 
     The background and the peaks of the average power spectrum are fitted, a zero-phase filter is
-    made from them, and every picked channel is passed through it.
+    designed from them, and every picked channel is filtered.
 
     Parameters
     ----------
     fooof : FOOOFFitter | None, default None
         How the spectrum is fitted (its ``picks, sfreq, aggregate, by`` are not used). None for
-        the settings published with the method [1]_ where the response is logarithmic: multitaper,
+        the settings published with the method [1]_ if the response is logarithmic: multitaper,
         knee, 0.5 to 45 Hz (the paper's text says 0.1 Hz), peaks 3 to 15 Hz wide, at least 0.05
-        high, 6 at most; and for ``FOOOFFitter()`` where it is whitening.
+        high, 6 at most; and for ``FOOOFFitter()`` if it is whitening.
     response : {"logarithmic", "whitening"}, default "logarithmic"
         Gain for the background; see Notes.
     design : {"exact", "paper"}, default "exact"
         How the gain is realised: by one FIR filter, or by the paper's bank of Chebyshev
-        high-passes and one Remez band-pass a peak, each run forwards and backwards.
+        high-pass filters and one Remez band-pass per peak, each run forwards and backwards.
     n_stages : int, default 5
-        Number of Chebyshev high-passes; only for ``design="paper"``.
+        Number of Chebyshev high-pass filters; only for ``design="paper"``.
     peak_gain : None | float | sequence of float, default None
         Gain of the peaks, one for all or one for each, by rising frequency. None for their fitted
-        heights where the response is logarithmic, as in the paper, and 0 where it is whitening.
+        heights if the response is logarithmic, as in the paper, and 0 if it is whitening.
     per_channel : bool, default False
-        Whether every channel is filtered by a model of its own spectrum, and not by one model of
-        the average. Bad and flat channels have none, and take that of the average.
+        Whether every channel is filtered by a model of its own spectrum instead of one model of the
+        average. Bad and flat channels use that of the average.
     picks : str | array-like | slice | None
-        Channels to filter, as in MNE; None for all data channels. Bad ones are filtered too, but
-        have no part in the fit; all other channels pass untouched.
+        Channels to filter, as in MNE; None for all data channels. Bad channels are filtered
+        too, but left out of the fit; channels that are not picked are unchanged.
     sfreq : float | None
         Sampling rate in Hz; only for arrays.
 
@@ -52,20 +59,20 @@ class NeuralPowerAmplifier(SignalTransformer):
         The fit of the average spectrum.
     filters_ : FilterReport | dict of FilterReport | None
         The filter, with its ideal and realised gain, ``r_squared``, ``max_error_db``, ``plot()``
-        and ``to_frame()``; one per channel name where ``per_channel``. None, or left out, where
-        no model could be fitted.
+        and ``to_frame()``; one per channel name if ``per_channel``. None, or left out, where no
+        model could be fitted.
 
     Raises
     ------
     TypeError
-        If ``fooof`` is no `FOOOFFitter`.
+        If ``fooof`` is not a `FOOOFFitter`.
     ValueError
         If a parameter is not allowed, all channels are bad, or ``design="paper"`` does not exist
-        for the model; then the message names ``design="exact"``.
+        for the model; then the message suggests ``design="exact"``.
 
     Notes
     -----
-    The gain, of the two passes together, is ideally
+    The ideal gain, of the two passes together, is
 
     .. math:: G(f) = R(f) + \sum_n g_n e^{-(f - f_n)^2 / (2 \sigma_n^2)}
 
@@ -78,13 +85,13 @@ class NeuralPowerAmplifier(SignalTransformer):
     knee chi cancels: R is log(f) / log(f_N) for every recording, and zero below 1 Hz.
 
     For ``response="whitening"``, :math:`R(f) = \sqrt{(k + f^\chi) / (k + f_N^\chi)}`, so that
-    the power of the background comes out flat. There the gain of a peak counts in units of the
-    background's gain at its centre: 1 makes the amplitude twice as large there.
+    the power of the background becomes flat. There the gain of a peak is in units of the
+    background's gain at its centre: 1 doubles the amplitude there.
 
-    A negative knee is clipped to 0, with a warning where it bends the background. Filters stay
-    within stretches recorded without interruption, and within an epoch; both are mirrored at
-    their ends. Where no model can be fitted (too few samples, say) the output is NaN, with a
-    warning.
+    A negative knee is clipped to 0, with a warning if it changes the background noticeably. Filters
+    stay within segments recorded without interruption, and within an epoch; both are mirrored at
+    their ends. Where no model can be fitted (because of too few samples, say) the output is NaN,
+    with a warning.
 
     References
     ----------
@@ -105,15 +112,15 @@ class NeuralPowerAmplifier(SignalTransformer):
 
     def __init__(
         self,
-        fooof=None,
-        response="logarithmic",
-        design="exact",
-        n_stages=5,
-        peak_gain=None,
-        per_channel=False,
-        picks=None,
-        sfreq=None,
-    ):
+        fooof: FOOOFFitter | None = None,
+        response: Literal["logarithmic", "whitening"] = "logarithmic",
+        design: Literal["exact", "paper"] = "exact",
+        n_stages: int = 5,
+        peak_gain: float | Sequence[float] | None = None,
+        per_channel: bool = False,
+        picks: Picks = None,
+        sfreq: float | None = None,
+    ) -> None:
         self.fooof = fooof
         self.response = response
         self.design = design
@@ -123,40 +130,47 @@ class NeuralPowerAmplifier(SignalTransformer):
         self.picks = picks
         self.sfreq = sfreq
 
-    def _fit(self, signals):
-        """Fit the spectrum, and make the filter or filters from it."""
+    def transform_block(self, x: FloatArray, finite: BoolArray, n_times: int) -> FloatArray:
+        """Filter every channel; see `SignalTransformer`.
+
+        The output is NaN where there is no filter, or where the segment holds NaN.
+        """
+        x[~finite] = np.nan
+        if not isinstance(self.filters_, dict):
+            return _apply(self.filters_, x)
+        for channel, name in enumerate(self.ch_names_):
+            x[:, channel] = _apply(self.filters_.get(name), x[:, channel])
+        return x
+
+    def max_context(self) -> int:
+        """Return the reach of the longest filter in samples; see `SignalTransformer`."""
+        filters = self.filters_
+        reports = filters.values() if isinstance(filters, dict) else [filters]
+        return max((report.filter.reach for report in reports if report), default=0)
+
+    def _fit(self, signals: Signals) -> None:
+        """Fit the spectrum or spectra, and design filters from them."""
         check_design(self.response, self.design)
         check_option("per_channel", self.per_channel, (False, True))
         fitter = self._fitter()
+        names = list(signals.ch_names)
+        groups = {AVERAGE: names}
         if self.per_channel:
-            names = list(signals.ch_names)
-            groups = {None: names, **{name: [name] for name in names}}
-            self.spectrum_, *spectra = fitter.fit_averages(signals, by=groups)
-            own = zip(names, spectra, signals.usable, strict=True)
-            spectra = {name: fit if usable else self.spectrum_ for name, fit, usable in own}
-        else:
-            self.spectrum_ = fitter.fit_averages(signals)[0]
-            spectra = {None: self.spectrum_}
+            groups |= {name: [name] for name in names}
+        self.spectrum_, *own = fitter.fit_averages(signals, by=groups)
         self._warn_flat_channels(signals)
-        filters = self._design(spectra, signals.sfreq, fitter.freq_range)
-        self.filters_ = filters if self.per_channel else filters.get(None)
+        if self.per_channel:
+            usable = zip(names, own, signals.usable, strict=True)
+            spectra = {name: fit if good else self.spectrum_ for name, fit, good in usable}
+        else:
+            spectra = {AVERAGE: self.spectrum_}
+        filters = self._design_filters(spectra, signals.sfreq, fitter.freq_range)
+        self.filters_: FilterReport | dict[str, FilterReport] | None = (
+            filters if self.per_channel else filters.get(AVERAGE)
+        )
 
-    def transform_block(self, x, finite, n_times):
-        """Filter every row; NaN where there is no filter, or NaN in the stretch."""
-        x[~finite] = np.nan
-        if not self.per_channel:
-            return _filtered(self.filters_, x)
-        for channel, name in enumerate(self.ch_names_):
-            x[:, channel] = _filtered(self.filters_.get(name), x[:, channel])
-        return x
-
-    def max_context(self):
-        """Return the reach of the longest filter."""
-        reports = self.filters_.values() if self.per_channel else [self.filters_]
-        return max((report.filter.reach for report in reports if report), default=0)
-
-    def _fitter(self):
-        """Return a copy of the sub-estimator, or that with the published settings."""
+    def _fitter(self) -> FOOOFFitter:
+        """Return a copy of the sub-estimator, or one with the published settings."""
         if self.fooof is None and self.response == "whitening":
             return FOOOFFitter()
         if self.fooof is None:
@@ -169,20 +183,23 @@ class NeuralPowerAmplifier(SignalTransformer):
             )
         if not isinstance(self.fooof, FOOOFFitter):
             raise TypeError(f"fooof must be a FOOOFFitter or None, got {self.fooof!r}.")
-        return clone(self.fooof)
+        fitter: FOOOFFitter = clone(self.fooof)
+        return fitter
 
-    def _design(self, spectra, sfreq, band):
-        """Make a filter of every fitted spectrum, and warn once of what could not be used."""
-        filters, problems, n_clipped = {}, {}, 0
+    def _design_filters(
+        self, spectra: dict[str, SpectrumReport], sfreq: float, freq_range: tuple[float, float]
+    ) -> dict[str, FilterReport]:
+        """Design a filter for every fitted spectrum, and warn once about the others."""
+        filters, reasons, n_clipped = {}, {}, 0
         for name, spectrum in spectra.items():
-            problem = spectrum.reason
-            if not problem and spectrum.exponent <= 0:
-                problem = f"the background does not fall (exponent {spectrum.exponent:.2g})"
-            if problem:
-                problems[name] = problem
+            reason = spectrum.reason
+            if not reason and spectrum.exponent <= 0:
+                reason = f"the background does not fall (exponent {spectrum.exponent:.2g})"
+            if reason:
+                reasons[name] = reason
                 continue
-            n_clipped += spectrum.knee < -_TOLD_KNEE * band[0] ** spectrum.exponent
-            made = design_filter(
+            n_clipped += spectrum.knee < -MIN_KNEE_SHARE * freq_range[0] ** spectrum.exponent
+            designed = design_filter(
                 spectrum.exponent,
                 max(spectrum.knee, 0.0),
                 spectrum.gaussians,
@@ -192,16 +209,16 @@ class NeuralPowerAmplifier(SignalTransformer):
                 n_stages=self.n_stages,
                 peak_gain=self.peak_gain,
             )
-            filters[name] = FilterReport(made, band)
+            filters[name] = FilterReport(designed, freq_range)
         if n_clipped:
             warn(f"NeuralPowerAmplifier clips the negative knee of {n_clipped} model(s) to 0.")
-        if problems:
-            reasons = "; ".join(sorted(set(problems.values())))
-            where = f" of {', '.join(problems)}" if self.per_channel else ""
-            warn(f"NeuralPowerAmplifier has no model{where}, and returns NaN there: {reasons}.")
+        if reasons:
+            listed = "; ".join(sorted(set(reasons.values())))
+            channels = f" of {', '.join(reasons)}" if self.per_channel else ""
+            warn(f"NeuralPowerAmplifier has no model{channels}, and returns NaN there: {listed}.")
         return filters
 
 
-def _filtered(report, x):
-    """Return ``x`` (..., n_times) after the filter of a report; NaN without one."""
+def _apply(report: FilterReport | None, x: FloatArray) -> FloatArray:
+    """Apply the filter of a report to ``x`` (..., n_times); NaN if there is none."""
     return np.full(x.shape, np.nan) if report is None else report.filter.apply(x)
