@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 import mne
 import numpy as np
 
+from npa.recordings.signals import Signals
 from npa.typing import Picks
+
+FRONTAL_TIERS = (("fp1", "fpz", "fp2"), ("af7", "af3", "afz", "af4", "af8"))
+FRONTAL_ANGLE = 0.6  # how far ahead a frontal electrode lies, of its distance from the centre
+FRONTAL_TOLERANCE = 0.94  # of the frontal-most position; Fp1 counts beside Fpz, AF3 does not
 
 
 def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
@@ -92,3 +97,44 @@ def channel_groups(
         if missing or not len(names):
             raise ValueError(f"by[{group!r}] must name picked channels, got {missing or names!r}.")
     return {group: [ch_names.index(name) for name in names] for group, names in by.items()}
+
+
+def frontal_channels(signals: Signals) -> list[int]:
+    """Find the usable frontal-most electrodes, by position, else by name.
+
+    Parameters
+    ----------
+    signals : npa.recordings.signals.Signals
+        EEG channels, with their measurement info.
+
+    Returns
+    -------
+    channels : list of int
+        Their indices; empty where no electrode is frontal.
+
+    Examples
+    --------
+    >>> import mne
+    >>> from npa.recordings.containers import read_signals
+    >>> info = mne.create_info(["Oz..", "FP2.", "Fp1."], 100.0, "eeg")
+    >>> noise = np.random.default_rng(0).normal(size=(3, 200))
+    >>> frontal_channels(read_signals(mne.io.RawArray(noise, info, verbose=False)))
+    [1, 2]
+    """
+    if signals.info is None:
+        return []
+    usable = signals.usable
+    positions = np.array([channel["loc"][:3] for channel in signals.info["chs"]])
+    distance = np.linalg.norm(positions, axis=1)
+    located = usable & np.isfinite(distance) & (distance > 0)
+    ahead = np.where(located, positions[:, 1], -np.inf)
+    frontal = located & (ahead >= FRONTAL_TOLERANCE * ahead.max())
+    frontal &= ahead >= FRONTAL_ANGLE * distance
+    if frontal.any():
+        return np.flatnonzero(frontal).tolist()
+    names = [name.replace(".", "").lower() for name in signals.ch_names]
+    for tier in FRONTAL_TIERS:
+        found = [index for index, name in enumerate(names) if name in tier and usable[index]]
+        if found:
+            return found
+    return []

@@ -1,9 +1,16 @@
-"""What was found of blinks, and what was taken out."""
+"""The blinks that were found, and what was removed."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mne import Info
+
+from npa.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +24,7 @@ class BlinkReport:
     eog_names : tuple of str
         EOG channels that were searched, or one that says which electrodes stood in.
     n_blinks : tuple of int
-        Blink-like peaks in each of these.
+        Number of blink-like peaks in each of these.
     ch_names : tuple of str
         EEG channels of the recording.
     info : mne.Info
@@ -25,12 +32,12 @@ class BlinkReport:
     reason : str
         Why there is none; empty where there is.
     r_squared : array, shape (n_eog, n_components)
-        Squared correlation of each EOG channel with each component around its blinks; NaN for an
-        EOG channel without blinks, no columns where no ICA was needed.
+        Squared correlation of each EOG channel with each component around its blinks, the best
+        component first; NaN for an EOG channel without blinks, no columns without an ICA.
     channel : str
         EOG channel of the blink component; empty where there is none, as all below.
     component : int
-        Number of the component, -1 for none.
+        Column of ``r_squared`` that belongs to the blinks, -1 for none.
     blink_times : array, shape (n_blinks,)
         Peaks of the blinks, in s after the first sample of the recording or epoch.
     blink_epochs : array, shape (n_blinks,)
@@ -47,36 +54,36 @@ class BlinkReport:
     """
 
     found: bool
-    eog_names: tuple
-    n_blinks: tuple
-    ch_names: tuple
+    eog_names: tuple[str, ...]
+    n_blinks: tuple[int, ...]
+    ch_names: tuple[str, ...]
     info: Info
     reason: str = ""
-    r_squared: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    r_squared: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     channel: str = ""
     component: int = -1
-    blink_times: np.ndarray = field(default_factory=lambda: np.empty(0))
-    blink_epochs: np.ndarray = field(default_factory=lambda: np.empty(0, int))
-    topography: np.ndarray = field(default_factory=lambda: np.empty(0))
+    blink_times: FloatArray = field(default_factory=lambda: np.empty(0))
+    blink_epochs: IntArray = field(default_factory=lambda: np.empty(0, np.intp))
+    topography: FloatArray = field(default_factory=lambda: np.empty(0))
     shown: str = ""
-    lags: np.ndarray = field(default_factory=lambda: np.empty(0))
-    before: np.ndarray = field(default_factory=lambda: np.empty(0))
-    after: np.ndarray = field(default_factory=lambda: np.empty(0))
+    lags: FloatArray = field(default_factory=lambda: np.empty(0))
+    before: FloatArray = field(default_factory=lambda: np.empty(0))
+    after: FloatArray = field(default_factory=lambda: np.empty(0))
 
-    def to_frame(self):
+    def to_frame(self) -> "pd.DataFrame":
         """Return how well each component explains each EOG channel.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row an EOG channel and component: ``channel``, ``n_blinks``, ``component``, ``r2``
-            and ``removed``. Without an ICA one row an EOG channel, of component -1.
+            One row per EOG channel and component: ``channel``, ``n_blinks``, ``component``, ``r2``
+            and ``removed``. Without an ICA one row per EOG channel, with component -1.
         """
         import pandas as pd
 
         n_eog = len(self.eog_names)
-        r_squared = self.r_squared if self.r_squared.size else np.full((n_eog, 1), np.nan)
-        n_components = r_squared.shape[1]
+        r2 = self.r_squared if self.r_squared.size else np.full((n_eog, 1), np.nan)
+        n_components = r2.shape[1]
         table = pd.DataFrame(
             {
                 "channel": np.repeat(np.asarray(self.eog_names, dtype=object), n_components),
@@ -84,13 +91,13 @@ class BlinkReport:
                 "component": np.tile(
                     np.arange(n_components) if self.r_squared.size else [-1], n_eog
                 ),
-                "r2": r_squared.ravel(),
+                "r2": r2.ravel(),
             }
         )
         chosen = (table["channel"] == self.channel) & (table["component"] == self.component)
         return table.assign(removed=chosen & self.found)
 
-    def plot(self):
+    def plot(self) -> "Figure":
         """Draw the blinks' topography, and the median blink before and after.
 
         Returns

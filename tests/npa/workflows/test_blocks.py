@@ -159,9 +159,9 @@ def test_long_recordings_are_fitted_by_blocks(monkeypatch):
         NeuralPowerAmplifier(FOOOFFitter((1, 40), psd_kwargs={"n_per_seg": 300})),
     ]
     whole = [clone(step).fit(raw) for step in steps]
-    for module in (npa.recordings.blink_peaks, npa.recordings.signals, npa.spectral.density):
+    for module in (npa.recordings.clean_spans, npa.recordings.signals, npa.spectral.density):
         monkeypatch.setattr(module, "BLOCK_SAMPLES", 7 * 900)
-    monkeypatch.setattr(npa.recordings.blink_peaks, "_OVERHEAD", 1)
+    monkeypatch.setattr(npa.recordings.clean_spans, "MIN_BLOCK_OVERLAPS", 1)
     lengths = []
     monkeypatch.setattr(
         npa.recordings.signals.RawSamples, "__getitem__", recording_lengths(lengths), raising=True
