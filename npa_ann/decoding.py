@@ -1,7 +1,11 @@
-"""An LSTM that tells trials apart, as a scikit-learn classifier."""
+"""An LSTM that classifies single trials, as a scikit-learn classifier."""
+
+from collections.abc import Mapping
+from typing import Any, Self
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
@@ -11,45 +15,48 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from npa.checks import check_number, check_option
 from npa.decoding.batches import blocks, channel_scale, stratified_batches
+from npa.typing import AnyArray, FloatArray, IntArray, RandomState
 from npa_ann.networks import eeg_lstm
 
 
 class LSTMDecoder(ClassifierMixin, BaseEstimator):
-    """Classify trials by an LSTM whose states at all times feed a softmax.
+    """Classify trials by an LSTM with a softmax layer on its states at all times.
 
     Parameters
     ----------
     units : int
-        Cells of the LSTM.
+        Number of LSTM cells. Default 16.
     recurrent_max_norm : float | None
-        Largest length of each column of the recurrent kernel; None for no limit.
+        Maximum norm of each column of the recurrent kernel; None for no limit. Default 2.
     optimizer : str
-        Name of a Keras optimizer, such as ``"sgd"`` or ``"adam"``.
+        Name of a Keras optimizer, such as ``"sgd"`` (default) or ``"adam"``.
     learning_rate : float
-        Its learning rate. The default goes with ``"sgd"``; with ``"adam"`` 0.001 to 0.01 is usual.
+        Its learning rate. The default, 0.0002, is for ``"sgd"``; usual for ``"adam"`` are 0.001 to
+        0.01.
     batch_size : int
-        Trials in a batch; all training trials where there are fewer.
+        Trials per batch; all training trials where there are fewer. Default 1024.
     steps_per_epoch : int | None
-        Batches in an epoch; None for as many as hold all training trials once.
+        Batches per epoch (default 3); None for as many as contain all training trials once.
     epochs : int
-        Number of epochs; with ``early_stopping`` at most.
+        Number of epochs (default 20); with ``early_stopping`` the maximum.
     class_weight : None | "balanced" | dict
         Weight of each class, as in scikit-learn. It sets how often trials of a class are drawn
-        (``"balanced"``: each class equally often), which expects the same gradient as weights in
-        the loss, up to its length.
+        (``"balanced"``: each class equally often), for which the expected gradient is that of
+        weights in the loss, up to a factor. Default None.
     early_stopping : bool
-        Whether to hold out trials, stop when their loss has not fallen for ``patience`` epochs,
-        and keep the weights of the best epoch.
+        Whether to hold out a validation set, stop when its loss has not decreased for
+        ``patience`` epochs, and restore the weights of the best epoch. Default False.
     validation_fraction : float
-        Share of the trials (of the groups, where ``fit`` is given groups) held out for that.
+        Proportion of the trials (of the groups, where ``fit`` is given groups) in the validation
+        set. Default 0.1.
     patience : int
-        Epochs to wait for a better one.
+        Epochs without improvement after which training stops. Default 10.
     scale : {"channel", None}
-        Whether each channel is brought to zero mean and unit variance, as measured on the
-        training trials. None takes samples as they are: in volts they are too small to be seen.
+        Whether each channel is scaled to zero mean and unit variance, estimated from the training
+        trials (default). None for no scaling: samples in volts are too small to train on.
     random_state : int | numpy.random.RandomState | None
-        Seed of initial weights, batches and held-out trials. On a CPU one seed gives the same
-        predictions again.
+        Seed of initial weights, batches and validation set. Default 0. On a CPU the same seed
+        gives identical predictions.
 
     Attributes
     ----------
@@ -58,16 +65,16 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of channels.
     n_times_ : int
-        Samples of a trial.
+        Number of samples per trial.
     mean_, sd_ : array, shape (n_channels,)
-        What is subtracted from each channel, and what it is divided by.
+        Mean subtracted from each channel, and standard deviation it is divided by.
     model_ : keras.Model
         The network, from scaled trials ``(n, n_times, n_channels)`` to probabilities.
     history_ : dict of list
         ``loss`` (nats) and ``accuracy`` of every epoch, averaged over its batches; with
-        ``early_stopping`` also ``val_loss`` and ``val_accuracy`` of the held-out trials.
+        ``early_stopping`` also ``val_loss`` and ``val_accuracy`` of the validation set.
     best_epoch_ : int
-        Epoch, from 0, whose weights were kept: the last, without ``early_stopping``.
+        Epoch, from 0, whose weights are used: the last, without ``early_stopping``.
 
     Raises
     ------
@@ -77,14 +84,14 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    The defaults (plain gradient descent, rate 0.0002, 60 steps) are a published recipe. They move
-    the weights very little; train on (``optimizer="adam"``, ``early_stopping=True``) before
-    judging what an LSTM can do.
+    The defaults (plain gradient descent, learning rate 0.0002, 60 steps) are those of a published
+    study. They hardly change the weights; to see how well an LSTM can classify, train longer
+    (``optimizer="adam"``, ``early_stopping=True``).
 
-    ``groups`` serve the held-out trials only: whole groups are held out. With scikit-learn's
-    metadata routing off, ``cross_val_score(decoder, X, y, groups=groups)`` hands groups to the
-    splitter alone, and trials are held out at random within classes. With
-    ``sklearn.set_config(enable_metadata_routing=True)`` they reach ``fit`` as well::
+    ``groups`` are used for the validation set only, which then consists of whole groups. Without
+    scikit-learn's metadata routing, ``cross_val_score(decoder, X, y, groups=groups)`` passes
+    groups to the splitter alone, and the validation set is stratified by class. With
+    ``sklearn.set_config(enable_metadata_routing=True)`` they are passed to ``fit`` as well::
 
         decoder = LSTMDecoder(early_stopping=True).set_fit_request(groups=True)
         cross_val_score(decoder, X, y, params={"groups": groups}, cv=LeaveOneGroupOut())
@@ -103,20 +110,20 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        units=16,
-        recurrent_max_norm=2.0,
-        optimizer="sgd",
-        learning_rate=2e-4,
-        batch_size=1024,
-        steps_per_epoch=3,
-        epochs=20,
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=10,
-        scale="channel",
-        random_state=0,
-    ):
+        units: int = 16,
+        recurrent_max_norm: float | None = 2.0,
+        optimizer: str = "sgd",
+        learning_rate: float = 2e-4,
+        batch_size: int = 1024,
+        steps_per_epoch: int | None = 3,
+        epochs: int = 20,
+        class_weight: str | Mapping[Any, float] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        scale: str | None = "channel",
+        random_state: RandomState = 0,
+    ) -> None:
         self.units = units
         self.recurrent_max_norm = recurrent_max_norm
         self.optimizer = optimizer
@@ -131,7 +138,7 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         self.scale = scale
         self.random_state = random_state
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -139,9 +146,10 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         X : array, shape (n_trials, n_channels, n_times)
             Trials.
         y : array-like, shape (n_trials,)
-            Their labels, of any type that can be sorted.
+            Labels, of any type that can be sorted.
         groups : array-like, shape (n_trials,) | None
-            Their groups, such as subjects; held-out trials are of other groups than the rest.
+            Groups, such as subjects, that are not split between training and validation set.
+            Default None.
 
         Returns
         -------
@@ -151,25 +159,25 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         X = self._read(X, reset=True)
         check_classification_targets(y)
-        y = column_or_1d(y)
-        check_consistent_length(X, y, groups)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        labels: AnyArray = column_or_1d(y)
+        check_consistent_length(X, labels, groups)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y must hold two classes or more, got {self.classes_.tolist()}.")
+            raise ValueError(f"y must have two classes or more, got {self.classes_.tolist()}.")
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        weights = self._weigh(y)
-        rows, held_out = self._hold_out(codes, groups, int(rng.integers(2**31)))
-        self._learn_scale(X, rows)
+        weights = self._class_weights(labels)
+        train, validation = self._split(codes, groups, int(rng.integers(2**31)))
+        self._fit_scale(X, train)
         self.n_times_ = X.shape[2]
         network = eeg_lstm(
             X.shape[1], X.shape[2], self.units, len(self.classes_), self.recurrent_max_norm
         )
-        self.model_ = _seeded(network, rng)
-        self._train(X, codes, rows, held_out, weights, rng)
+        self.model_ = _with_seeds(network, rng)
+        self._train(X, codes, train, validation, weights, rng)
         return self
 
-    def predict(self, X):
-        """Return the most probable label of each trial.
+    def predict(self, X: npt.ArrayLike) -> AnyArray:
+        """Predict the label of each trial.
 
         Parameters
         ----------
@@ -179,13 +187,13 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : array, shape (n_trials,)
-            Labels out of ``classes_``.
+            The most probable of ``classes_``.
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        labels: AnyArray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels
 
-    def predict_proba(self, X):
-        """Return the probability of each class.
+    def predict_proba(self, X: npt.ArrayLike) -> FloatArray:
+        """Predict the probability of each class.
 
         Parameters
         ----------
@@ -199,10 +207,10 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        return self._judge(X, np.arange(len(X)))
+        return self._predict(X, np.arange(len(X)))
 
-    def _check_parameters(self):
-        """Raise where a parameter is not allowed (those of the network are checked there)."""
+    def _check_parameters(self) -> None:
+        """Raise where a parameter is not allowed; `eeg_lstm` checks those of the network."""
         self._make_optimizer()
         check_number("batch_size", self.batch_size, low=1, integer=True)
         if self.steps_per_epoch is not None:
@@ -213,8 +221,8 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         check_number("patience", self.patience, low=1, integer=True)
         check_option("scale", self.scale, ("channel", None))
 
-    def _make_optimizer(self):
-        """Make the optimizer anew, for each fit."""
+    def _make_optimizer(self) -> keras.optimizers.Optimizer:
+        """Create the optimizer."""
         if isinstance(self.optimizer, str):
             settings = {"learning_rate": check_number("learning_rate", self.learning_rate, above=0)}
             name = {"class_name": self.optimizer, "config": settings}
@@ -226,113 +234,127 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
             f"optimizer must be the name of a Keras optimizer, got {self.optimizer!r}."
         )
 
-    def _read(self, X, *, reset):
-        """Check shape and samples, without copying what may be larger than memory."""
-        X = validate_data(self, X, reset=reset, allow_nd=True, dtype=None, ensure_all_finite=False)
-        if X.ndim != 3 or X.dtype.kind not in "fiu":
+    def _read(self, X: npt.ArrayLike, *, reset: bool) -> AnyArray:
+        """Check shape and samples, without copying an array that may be larger than memory."""
+        trials: AnyArray = validate_data(
+            self, X, reset=reset, allow_nd=True, dtype=None, ensure_all_finite=False
+        )
+        if trials.ndim != 3 or trials.dtype.kind not in "fiu":
             raise ValueError(
-                "X must hold numbers of shape (n_trials, n_channels, n_times), got "
-                f"{X.dtype} of shape {X.shape}."
+                "X must be numbers of shape (n_trials, n_channels, n_times), got "
+                f"{trials.dtype} of shape {trials.shape}."
             )
-        if not reset and X.shape[2] != self.n_times_:
-            raise ValueError(f"X has {X.shape[2]} times, but had {self.n_times_} at fit.")
+        if not reset and trials.shape[2] != self.n_times_:
+            raise ValueError(
+                f"X has {trials.shape[2]} samples per trial, but had {self.n_times_} at fit."
+            )
         bad = [
             int(row)
-            for rows, block in blocks(X, np.arange(len(X)))
+            for rows, block in blocks(trials, np.arange(len(trials)))
             for row in rows[~np.isfinite(block).all(axis=(1, 2))]
         ]
         if bad:
             shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
             raise ValueError(f"X contains NaN or inf in {len(bad)} trial(s): {shown}; drop them.")
-        return X
+        return trials
 
-    def _weigh(self, y):
+    def _class_weights(self, y: AnyArray) -> FloatArray:
         """Return the weight of each class."""
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
             raise ValueError(
-                "class_weight must give weights of 0 or more, not all of them 0, got "
+                "class_weight must give weights of at least 0, not all of them 0, got "
                 f"{self.class_weight!r}."
             )
         return weights
 
-    def _hold_out(self, codes, groups, seed):
-        """Split the trials into those to learn from and those to stop by."""
+    def _split(
+        self, codes: IntArray, groups: npt.ArrayLike | None, seed: int
+    ) -> tuple[IntArray, IntArray]:
+        """Split the trials into training and validation set."""
         if not self.early_stopping:
             return np.arange(len(codes)), np.arange(0)
         settings = {"n_splits": 1, "test_size": self.validation_fraction, "random_state": seed}
         if groups is None:
             splitter = StratifiedShuffleSplit(**settings)
-            hint = "give more trials, or early_stopping=False"
+            hint = "give more trials, or set early_stopping=False"
         else:
             splitter = GroupShuffleSplit(**settings)
-            hint = "give more groups, groups=None, or early_stopping=False"
+            hint = "give more groups, or set groups=None or early_stopping=False"
         try:
-            rows, held_out = next(splitter.split(codes, codes, groups))
+            train, validation = next(splitter.split(codes, codes, groups))
         except ValueError as error:
-            raise ValueError(f"No trials can be held out ({error}): {hint}.") from error
-        lost = np.setdiff1d(codes, codes[rows])
-        if lost.size:
+            raise ValueError(f"No validation set can be held out ({error}): {hint}.") from error
+        missing = np.setdiff1d(codes, codes[train])
+        if missing.size:
             raise ValueError(
-                f"Holding out trials leaves none of class {self.classes_[lost[0]]}: {hint}."
+                f"The training set has no trials of class {self.classes_[missing[0]]}: {hint}."
             )
-        return rows, held_out
+        return train, validation
 
-    def _learn_scale(self, X, rows):
-        """Measure the channels on the trials to learn from."""
+    def _fit_scale(self, X: AnyArray, rows: IntArray) -> None:
+        """Estimate mean and standard deviation of the channels from the training trials."""
         self.mean_, self.sd_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if self.scale == "channel":
             self.mean_, self.sd_ = channel_scale(X, rows)
 
-    def _inputs(self, X, rows):
-        """Scale trials and turn them to (n, n_times, n_channels)."""
+    def _inputs(self, X: AnyArray, rows: IntArray) -> npt.NDArray[np.float32]:
+        """Return scaled trials as (n, n_times, n_channels)."""
         scaled = (X[rows] - self.mean_[:, np.newaxis]) / self.sd_[:, np.newaxis]
         return scaled.swapaxes(1, 2).astype("float32")
 
-    def _judge(self, X, rows):
-        """Return class probabilities of some trials, a batch at a time."""
+    def _predict(self, X: AnyArray, rows: IntArray) -> FloatArray:
+        """Return class probabilities of some trials, batch by batch."""
         proba = np.empty((len(rows), len(self.classes_)))
         for start in range(0, len(rows), self.batch_size):
             part = slice(start, start + self.batch_size)
             proba[part] = self.model_.predict_on_batch(self._inputs(X, rows[part]))
-        self._check_converged("probabilities", proba)
+        self._check_finite("probabilities", proba)
         return proba / proba.sum(axis=1, keepdims=True)
 
-    def _check_converged(self, what, values):
-        """Raise where numbers have grown beyond all bounds."""
+    def _check_finite(self, name: str, values: npt.ArrayLike) -> None:
+        """Raise where the training diverged."""
         if not np.isfinite(values).all():
             raise ValueError(
-                f"The training diverged, its {what} are no longer finite: lower "
+                f"The training diverged, its {name} are not finite: lower "
                 f"learning_rate={self.learning_rate!r}."
             )
 
-    def _train(self, X, codes, rows, held_out, weights, rng):
-        """Train epoch by epoch, and keep the last weights or the best."""
-        # Compiling to XLA takes longer than it saves on a network this small.
+    def _train(
+        self,
+        X: AnyArray,
+        codes: IntArray,
+        train: IntArray,
+        validation: IntArray,
+        weights: FloatArray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Train epoch by epoch; with early stopping, restore the weights of the best epoch."""
+        # Compiling by XLA takes longer than it saves on a network this small.
         self.model_.compile(
             self._make_optimizer(),
             "sparse_categorical_crossentropy",
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=False,
         )
-        # Where all variables exist beforehand, TensorFlow traces the step once rather than twice.
+        # If all variables exist beforehand, TensorFlow traces the step once instead of twice.
         self.model_.optimizer.build(self.model_.trainable_variables)
-        shares = weights * np.bincount(codes[rows])
-        size = min(self.batch_size, len(rows))
-        batches = stratified_batches(codes[rows], size, rng, shares / shares.sum())
-        n_steps = self.steps_per_epoch or -(-len(rows) // size)
-        self.history_ = {}
+        shares = weights * np.bincount(codes[train])
+        size = min(self.batch_size, len(train))
+        batches = stratified_batches(codes[train], size, rng, shares / shares.sum())
+        n_steps = self.steps_per_epoch or -(-len(train) // size)
+        self.history_: dict[str, list[float]] = {}
         best_loss = np.inf
         for epoch in range(self.epochs):
             self.model_.reset_metrics()
             for _ in range(n_steps):
-                batch = rows[next(batches)]
+                batch = train[next(batches)]
                 entry = self.model_.train_on_batch(
                     self._inputs(X, batch), codes[batch], return_dict=True
                 )
-            self._check_converged("losses", entry["loss"])
+            self._check_finite("losses", entry["loss"])
             if self.early_stopping:
-                entry |= self._validate(X, codes, held_out, weights)
+                entry |= self._validate(X, codes, validation, weights)
             for name, value in entry.items():
                 self.history_.setdefault(name, []).append(float(value))
             if not self.early_stopping or entry["val_loss"] < best_loss:
@@ -343,12 +365,14 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
                 break
         if self.early_stopping:
             self.model_.set_weights(best)
-        # The last step's loss was measured before the step.
-        self._judge(X, batch)
+        # The last loss was computed before the last step, which may have diverged.
+        self._predict(X, batch)
 
-    def _validate(self, X, codes, rows, weights):
-        """Measure loss and accuracy on the held-out trials."""
-        proba = self._judge(X, rows)
+    def _validate(
+        self, X: AnyArray, codes: IntArray, rows: IntArray, weights: FloatArray
+    ) -> dict[str, float]:
+        """Compute loss and accuracy on the validation set."""
+        proba = self._predict(X, rows)
         true = codes[rows]
         loss = -np.log(proba[np.arange(len(rows)), true].clip(1e-7))
         return {
@@ -356,15 +380,15 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
             "val_accuracy": float((proba.argmax(axis=1) == true).mean()),
         }
 
-    def __getstate__(self):
-        """Keep the network as its configuration and weights: plain dicts and arrays."""
-        state = super().__getstate__()
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the network as its configuration and weights: plain dicts and arrays."""
+        state: dict[str, Any] = super().__getstate__()
         if "model_" in state:
             state = {**state, "model_": (self.model_.get_config(), self.model_.get_weights())}
         return state
 
-    def __setstate__(self, state):
-        """Build the network again."""
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild the network."""
         if "model_" in state:
             config, weights = state["model_"]
             model = keras.Sequential.from_config(config)
@@ -372,20 +396,20 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
             state = {**state, "model_": model}
         super().__setstate__(state)
 
-    def __sklearn_tags__(self):
-        """Tell scikit-learn that X is a 3-D array."""
+    def __sklearn_tags__(self) -> Any:
+        """Declare that X is a 3-D array."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.two_d_array = False
         return tags
 
 
-def _seeded(model, rng):
-    """Build a network anew, with every seed in its configuration drawn from ``rng``."""
+def _with_seeds(model: keras.Model, rng: np.random.Generator) -> keras.Model:
+    """Rebuild a network with every seed in its configuration drawn from ``rng``."""
     return keras.Sequential.from_config(_draw_seeds(model.get_config(), rng))
 
 
-def _draw_seeds(config, rng):
+def _draw_seeds(config: Any, rng: np.random.Generator) -> Any:
     """Return a nested configuration with new seeds."""
     if isinstance(config, dict):
         return {

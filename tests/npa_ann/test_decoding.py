@@ -1,4 +1,4 @@
-"""The LSTM decoder: does it learn, is it a scikit-learn classifier, is it repeatable."""
+"""The LSTM decoder learns, is a scikit-learn classifier, and is reproducible."""
 
 import pickle
 import tracemalloc
@@ -39,7 +39,7 @@ def test_positive_control_across_subjects():
     assert scores.min() > 0.8
 
 
-def test_the_published_recipe_runs_as_it_is():
+def test_the_defaults_are_the_published_recipe():
     X, y, _ = simulate(n_subjects=2)
     decoder = LSTMDecoder().fit(X, y)
     history = decoder.history_
@@ -50,7 +50,7 @@ def test_the_published_recipe_runs_as_it_is():
     assert np.linalg.norm(kernel, axis=0).max() <= 2 + 1e-5
 
 
-def test_one_seed_gives_identical_predictions_whatever_the_global_seeds():
+def test_predictions_depend_on_random_state_only():
     X, y, _ = simulate(n_subjects=2)
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     first = LSTMDecoder(**QUICK, random_state=3).fit(X, y).predict_proba(X)
@@ -105,15 +105,15 @@ def test_grid_search_and_pipeline():
     assert search.best_score_ > 0.9  # accuracy
 
 
-class Watcher(LSTMDecoder):
-    """Note which groups `fit` was given, and what it held out."""
+class SplitRecorder(LSTMDecoder):
+    """Record the groups that `fit` was given, and its split."""
 
     seen = ()
 
-    def _hold_out(self, codes, groups, seed):
-        rows, held_out = super()._hold_out(codes, groups, seed)
-        Watcher.seen += ((groups, rows, held_out),)
-        return rows, held_out
+    def _split(self, codes, groups, seed):
+        train, validation = super()._split(codes, groups, seed)
+        SplitRecorder.seen += ((groups, train, validation),)
+        return train, validation
 
 
 STOPPING = QUICK | {"early_stopping": True, "validation_fraction": 0.34, "epochs": 2}
@@ -121,22 +121,22 @@ STOPPING = QUICK | {"early_stopping": True, "validation_fraction": 0.34, "epochs
 
 def test_groups_reach_only_the_splitter_without_routing():
     X, y, groups = simulate(n_subjects=2, n_trials=12)
-    Watcher.seen = ()
-    cross_val_score(Watcher(**STOPPING), X, y, groups=groups, cv=LeaveOneGroupOut())
-    assert [given for given, _, _ in Watcher.seen] == [None] * 2
+    SplitRecorder.seen = ()
+    cross_val_score(SplitRecorder(**STOPPING), X, y, groups=groups, cv=LeaveOneGroupOut())
+    assert [given for given, _, _ in SplitRecorder.seen] == [None] * 2
 
 
 def test_groups_reach_fit_with_routing():
     X, y, groups = simulate(n_subjects=3, n_trials=12)
-    Watcher.seen = ()
+    SplitRecorder.seen = ()
     with sklearn.config_context(enable_metadata_routing=True):
-        decoder = Watcher(**STOPPING).set_fit_request(groups=True)
+        decoder = SplitRecorder(**STOPPING).set_fit_request(groups=True)
         cross_val_score(decoder, X, y, params={"groups": groups}, cv=LeaveOneGroupOut())
-    assert len(Watcher.seen) == 3
-    for given, rows, held_out in Watcher.seen:
+    assert len(SplitRecorder.seen) == 3
+    for given, train, validation in SplitRecorder.seen:
         assert len(np.unique(given)) == 2
-        assert len(np.unique(given[held_out])) == 1
-        assert not set(given[rows]) & set(given[held_out])
+        assert len(np.unique(given[validation])) == 1
+        assert not set(given[train]) & set(given[validation])
 
 
 def test_early_stopping_keeps_the_best_epoch():
@@ -159,9 +159,9 @@ def test_scale_is_learned_from_training_trials_only():
     np.testing.assert_allclose(decoder.sd_, X[train].std(axis=(0, 2)), rtol=1e-9)
     before = decoder.predict_proba(X[~train][:3])
     np.testing.assert_allclose(before, decoder.predict_proba(X[~train])[:3], atol=1e-6)
-    Watcher.seen = ()
-    stopping = Watcher(**STOPPING).fit(X, y)
-    _, rows, _ = Watcher.seen[0]
+    SplitRecorder.seen = ()
+    stopping = SplitRecorder(**STOPPING).fit(X, y)
+    _, rows, _ = SplitRecorder.seen[0]
     np.testing.assert_allclose(stopping.mean_, X[rows].mean(axis=(0, 2)), rtol=1e-9)
     raw = LSTMDecoder(**QUICK | {"epochs": 1}, scale=None).fit(X, y)
     assert (raw.mean_.tolist(), raw.sd_.tolist()) == ([0.0] * 4, [1.0] * 4)
@@ -196,7 +196,7 @@ def test_class_weight_balances_the_batches():
     )
 
 
-def test_memory_mapped_trials_are_read_bit_by_bit(tmp_path):
+def test_memory_mapped_trials_are_read_in_blocks(tmp_path):
     shape = (3000, 16, 500)  # 96 MB of float32
     y = (np.arange(shape[0]) % 30 == 0).astype(int)
     stored = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", "float32", shape)
@@ -235,13 +235,25 @@ HOLE[[2, 7], 0, 0] = np.nan
         ({}, HOLE, Y, None, r"NaN or inf in 2 trial\(s\): 2, 7"),
         ({}, X, ["face"] * 10, None, r"two classes or more, got \['face'\]"),
         ({}, X[:, 0], Y, None, r"shape \(n_trials, n_channels, n_times\)"),
-        ({}, X.astype(str), Y, None, "X must hold numbers"),
+        ({}, X.astype(str), Y, None, "X must be numbers"),
         ({}, X, Y[:5], None, "inconsistent numbers of samples"),
         ({}, X, np.linspace(0, 1, 10), None, "continuous"),
-        ({"early_stopping": True}, X, Y, np.zeros(10), "No trials can be held out.*give more gr"),
+        (
+            {"early_stopping": True},
+            X,
+            Y,
+            np.zeros(10),
+            "No validation set can be held out.*more gr",
+        ),
         ({"early_stopping": True}, X, Y, np.zeros(9), "inconsistent numbers of samples"),
-        ({"early_stopping": True}, X, Y, Y == "face", "leaves none of class"),
-        ({"early_stopping": True}, X[:3], Y[:3], None, "No trials can be held out.*more trials"),
+        ({"early_stopping": True}, X, Y, Y == "face", "has no trials of class"),
+        (
+            {"early_stopping": True},
+            X[:3],
+            Y[:3],
+            None,
+            "No validation set can be held.*more trials",
+        ),
         ({"optimizer": "sdg"}, X, Y, None, "optimizer must be the name.*'sdg'"),
         ({"units": 0}, X, Y, None, "units must be"),
         ({"learning_rate": 0}, X, Y, None, "learning_rate must be"),
@@ -264,7 +276,7 @@ def test_bad_input_is_named(parameters, X, y, groups, message):
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("epochs", [1, 5])
-def test_a_training_that_diverges_is_an_error(early_stopping, epochs):
+def test_divergence_is_an_error(early_stopping, epochs):
     X, y, _ = simulate(n_subjects=2)
     decoder = LSTMDecoder(units=2, learning_rate=1e39, epochs=epochs, steps_per_epoch=1)
     decoder.set_params(early_stopping=early_stopping)
@@ -272,7 +284,7 @@ def test_a_training_that_diverges_is_an_error(early_stopping, epochs):
         decoder.fit(X, y)
 
 
-def test_the_best_epoch_is_the_last_where_none_is_held_out():
+def test_the_best_epoch_is_the_last_without_early_stopping():
     assert LSTMDecoder(**QUICK).fit(X, Y).best_epoch_ == 3
 
 
@@ -280,7 +292,7 @@ def test_other_shapes_at_predict_are_named():
     decoder = LSTMDecoder(**QUICK | {"epochs": 1}).fit(X, Y)
     with pytest.raises(ValueError, match="X has 3 features, but LSTMDecoder is expecting 4"):
         decoder.predict(X[:, :3])
-    with pytest.raises(ValueError, match="X has 11 times, but had 12 at fit"):
+    with pytest.raises(ValueError, match="X has 11 samples per trial, but had 12 at fit"):
         decoder.predict(X[..., :-1])
     with pytest.raises(ValueError, match="NaN or inf"):
         decoder.predict(HOLE)
