@@ -3,8 +3,13 @@
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 _STUDIES = (
     "faces.command",
@@ -12,23 +17,22 @@ _STUDIES = (
 )
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
     ----------
     argv : list of str | None
-        Arguments; None for those of the process.
+        Arguments. Default None: those of the process.
 
     Returns
     -------
     code : int
-        0, 1 where the job could not be done (the reason is on standard error), or 130 where it
-        was interrupted.
+        0; 1 if the command failed (the reason is on standard error); 130 if it was interrupted.
     """
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
-    # A polite kill ends like Ctrl-C: through the clean-up of what was half-written.
+    # SIGTERM, like Ctrl-C, removes files that are not written completely.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.job(args)
@@ -41,8 +45,8 @@ def main(argv=None):
     return 0
 
 
-def _parser(argv):
-    """Describe the commands; the chosen study, which takes seconds to load, in full."""
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Create the parser, with the options of the chosen study only: studies take long to import."""
     from npa import __version__
 
     parser = argparse.ArgumentParser(
@@ -51,7 +55,7 @@ def _parser(argv):
     parser.add_argument("--version", action="version", version=f"npa {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    record = commands.add_parser("record", help="run a network, and write what it does as epochs")
+    record = commands.add_parser("record", help="run a network, and save its activations as epochs")
     record.add_argument("model", metavar="MODEL.keras")
     record.add_argument(
         "--layer",
@@ -60,7 +64,7 @@ def _parser(argv):
         required=True,
         help="a layer or a pattern such as 'relu_*'; may be given repeatedly",
     )
-    record.add_argument("--inputs", metavar="X.npy", required=True, help="what the network reads")
+    record.add_argument("--inputs", metavar="X.npy", required=True, help="inputs of the network")
     record.add_argument("-o", "--out", metavar="OUT-epo.fif", required=True)
     record.add_argument(
         "--signals",
@@ -73,15 +77,15 @@ def _parser(argv):
         "--reduce",
         choices=("mean", "max", "none"),
         default="mean",
-        help="how a filter's map becomes one number (default: mean)",
+        help="how a filter's map is reduced to one number (default: mean)",
     )
-    record.add_argument("--sfreq", type=float, help="samples a second (default: 1)")
+    record.add_argument("--sfreq", type=float, help="sampling rate in Hz (default: 1)")
     record.add_argument("--batch-size", type=int, default=128)
-    record.add_argument("--max-memory", default="2GB", help="refuse results above (default: 2GB)")
-    record.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    record.add_argument("--max-memory", default="2GB", help="maximum size (default: 2GB)")
+    record.add_argument("--overwrite", action="store_true", help="overwrite an existing file")
     record.set_defaults(job=_record)
 
-    listing = commands.add_parser("layers", help="list what can be recorded")
+    listing = commands.add_parser("layers", help="list the layers and signals that can be recorded")
     listing.add_argument("model", metavar="MODEL.keras")
     listing.set_defaults(job=_layers)
 
@@ -96,7 +100,7 @@ def _parser(argv):
     return parser
 
 
-def _record(args):
+def _record(args: argparse.Namespace) -> None:
     """Record a network on inputs from a file."""
     import numpy as np
 
@@ -129,7 +133,7 @@ def _record(args):
     )
 
 
-def _layers(args):
+def _layers(args: argparse.Namespace) -> None:
     """Print layers with their type, output shape and signals."""
     from npa_ann.recording.keras_models import count_uses, layer_signals, list_layers
 
@@ -146,24 +150,24 @@ def _layers(args):
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def _shape(layer):
-    """Write a layer's output shape for people."""
+def _shape(layer: "keras.layers.Layer") -> str:
+    """Format a layer's output shape."""
     shape = getattr(layer.output, "shape", None)
     if shape is None:
         return "several"
     return " x ".join("any" if size is None else str(size) for size in shape[1:]) or "number"
 
 
-def _load_model(path):
-    """Load a Keras model without ever running code from its file."""
-    path = Path(path)
+def _load_model(file: str) -> "keras.Model":
+    """Load a Keras model in safe mode, which runs no code from its file."""
+    path = Path(file)
     if path.suffix != ".keras":
         raise ValueError(f"the model must be a .keras file, got {str(path)!r}.")
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}.")
     import keras
 
-    import_module("npa_ann.networks.rhythmic")  # so that files with its layers load
+    import_module("npa_ann.networks.rhythmic")  # registers its layers
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

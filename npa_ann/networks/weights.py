@@ -18,6 +18,7 @@ from npa_ann.networks.convolutional import plain_cnn, resnet
 from npa_ann.networks.digits import horn_digits, lstm_digits, resonant_digits, rnn_digits
 from npa_ann.networks.recurrent import sentiment_lstm
 
+# By the name of the model card.
 _BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "sentiment_lstm": sentiment_lstm,
     "resnet_20": partial(resnet, 20),
@@ -47,8 +48,8 @@ def pretrained(name: str) -> keras.Model:
     Raises
     ------
     ValueError
-        If no weights of that name are shipped, if they do not have the SHA-256 stated in their
-        model card, or if they do not fit the network.
+        If no weights of that name are shipped, if their SHA-256 is not that of their model card,
+        or if they do not fit the network.
 
     Examples
     --------
@@ -56,16 +57,10 @@ def pretrained(name: str) -> keras.Model:
     'resnet_32'
     """
     folder = bundled_data() / "weights"
-    shipped = {
-        path.stem: build
-        for path in sorted(folder.glob("*.npz"))
-        for kind, build in _BUILDERS.items()
-        if path.stem == kind or path.stem.startswith(f"{kind}_")
-    }
-    check_option("name", name, shipped)
-    unknown = "", {"file": f"{name}.npz", "sha256": None}
-    _, entry = list_networks(folder).get(name, unknown)
-    return load_weights(shipped[name](), find_weights(folder, entry))
+    networks = list_networks(folder)
+    check_option("name", name, networks)
+    card, entry = networks[name]
+    return load_weights(_BUILDERS[card](), find_weights(folder, entry))
 
 
 def save_weights(model: keras.Model, path: PathLike) -> Path:
