@@ -77,7 +77,7 @@ spectrum_figure = report.spectrum.plot()
 # How high the alpha peak stands above the background, over the scalp: highest at the back of the
 # head.
 
-alpha = tallest_peak(report.table, 7.0, 14.0)
+alpha = tallest_peak(report.table, (7.0, 14.0))
 info = report.clean.copy().pick(list(report.table.index)).info
 alpha_figure = draw_map(alpha, info, "Alpha peak (log10)")
 plt.show()

@@ -1,17 +1,28 @@
 """Analysis of one recording: remove blinks and the 1/f background, and measure the spectrum."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import mne
-import numpy as np
 
 from npa.estimators.amplifier import NeuralPowerAmplifier
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.line_noise import LineNoiseRemover
 from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.containers import read_signals
+from npa.reports import BlinkReport, FilterReport, SpectrumReport
+from npa.reports.tables import by_channel
 from npa.spectral import psd_of_spans
+from npa.typing import FloatArray, PathLike
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -21,39 +32,42 @@ class RecordingReport:
     Parameters
     ----------
     raw, clean, amplified : mne.io.Raw
-        The recording as it came, without blinks (and line noise), and amplified.
+        The recording as read, without blinks (and line noise), and amplified.
     steps : dict
-        The fitted estimators, in order: ``"line"`` (only where asked for), ``"blinks"``,
-        ``"amplify"`` and ``"measure"``. The last is fitted to ``clean``, for the table is of the
-        brain, not of the filter.
+        The fitted estimators, in order: ``"line"`` (only if requested), ``"blinks"``,
+        ``"amplify"`` and ``"measure"``. The last is fitted to ``clean``, so that the table
+        describes the brain, not the filter.
     table : pandas.DataFrame
-        Background and peaks of ``clean``, a row a channel.
+        Background and peaks of ``clean``, one row per channel.
     """
 
     raw: mne.io.BaseRaw
     clean: mne.io.BaseRaw
     amplified: mne.io.BaseRaw
-    steps: dict
-    table: object
+    steps: dict[str, Any]
+    table: pd.DataFrame
 
     @property
-    def blinks(self):
-        """What was decided about blinks, an `npa.reports.BlinkReport`."""
-        return self.steps["blinks"].blinks_
+    def blinks(self) -> BlinkReport:
+        """Report of the blinks."""
+        blinks: BlinkReport = self.steps["blinks"].blinks_
+        return blinks
 
     @property
-    def filters(self):
-        """The amplifier's filter, an `npa.reports.FilterReport`."""
-        return self.steps["amplify"].filters_
+    def filters(self) -> FilterReport:
+        """Report of the amplifier's filter."""
+        filters: FilterReport = self.steps["amplify"].filters_
+        return filters
 
     @property
-    def spectrum(self):
-        """The mean spectrum and its model, an `npa.reports.SpectrumReport`."""
-        return self.steps["measure"].spectrum_
+    def spectrum(self) -> SpectrumReport:
+        """Report of the mean spectrum of ``clean``."""
+        spectrum: SpectrumReport = self.steps["measure"].spectrum_
+        return spectrum
 
     @cached_property
-    def figures(self):
-        """Figures of ``"blinks"``, ``"spectrum"`` and ``"filters"``, and of power, ``"psd"``."""
+    def figures(self) -> dict[str, Figure]:
+        """Figures of ``"blinks"``, ``"spectrum"``, ``"filters"`` and the power, ``"psd"``."""
         import matplotlib.pyplot as plt
 
         from npa.reports.drawing import draw_power
@@ -69,7 +83,13 @@ class RecordingReport:
         return figures
 
 
-def analyze_recording(raw, *, eog=None, line=None, progress=iter):
+def analyze_recording(
+    raw: mne.io.BaseRaw,
+    *,
+    eog: str | Iterable[str] | None = None,
+    line: float | None = None,
+    progress: Callable[[list[str]], Iterable[str]] = iter,
+) -> RecordingReport:
     """Remove blinks and the 1/f background of a recording, and measure its spectrum.
 
     Parameters
@@ -77,12 +97,12 @@ def analyze_recording(raw, *, eog=None, line=None, progress=iter):
     raw : mne.io.Raw
         The recording; it is not changed.
     eog : str | list of str | None
-        EOG channels, of whatever type in the recording; None for those typed EOG, or a virtual
-        one where there are none.
+        EOG channels, whatever their type in the recording; None for those of type EOG, or a
+        virtual one if there are none.
     line : float | None
-        Frequency of the line noise to remove first, in Hz; None for leaving it in.
+        Frequency in Hz of the line noise to remove first; None to keep it.
     progress : callable
-        Wraps the list of steps while they run, for example ``tqdm``.
+        Wraps the list of step names, for example ``tqdm``.
 
     Returns
     -------
@@ -92,8 +112,8 @@ def analyze_recording(raw, *, eog=None, line=None, progress=iter):
     Raises
     ------
     ValueError
-        If an EOG channel is not there or bad, the recording is too short or has too few channels,
-        or its mean spectrum has no 1/f background.
+        If an EOG channel does not exist or is bad, the recording is too short or has too few
+        channels, or its mean spectrum has no 1/f background.
 
     Examples
     --------
@@ -102,18 +122,20 @@ def analyze_recording(raw, *, eog=None, line=None, progress=iter):
     >>> analyze_recording(raw).blinks.found
     True
     """
+    import pandas as pd
+
     names = [eog] if isinstance(eog, str) else list(eog or [])
     missing = [name for name in names if name not in raw.ch_names]
     if missing:
         raise ValueError(f"eog must name channels of the recording, got {', '.join(missing)}.")
     raw = raw.copy().set_channel_types(dict.fromkeys(names, "eog"), verbose=False)
-    steps = {} if line is None else {"line": LineNoiseRemover(line)}
+    steps: dict[str, Any] = {} if line is None else {"line": LineNoiseRemover(line)}
     steps |= {
         "blinks": BlinkICARemover(eog=names or None),
         "amplify": NeuralPowerAmplifier(),
         "measure": FOOOFFitter(),
     }
-    clean, amplified = raw, None
+    clean = amplified = raw
     for name in progress(list(steps)):
         if name == "amplify":
             amplified = steps[name].fit_transform(clean)
@@ -123,18 +145,20 @@ def analyze_recording(raw, *, eog=None, line=None, progress=iter):
             values = steps[name].fit_transform(clean)
         else:
             clean = steps[name].fit_transform(clean)
-    return RecordingReport(raw, clean, amplified, steps, _by_channel(steps["measure"], values[0]))
+    table = pd.DataFrame(values, columns=steps["measure"].get_feature_names_out())
+    table = by_channel(table, steps["measure"].ch_names_)
+    return RecordingReport(raw, clean, amplified, steps, table)
 
 
-def save_recording_report(report, folder):
-    """Write the amplified recording, the table and the figures.
+def save_recording_report(report: RecordingReport, folder: PathLike) -> None:
+    """Write the amplified recording, the table and the figures of a report.
 
     Parameters
     ----------
     report : RecordingReport
-        What `analyze_recording` returned.
-    folder : pathlib.Path
-        An existing folder: gets ``clean_raw.fif``, ``spectrum.csv``, ``blinks.png``,
+        The output of `analyze_recording`.
+    folder : path-like
+        An existing folder, for ``clean_raw.fif``, ``spectrum.csv``, ``blinks.png``,
         ``spectrum.png``, ``filters.png`` and ``psd.png``.
 
     Examples
@@ -142,23 +166,26 @@ def save_recording_report(report, folder):
     >>> from pathlib import Path
     >>> from npa.datasets import simulate_recording
     >>> raw, _ = simulate_recording(duration=30.0, random_state=0)
-    >>> save_recording_report(analyze_recording(raw), Path())
+    >>> save_recording_report(analyze_recording(raw), ".")
     >>> sorted(path.name for path in Path().glob("*.csv"))
     ['spectrum.csv']
     """
+    folder = Path(folder)
     report.amplified.save(folder / "clean_raw.fif", verbose=False)
     report.table.to_csv(folder / "spectrum.csv", float_format="%.6g")
     for name, figure in report.figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
 
 
-def spectra_by_step(report, fmax=70.0):
-    """Return the mean power spectrum of the usable channels, before and after the steps.
+def spectra_by_step(
+    report: RecordingReport, fmax: float = 70.0
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return the mean power spectrum of the usable channels after each step.
 
     Parameters
     ----------
     report : RecordingReport
-        What `analyze_recording` returned.
+        The output of `analyze_recording`.
     fmax : float
         Highest frequency in Hz.
 
@@ -168,7 +195,7 @@ def spectra_by_step(report, fmax=70.0):
         Frequencies in Hz.
     power : dict
         Label to power (n_freqs,) in V^2/Hz. The label between ``"as recorded"`` and
-        ``"amplified"`` names what was removed, and is missing where nothing was.
+        ``"amplified"`` names what was removed; there is none if nothing was.
 
     Examples
     --------
@@ -185,7 +212,9 @@ def spectra_by_step(report, fmax=70.0):
     return mean_spectra({**recordings, "amplified": report.amplified}, fmax)
 
 
-def mean_spectra(recordings, fmax=70.0):
+def mean_spectra(
+    recordings: Mapping[str, mne.io.BaseRaw], fmax: float = 70.0
+) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Return the mean power spectrum of the usable channels of each recording.
 
     Parameters
@@ -220,18 +249,7 @@ def mean_spectra(recordings, fmax=70.0):
     return freqs, power
 
 
-def _no_background(spectrum):
-    """Say why there is nothing to amplify."""
-    why = spectrum.reason or f"the exponent is {spectrum.exponent:.2g}, not above 0"
-    return f"the mean spectrum of the recording has no 1/f background to take out: {why}."
-
-
-def _by_channel(fitter, values):
-    """Fold one row of ``Oz_exponent, ...`` into a row a channel."""
-    import pandas as pd
-
-    channels = fitter.ch_names_
-    names = fitter.get_feature_names_out()[: len(values) // len(channels)]
-    columns = [name.removeprefix(f"{channels[0]}_") for name in names]
-    rows = np.reshape(values, (len(channels), -1))
-    return pd.DataFrame(rows, index=pd.Index(channels, name="channel"), columns=columns)
+def _no_background(spectrum: SpectrumReport) -> str:
+    """Return why there is nothing to amplify."""
+    reason = spectrum.reason or f"the exponent is {spectrum.exponent:.2g}, not above 0"
+    return f"the mean spectrum of the recording has no 1/f background to remove: {reason}."

@@ -1,21 +1,32 @@
 """HTML page of a recording report."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import mne
 import numpy as np
 
+from npa.checks import check_range
 from npa.recordings.containers import read_signals
-from npa.reports.html import frame_html, rows_html
+from npa.reports import BlinkReport
+from npa.reports.page import Page
+from npa.typing import FloatArray, PathLike
+from npa.workflows.recording_report import RecordingReport
 
-_ALPHA = (7.0, 14.0)  # Hz
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALPHA_RANGE = (7.0, 14.0)  # Hz
 
 
-def write_html_report(report, fname, source):
+def write_html_report(report: RecordingReport, fname: PathLike, source: str) -> None:
     """Write what was done to a recording, and what was found, as one HTML file.
 
     Parameters
     ----------
     report : npa.workflows.recording_report.RecordingReport
-        What `npa.workflows.recording_report.analyze_recording` returned.
+        The output of `npa.workflows.recording_report.analyze_recording`.
     fname : path-like
         The file to write, ending in ``.html``; it holds its figures and needs no network.
     source : str
@@ -31,62 +42,35 @@ def write_html_report(report, fname, source):
     >>> "simulated" in Path("report.html").read_text(encoding="utf-8")
     True
     """
-    import matplotlib.pyplot as plt
-
-    page = mne.Report(title="Blinks out, 1/f out, oscillations kept", verbose=False)
-
-    def add_figure(figure, title, caption):
-        page.add_figure(figure, title=title, caption=caption, image_format="png")
-        plt.close(figure)
-
-    page.add_html(_summary(report, source), title="What was done")
-    _add_blinks(page, add_figure, report)
-    add_figure(
-        report.figures["spectrum"],
+    page = Page("Blinks and 1/f background removed, oscillations kept")
+    page.add_rows("What was done", _settings(report, source))
+    _add_blinks(page, report)
+    page.add_figure(
         "Background and peaks",
+        report.figures["spectrum"],
         "Mean power of the usable channels before amplifying, with FOOOF's model. The background "
-        "falls as 1/f to the power of chi; peaks are what stands above it.",
+        "falls as 1/f to the power of chi; peaks stand above it.",
     )
-    page.add_html(
-        "<p>One row a channel. offset: log10 of V²/Hz; cf, bw: Hz; pw: log10 units above the "
-        f"background.</p>{frame_html(report.table.dropna(axis=1, how='all'))}",
-        title="Background and peaks of every channel",
+    page.add_table(
+        "Background and peaks of every channel",
+        report.table.dropna(axis=1, how="all"),
+        "One row per channel. offset: log10 of V²/Hz; cf, bw: Hz; pw: log10 units above the "
+        "background.",
     )
-    _add_maps(add_figure, report)
-    _add_filters(page, add_figure, report)
-    add_figure(
-        report.figures["psd"],
+    _add_maps(page, report)
+    _add_filter(page, report)
+    page.add_figure(
         "Power before and after",
+        report.figures["psd"],
         "Mean power of the usable channels before, between and after the steps. The amplifier "
-        "turns the background down where it is strong, at low frequencies, but not flat.",
+        "attenuates the background where it is strong, at low frequencies, but does not flatten "
+        "it.",
     )
-    page.save(fname, overwrite=True, open_browser=False, verbose=False)
+    page.save(fname)
 
 
-def _summary(report, source):
-    """Say what was done with which settings, as HTML."""
-    from npa import __version__
-
-    info = report.raw.info
-    rows = {
-        "Recording": source,
-        "Length": f"{report.raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
-        "Channels": f"{len(report.table)} data channels of {len(info['ch_names'])}",
-        "Bad channels": ", ".join(info["bads"]) or "none",
-        "EOG channels": ", ".join(report.raw.copy().pick("eog").ch_names)
-        if "eog" in report.raw
-        else "none",
-        "Blinks": blink_sentence(report.blinks),
-        "Versions": f"npa {__version__}, MNE {mne.__version__}",
-    }
-    for step in report.steps.values():
-        changed = ", ".join(f"{name}={value!r}" for name, value in step.get_params().items())
-        rows[type(step).__name__] = changed
-    return rows_html(rows)
-
-
-def blink_sentence(blinks):
-    """Say in one sentence what became of the blinks.
+def blink_sentence(blinks: BlinkReport) -> str:
+    """Return one sentence on the blinks that were removed.
 
     Parameters
     ----------
@@ -96,7 +80,7 @@ def blink_sentence(blinks):
     Returns
     -------
     sentence : str
-        For people to read.
+        The number of blinks and the component, or why none was removed.
 
     Examples
     --------
@@ -115,91 +99,113 @@ def blink_sentence(blinks):
     )
 
 
-def _add_blinks(page, add_figure, report):
-    """Add the blink component, and how well each component explained the EOG."""
-    blinks = report.blinks
-    add_figure(
-        report.figures["blinks"],
-        "Blinks",
-        "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
-        "largest, before and after."
-        if blinks.found
-        else "No component was subtracted.",
-    )
-    if blinks.found:
-        page.add_html(
-            "<p>Share of the EOG's variance around blinks (1-10 Hz) that each independent "
-            f"component explains.</p>{frame_html(blinks.to_frame())}",
-            title="Blink components",
-        )
-
-
-def _add_maps(add_figure, report):
-    """Add maps of the exponent and of alpha over the scalp, where positions are known."""
-    from npa.reports.drawing import draw_maps
-
-    info = read_signals(report.clean).info
-    if info.get_montage() is None:
-        return
-    values = {
-        "Exponent": report.table["exponent"].to_numpy(),
-        "Alpha peak (log10)": tallest_peak(report.table, *_ALPHA),
-    }
-    add_figure(
-        draw_maps(values, info),
-        "Maps",
-        f"Exponent of the background, and height of the tallest peak within {_ALPHA[0]:g}-"
-        f"{_ALPHA[1]:g} Hz above it (0 where there is none; 1 is ten times the power).",
-    )
-
-
-def tallest_peak(table, fmin, fmax):
-    """Return the height of the tallest peak of every channel within a band.
+def tallest_peak(table: pd.DataFrame, freq_range: tuple[float, float]) -> FloatArray:
+    """Return the height of the tallest peak of each channel within a frequency range.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a channel, with columns ``peak1_cf``, ``peak1_pw``, ...
-    fmin, fmax : float
-        The band in Hz.
+        One row per channel, with columns ``exponent``, ``peak1_cf``, ``peak1_pw``, ...
+    freq_range : tuple of float
+        Lowest and highest centre frequency in Hz.
 
     Returns
     -------
     heights : array, shape (n_channels,)
-        In log10 units; 0 where no peak lies in the band, NaN where the channel was not fitted.
+        In log10 units; 0 without a peak in the range, NaN where the channel was not fitted.
 
     Examples
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"exponent": [1.0], "peak1_cf": [10.0], "peak1_pw": [0.5]})
-    >>> tallest_peak(table, 7.0, 14.0)
+    >>> tallest_peak(table, (7.0, 14.0))
     array([0.5])
     """
+    low, high = check_range("freq_range", freq_range)
     centres = table.filter(regex=r"^peak\d+_cf$").to_numpy()
     heights = table.filter(regex=r"^peak\d+_pw$").to_numpy()
-    inside = (centres >= fmin) & (centres <= fmax)
+    inside = (centres >= low) & (centres <= high)
     tallest = np.where(inside, heights, 0.0).max(axis=1, initial=0.0)
     return np.where(np.isfinite(table["exponent"]), tallest, np.nan)
 
 
-def _add_filters(page, add_figure, report):
-    """Add the model that the amplifier was made from, and its gain, ideal and realised."""
-    filters = report.filters
-    add_figure(
-        report.steps["amplify"].spectrum_.plot(),
-        "Model of the amplifier",
-        "The amplifier fits a model of its own, with the settings published with the method. Its "
-        "peaks are those that the filter raises.",
+def _settings(report: RecordingReport, source: str) -> dict[str, str]:
+    """Return what was done with which settings."""
+    from npa import __version__
+
+    raw, info = report.raw, report.raw.info
+    eog = raw.copy().pick("eog").ch_names if "eog" in raw else []
+    rows = {
+        "Recording": source,
+        "Length": f"{raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
+        "Channels": f"{len(report.table)} data channels of {len(info['ch_names'])}",
+        "Bad channels": ", ".join(info["bads"]) or "none",
+        "EOG channels": ", ".join(eog) or "none",
+        "Blinks": blink_sentence(report.blinks),
+        "Versions": f"npa {__version__}, MNE {mne.__version__}",
+    }
+    for step in report.steps.values():
+        params = ", ".join(f"{name}={value!r}" for name, value in step.get_params().items())
+        rows[type(step).__name__] = params
+    return rows
+
+
+def _add_blinks(page: Page, report: RecordingReport) -> None:
+    """Add the blink component, and how well each component explained the EOG."""
+    found = report.blinks.found
+    page.add_figure(
+        "Blinks",
+        report.figures["blinks"],
+        "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
+        "largest, before and after."
+        if found
+        else "No component was subtracted.",
     )
-    add_figure(
-        report.figures["filters"],
+    if found:
+        page.add_table(
+            "Blink components",
+            report.blinks.to_frame(),
+            "Share of the EOG's variance around blinks (1-10 Hz) that each independent component "
+            "explains.",
+        )
+
+
+def _add_maps(page: Page, report: RecordingReport) -> None:
+    """Add maps of the exponent and of alpha power over the scalp, if positions are known."""
+    from npa.reports.drawing import draw_maps
+
+    info = read_signals(report.clean).info
+    if info is None or info.get_montage() is None:
+        return
+    values = {
+        "Exponent": report.table["exponent"].to_numpy(),
+        "Alpha peak (log10)": tallest_peak(report.table, ALPHA_RANGE),
+    }
+    page.add_figure(
+        "Maps",
+        draw_maps(values, info),
+        f"Exponent of the background, and height of the tallest peak within {ALPHA_RANGE[0]:g}-"
+        f"{ALPHA_RANGE[1]:g} Hz above it (0 if there is none; 1 is ten times the power).",
+    )
+
+
+def _add_filter(page: Page, report: RecordingReport) -> None:
+    """Add the model that the amplifier was designed from, and its ideal and realised gain."""
+    page.add_figure(
+        "Model of the amplifier",
+        report.steps["amplify"].spectrum_.plot(),
+        "The amplifier fits its own model, with the settings published with the method. The "
+        "filter amplifies its peaks.",
+    )
+    page.add_figure(
         "Filters",
+        report.figures["filters"],
         "Gain of the amplifier by frequency: for the background, for the peaks, and both.",
     )
-    low, high = filters.freq_range
+    low, high = report.filters.freq_range
     page.add_html(
-        f"<p>Ideal and realised gain agree with r2 = {filters.r_squared:.4f} from 0 Hz to "
+        "How well the filter was realised",
+        f"<p>Ideal and realised gain agree with r2 = {report.filters.r_squared:.4f} from 0 Hz to "
         f"Nyquist; the largest difference within {low:g}-{high:g} Hz is "
-        f"{filters.max_error_db:.3f} dB.</p>",
-        title="How well the filter was realised",
+        f"{report.filters.max_error_db:.3f} dB.</p>",
     )

@@ -77,7 +77,7 @@ def test_recordings_without_a_job_to_do_are_refused(tmp_path, capsys):
     assert "['VEOG'] are marked bad" in capsys.readouterr().err
     with pytest.warns(RuntimeWarning, match="has no model"):
         assert main([*args, str(tmp_path / "rising_raw.fif")]) == 1
-    assert "has no 1/f background to take out: the exponent is -2" in capsys.readouterr().err
+    assert "has no 1/f background to remove: the exponent is -2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -14,7 +14,8 @@ import mne
 import numpy as np
 
 from npa.recordings.staging import staged
-from npa.reports.html import frame_html, rows_html
+from npa.reports.page import Page
+from npa.reports.tables import by_channel
 from npa.workflows.batch.recordings import Recording
 from npa.workflows.batch.settings import versions
 from npa.workflows.recording_report import mean_spectra
@@ -80,29 +81,17 @@ class Outcome:
 
         It is returned as it is if its columns are not named by channel and measure.
         """
-        import pandas as pd
-
         if self.table is None:
             return None
-        columns = list(self.table.columns)
-        channels = list(getattr(self.steps[-1], "groups_", None) or [])
-        if not channels or len(columns) % len(channels):
-            return self.table
-        names = columns[: len(columns) // len(channels)]
-        measures = [name.removeprefix(f"{channels[0]}_") for name in names]
-        if columns != [f"{channel}_{measure}" for channel in channels for measure in measures]:
-            return self.table
-        rows = self.table.to_numpy().reshape(-1, len(measures))
-        index = pd.Index(channels * len(self.table), name="channel")
-        return pd.DataFrame(rows, index=index, columns=measures)
+        return by_channel(self.table, getattr(self.steps[-1], "groups_", None) or ())
 
     def medians(self) -> dict[str, float]:
         """Return the median of every measure over channels and epochs."""
-        by_channel = self.by_channel()
-        if by_channel is None:
+        table = self.by_channel()
+        if table is None:
             return {}
         with np.errstate(all="ignore"):
-            medians = by_channel.median(axis=0).dropna()
+            medians = table.median(axis=0).dropna()
         return {name: float(value) for name, value in medians.items()}
 
     def figures(self) -> dict[str, Any]:
@@ -144,9 +133,7 @@ def write_recording_page(fname: Path, outcome: Outcome, record: Mapping[str, Any
     >>> "fmin=2" in Path("report.html").read_text("utf-8")
     True
     """
-    import matplotlib.pyplot as plt
-
-    report = mne.Report(title=record["Recording"], verbose=False)
+    page = Page(record["Recording"])
     rows = {
         "Recording": record["Recording"],
         "Length": f"{record['RecordingDuration']:.1f} s at {record['SamplingFrequency']:g} Hz",
@@ -155,14 +142,13 @@ def write_recording_page(fname: Path, outcome: Outcome, record: Mapping[str, Any
         **_settings_rows(record["Settings"], record["Versions"]),
         "Warnings": " ".join(record["Warnings"]) or "none",
     }
-    report.add_html(rows_html(rows), title="What was done")
+    page.add_rows("What was done", rows)
     for title, figure in outcome.figures().items():
-        report.add_figure(figure, title=title, image_format="png")
-        plt.close(figure)
+        page.add_figure(title, figure)
     table = outcome.by_channel()
     if table is not None:
-        report.add_html(frame_html(table.dropna(axis=1, how="all")), title="Table")
-    report.save(fname, overwrite=True, open_browser=False, verbose=False)
+        page.add_table("Table", table.dropna(axis=1, how="all"))
+    page.save(fname)
 
 
 def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) -> "pd.DataFrame":
@@ -247,22 +233,21 @@ def write_summary(
     table["recording"] = [_link(recording, out_dir) for recording in recordings]
     for name in ("source", "warnings", "error"):
         table[name] = table[name].map(html.escape)
-    title = f"{len(recordings) - len(failed)} of {len(recordings)} recordings"
-    report = mne.Report(title=title, verbose=False)
+    page = Page(f"{len(recordings) - len(failed)} of {len(recordings)} recordings")
     rows = {"Recordings": f"{len(recordings)}, of which {len(failed)} failed"}
     rows |= _settings_rows(settings, versions())
-    report.add_html(rows_html(rows), title="What was done")
-    report.add_html(frame_html(table, index=False, escape=False), title="Recordings")
+    page.add_rows("What was done", rows)
+    page.add_table("Recordings", table, index=False, escape=False)
     for each in failed.itertuples():
         text = f"<p>{html.escape(each.error)}</p><pre>{html.escape(each.traceback)}</pre>"
-        report.add_html(text, title=f"Failed: {each.recording}")
+        page.add_html(f"Failed: {each.recording}", text)
     with staged(out_dir, overwrite=True) as staging:
         summary.to_csv(staging / "summary.csv", index=False)
         if len(failed):
             failed.to_csv(staging / "failed.csv", index=False)
         else:
             (out_dir / "failed.csv").unlink(missing_ok=True)
-        report.save(staging / "report.html", open_browser=False, verbose=False)
+        page.save(staging / "report.html")
 
 
 def _settings_rows(settings: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:

@@ -127,12 +127,12 @@ def test_tallest_peak_by_hand():
             "peak2_pw": [0.6, 0.8, np.nan, np.nan],
         }
     )
-    np.testing.assert_array_equal(tallest_peak(table, 7.0, 14.0), [0.6, 0.3, 0.0, np.nan])
+    np.testing.assert_array_equal(tallest_peak(table, (7.0, 14.0)), [0.6, 0.3, 0.0, np.nan])
 
 
 def test_table_without_peaks_has_none():
     table = pd.DataFrame({"exponent": [1.0, np.nan]})
-    np.testing.assert_array_equal(tallest_peak(table, 7.0, 14.0), [0.0, np.nan])
+    np.testing.assert_array_equal(tallest_peak(table, (7.0, 14.0)), [0.0, np.nan])
 
 
 @pytest.mark.filterwarnings("ignore:Limited 1 annotation")
@@ -148,7 +148,7 @@ def test_alpha_of_closed_eyes_is_occipital(data_dir):
         },
         index=[name.strip(".").upper() for name in raw.ch_names],
     )
-    alpha = pd.Series(tallest_peak(table, 7.0, 14.0), table.index)
+    alpha = pd.Series(tallest_peak(table, (7.0, 14.0)), table.index)
     back = alpha.filter(regex="^(O|PO)")
     assert alpha.idxmax() in back.index
     assert set(alpha.nlargest(5).index) <= set(back.index)
