@@ -1,4 +1,4 @@
-"""Where the project's own data folder lies, installed or checked out."""
+"""The data files that are part of the project, installed or checked out."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 _MARKER = "registry.toml"
 
 
-def bundled_data():
-    """Find the folder of data that comes with the project.
+def bundled_data() -> Path:
+    """Find the folder of the data files that are part of the project.
 
     Returns
     -------
@@ -18,16 +18,16 @@ def bundled_data():
     Raises
     ------
     FileNotFoundError
-        If the data lie in neither place.
+        If the data are in neither place.
 
     Notes
     -----
-    A folder counts only if it holds ``registry.toml``: a neighbour that happens to be called
-    ``datasets`` (Hugging Face's package in the same ``site-packages``) is never taken for ours.
+    A folder counts only if it holds ``registry.toml``, so that another package called
+    ``datasets`` (Hugging Face's in the same ``site-packages``) is never mistaken for it.
 
     Examples
     --------
-    >>> from npa.datasets.bundled import bundled_data
+    >>> from npa.datasets import bundled_data
     >>> (bundled_data() / "registry.toml").is_file()
     True
     """
@@ -39,5 +39,5 @@ def bundled_data():
     raise FileNotFoundError(
         f"npa's data folder was not found: no {_MARKER} in {places[0]} (an installed package) "
         f"nor in {places[1]} (a checkout). Install npa again with pip, from its wheel or with "
-        f"`pip install -e .` from a whole checkout; it is not read from inside a zip file."
+        f"`pip install -e .` from a complete checkout; it cannot be read from a zip file."
     )

@@ -1,12 +1,14 @@
-"""Public data sets: found among the user's own copies, in the cache, or downloaded and hashed."""
+"""Public data sets from the user's own copies, the cache, or a verified download."""
 
 import logging
 import os
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mne.utils import logger
@@ -20,24 +22,24 @@ _RETRIES = 1
 
 @dataclass(frozen=True)
 class Dataset:
-    """Describe a public data set; printing it gives a few lines to read.
+    """A public data set; printing it gives a short description.
 
     Parameters
     ----------
     name : str
-        What `fetch` calls it.
+        Its name in `fetch`.
     title : str
-        What it is.
+        Its title.
     size : str
-        How much is downloaded.
+        Size of the download.
     page : str
-        Address of its home page.
+        Its home page.
     licence : str
-        Under which terms it is published.
+        Its licence.
     citation : str
-        What to cite when it is used.
+        The publication to cite.
     instead : str
-        What to use where nothing can be downloaded.
+        What to use if nothing can be downloaded.
 
     Examples
     --------
@@ -54,8 +56,8 @@ class Dataset:
     citation: str
     instead: str
 
-    def __str__(self):
-        """Lay the fields out, one a line."""
+    def __str__(self) -> str:
+        """Return the fields, one per line."""
         return (
             f"{self.name}: {self.title}\n  size: {self.size}\n  page: {self.page}\n"
             f"  licence: {self.licence}\n  cite: {self.citation}"
@@ -64,25 +66,25 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _File:
-    """One published file; size in bytes, None where nobody published it."""
+    """A published file; its size in bytes is None if it was not published."""
 
     url: str
     sha256: str
     size: int | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Last part of the address."""
         return self.url.rpartition("/")[2]
 
 
-def list_datasets():
+def list_datasets() -> list[Dataset]:
     """List the public data sets that `fetch` knows.
 
     Returns
     -------
     datasets : list of Dataset
-        Name, title, size, home page, licence and citation of each, as in the registry.
+        The data sets of the registry.
 
     Examples
     --------
@@ -97,26 +99,26 @@ def list_datasets():
     ]
 
 
-def find_copies(names):
-    """Find the folder of the user's own copies that holds all of these files.
+def find_copies(names: Sequence[str]) -> Path | None:
+    """Find the folder with the user's own copies of some files.
 
-    The environment variable ``NPA_DATA`` names a folder that is only ever read. It is searched
-    itself, then each folder directly in it, in alphabetical order.
+    The environment variable ``NPA_DATA`` names a folder that is only read. It is searched first,
+    then each of its subfolders in alphabetical order.
 
     Parameters
     ----------
     names : sequence of str
-        Names of files or folders that must lie beside each other.
+        Names of files or folders that must be in the same folder.
 
     Returns
     -------
     folder : pathlib.Path | None
-        The first folder that holds all of them. None where there is none, or no ``NPA_DATA``.
+        The first folder that holds all of them; None if there is none, or no ``NPA_DATA``.
 
     Raises
     ------
     FileNotFoundError
-        If ``NPA_DATA`` names no folder.
+        If ``NPA_DATA`` is not a folder.
 
     Examples
     --------
@@ -130,54 +132,60 @@ def find_copies(names):
     if not root.is_dir():
         raise FileNotFoundError(f"NPA_DATA must name a folder, got {str(root)!r}.")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    # os.path.exists, unlike Path.exists, passes over a folder that may not be read.
+    # os.path.exists, unlike Path.exists, returns False for a folder without permission to read.
     return next(
         (path for path in folders if all(os.path.exists(path / name) for name in names)), None
     )
 
 
-def fetch(name, *, subject=None, runs=None, timeout=30.0):
-    """Fetch a public data set and return the folder that its reader takes.
+def fetch(
+    name: str,
+    *,
+    subject: int | None = None,
+    runs: int | Sequence[int] | None = None,
+    timeout: float = 30.0,
+) -> Path:
+    """Fetch a public data set and return its folder.
 
     Parameters
     ----------
     name : {"eegbci", "mnist", "cifar10", "imdb"}
         The data set; `list_datasets` describes them.
     subject : int | None
-        Subject 1 to 109 of ``"eegbci"``; None takes subject 1. Only for ``"eegbci"``.
+        Subject 1 to 109 of ``"eegbci"``; None for subject 1. Only for ``"eegbci"``.
     runs : int | sequence of int | None
-        Runs 1 to 14 of that subject; None takes 1 and 2, a minute of rest with open and one with
-        closed eyes. Only for ``"eegbci"``.
+        Runs 1 to 14 of that subject; None for 1 and 2, one minute of rest with eyes open and one
+        with eyes closed. Only for ``"eegbci"``.
     timeout : float
-        Seconds to wait for a connection, and then for the next bytes, before giving up.
+        Seconds to wait for a connection, and for the next bytes.
 
     Returns
     -------
     folder : pathlib.Path
-        Where the files lie, archives unpacked. A copy of the user's own is left as it is: its
-        folder may hold the archive.
+        The folder of the files, with archives unpacked. The user's own copies are left as they
+        are: their folder may hold the archive.
 
     Raises
     ------
     ValueError
-        If the data set, subject or run does not exist, or an archive's member would leave its
-        folder.
+        If the data set, subject or run does not exist, or an archive holds a link or a file
+        outside its folder.
     FileNotFoundError
-        If ``NPA_DATA`` names no folder.
+        If ``NPA_DATA`` is not a folder.
     OSError
-        If a file is missing and cannot be downloaded or written, or what came is not the
-        published file. The message names file, size, address and what to use instead.
+        If a file is missing and cannot be downloaded or written, or the download is not the
+        published file. The message names file, size, address and an alternative.
 
     Notes
     -----
-    The first place that holds **all** of the files asked for wins:
+    The first place that holds **all** requested files is used:
 
-    1. ``NPA_DATA``, a folder of one's own copies (see `find_copies`): never hashed, never
-       written, since they need not be the published bytes.
-    2. ``NPA_CACHE``, or else the user's cache folder: hashed on every call, used without any
-       request. Unpacked archives are hashed as well, and unpacked again if anything changed.
-    3. The published address: what is downloaded takes its place in the cache only once its
-       sha256 is the published one, so that a broken or truncated file is never used.
+    1. ``NPA_DATA``, a folder with the user's own copies (see `find_copies`). They are neither
+       hashed nor written, as they need not be the published bytes.
+    2. ``NPA_CACHE``, or else the user's cache folder. Files are hashed on every call, and used
+       without a request. Unpacked archives are hashed too, and unpacked again if they changed.
+    3. The published address. A download is moved into the cache only if its SHA-256 is the
+       published one, so that a damaged file is never used.
 
     Examples
     --------
@@ -200,7 +208,7 @@ def fetch(name, *, subject=None, runs=None, timeout=30.0):
         )
     for names in ([file.name for file in wanted], *entry.get("copies", ())):
         if (copies := find_copies(names)) is not None:
-            logger.info(f"Taking your own copy of {name} in {copies}, unchecked.")
+            logger.info(f"Using your own copy of {name} in {copies}; it is not verified.")
             return copies
     folder = _cache_folder() / name
     for file in wanted:
@@ -209,38 +217,40 @@ def fetch(name, *, subject=None, runs=None, timeout=30.0):
     return unpack(folder / archives[0].name, archives[0].sha256) if archives else folder
 
 
-def _load_registry():
+def _load_registry() -> dict[str, Any]:
     """Read the registry of public files."""
     return tomllib.loads((bundled_data() / "registry.toml").read_text(encoding="utf-8"))
 
 
-def _cache_folder():
-    """Folder for downloads: ``NPA_CACHE``, or the user's cache."""
+def _cache_folder() -> Path:
+    """Return the folder for downloads: ``NPA_CACHE``, or the user's cache."""
     import pooch
 
     return Path(os.environ.get("NPA_CACHE") or pooch.os_cache("npa")).expanduser().resolve()
 
 
-def _total_size(entry):
-    """Size of all files of a registry entry, in words."""
+def _total_size(entry: Mapping[str, Any]) -> str:
+    """Format the size of all files of a registry entry."""
     return entry.get("size") or _megabytes(sum(file["size"] for file in entry["files"]))
 
 
-def _megabytes(size):
-    """Write a number of bytes for people."""
+def _megabytes(size: int) -> str:
+    """Format a number of bytes."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def _eegbci_files(entry, subject, runs):
-    """Files of one subject of EEGBCI."""
+def _eegbci_files(
+    entry: Mapping[str, Any], subject: int | None, runs: int | Sequence[int] | None
+) -> list[_File]:
+    """List the files of one subject of EEGBCI."""
     subject = 1 if subject is None else subject
     check_number("subject", subject, low=1, high=109, integer=True)
-    runs = np.ravel((1, 2) if runs is None else runs).tolist()
-    if not runs:
+    numbers = np.ravel((1, 2) if runs is None else runs).tolist()
+    if not numbers:
         raise ValueError("runs must name at least one run from 1 to 14, got none.")
     checksums = _eegbci_checksums()
     wanted = []
-    for run in runs:
+    for run in numbers:
         check_number("runs", run, low=1, high=14, integer=True)
         name = f"S{subject:03d}R{run:02d}.edf"
         path = f"S{subject:03d}/{name}"
@@ -249,14 +259,15 @@ def _eegbci_files(entry, subject, runs):
     return wanted
 
 
-def _eegbci_checksums():
-    """sha256 of every file of EEGBCI, from the list that MNE ships."""
+def _eegbci_checksums() -> dict[str, str]:
+    """Return the SHA-256 of every file of EEGBCI, from the list that MNE ships."""
     text = (files("mne") / "data" / "eegbci_checksums.txt").read_text(encoding="utf-8")
-    return dict(line.split() for line in text.splitlines())
+    pairs = (line.split() for line in text.splitlines())
+    return {name: sha256 for name, sha256 in pairs}
 
 
-def _download(file, folder, timeout, instead):
-    """Make sure that the published file lies in the folder, or say what is missing."""
+def _download(file: _File, folder: Path, timeout: float, instead: str) -> None:
+    """Download a published file, unless the folder holds it."""
     import pooch
 
     target = folder / file.name
@@ -277,22 +288,22 @@ def _download(file, folder, timeout, instead):
             cache.fetch(
                 file.name, downloader=pooch.HTTPDownloader(progressbar=bar, timeout=timeout)
             )
-    # pooch says ValueError where the hash differs; every failure of the network is an OSError.
+    # pooch raises ValueError if the hash differs; network failures are OSErrors.
     except (OSError, ValueError) as error:
         size = "size not published" if file.size is None else f"{file.size:,} bytes"
         raise OSError(
             f"{file.name} ({size}) is missing or damaged in {folder} and could not be fetched "
-            f"from {file.url}: {str(error).rstrip('.')}. Put a copy of your own into a folder and "
-            f"name that folder in NPA_DATA, or do without: {instead}."
+            f"from {file.url}: {str(error).rstrip('.')}. Set NPA_DATA to a folder with a copy of "
+            f"your own, or use something else: {instead}."
         ) from error
 
 
 @contextmanager
-def _quiet(other):
-    """Silence another library's log: MNE's tells what happens, at the level the user chose."""
-    level = other.level
-    other.setLevel(logging.ERROR)
+def _quiet(log: logging.Logger) -> Iterator[None]:
+    """Silence another library's log, as MNE's reports at the level the user chose."""
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        other.setLevel(level)
+        log.setLevel(level)

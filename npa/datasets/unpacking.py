@@ -1,9 +1,10 @@
-"""Archives unpacked into the cache: whole or not at all, and never outside their folder."""
+"""Unpacking of downloaded archives: completely or not at all, never outside their folder."""
 
 import hashlib
 import shutil
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path, PureWindowsPath
 
 from mne.utils import logger
@@ -11,16 +12,16 @@ from mne.utils import logger
 _STAMP = ".npa-unpacked"
 
 
-def unpack(archive, sha256):
-    """Unpack a tar archive into a folder beside it, unless it lies there whole.
+def unpack(archive: Path, sha256: str) -> Path:
+    """Unpack a tar archive into a folder beside it, unless that has been done.
 
     Parameters
     ----------
     archive : pathlib.Path
-        The archive, plain or compressed, whose hash was checked.
+        The archive, plain or compressed; its hash was checked.
     sha256 : str
-        That hash. The folder remembers it, so that another edition of the archive is unpacked
-        afresh.
+        That hash. It is stored in the folder, so that another version of the archive is unpacked
+        again.
 
     Returns
     -------
@@ -36,9 +37,9 @@ def unpack(archive, sha256):
 
     Notes
     -----
-    The files are written into a scratch folder, which takes its name only when it is whole; with
-    it goes a hash over the names and contents of all files. A folder whose files do not agree with
-    it is unpacked again.
+    The files are written into a temporary folder, which is renamed when it is complete. It also
+    holds a hash of the names and contents of all files; a folder whose files do not match is
+    unpacked again.
 
     Examples
     --------
@@ -53,33 +54,34 @@ def unpack(archive, sha256):
     'film'
     """
     folder = archive.with_name(archive.name + ".unpacked")
-    if _is_whole(folder, sha256):
+    if _is_complete(folder, sha256):
         return folder
     check_writable(archive.parent)
     logger.info(f"Unpacking {archive}")
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=archive.parent) as scratch:
-        fresh = Path(scratch, archive.name)
-        fresh.mkdir()
-        _extract(archive, fresh)
-        (fresh / _STAMP).write_text(f"{sha256} {_digest(fresh)}", encoding="ascii")
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=archive.parent) as temporary:
+        unpacked = Path(temporary, archive.name)
+        unpacked.mkdir()
+        with tarfile.open(archive) as tar:
+            tar.extractall(unpacked, filter=partial(_plain_file, archive.name))
+        (unpacked / _STAMP).write_text(f"{sha256} {_digest(unpacked)}", encoding="ascii")
         if folder.exists():
             shutil.rmtree(folder)
-        fresh.rename(folder)
+        unpacked.rename(folder)
     return folder
 
 
-def check_writable(folder):
-    """Make a folder of the cache, or name ``NPA_CACHE`` where it cannot be written.
+def check_writable(folder: Path) -> None:
+    """Create a folder of the cache; if it cannot be written, the error names ``NPA_CACHE``.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder; made, with its parents, if it is not there.
+        The folder; it is created, with its parents, if it does not exist.
 
     Raises
     ------
     OSError
-        If the folder cannot be made, or nothing can be written into it.
+        If the folder cannot be created or written.
 
     Examples
     --------
@@ -99,8 +101,8 @@ def check_writable(folder):
         ) from error
 
 
-def _is_whole(folder, sha256):
-    """Whether a folder holds, byte for byte, what was unpacked from the archive of this hash."""
+def _is_complete(folder: Path, sha256: str) -> bool:
+    """Whether a folder holds, byte for byte, the content of the archive of this hash."""
     try:
         stamp = (folder / _STAMP).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
@@ -108,8 +110,8 @@ def _is_whole(folder, sha256):
     return stamp == f"{sha256} {_digest(folder)}"
 
 
-def _digest(folder):
-    """sha256 over the names, sizes and contents of all files of a folder but the stamp."""
+def _digest(folder: Path) -> str:
+    """Return the SHA-256 of the names, sizes and contents of all files but the stamp."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / _STAMP:
@@ -119,20 +121,9 @@ def _digest(folder):
     return digest.hexdigest()
 
 
-def _extract(archive, folder):
-    """Write the files of a tar archive, refusing links and whatever would leave the folder."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            # Windows' rules know every way out: both slashes, drives, roots and parents.
-            place = PureWindowsPath(member.name)
-            if place.anchor or ".." in place.parts or not (member.isfile() or member.isdir()):
-                raise ValueError(
-                    f"{archive.name} must hold files within its folder only, got {member.name!r}."
-                )
-            target = folder.joinpath(*place.parts)
-            if member.isdir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tar.extractfile(member) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
+def _plain_file(archive: str, member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Refuse links, and names that leave the folder on any system; then apply tarfile's filter."""
+    path = PureWindowsPath(member.name)  # splits at both slashes, and knows drives
+    if path.anchor or ".." in path.parts or not (member.isfile() or member.isdir()):
+        raise ValueError(f"{archive} must hold files within its folder only, got {member.name!r}.")
+    return tarfile.data_filter(member, folder)
