@@ -1,14 +1,17 @@
-"""Readers of published recordings of people who look at pictures, each given its folder."""
+"""Readers of published recordings of people who look at pictures."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mne
 import numpy as np
 from mne.utils import warn
 
 from npa.datasets.bids import bids_recordings, import_mne_bids
+from npa.typing import PathLike
 
 _FT10 = re.compile(r"ft10_p(\d+)s(\d+)\.bdf")
 _FT10_MONTAGE = "Glasgow_BioSemi_132.ced"
@@ -16,20 +19,20 @@ _FT10_CODES = {
     label: [10 * block + last for block in range(1, 12)]
     for label, last in (("face", 1), ("noise", 2))
 }
-_HEAD_RADIUS = 0.095  # m, of the sphere that electrodes without a unit are put on
+_HEAD_RADIUS = 0.095  # m, for electrode positions without a unit
 _MUSE = re.compile(r"(subject\d+)_session\d+_.*\.fif")
 _MUSE_EVENTS = {"face": "N170/2", "house": "N170/1"}
-_MUSE_SPARE = "Right AUX"  # an input of the amplifier that no study of faces connected
+_MUSE_AUXILIARY = "Right AUX"  # not connected in the studies of faces
 
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """Recordings of many subjects, and how their events are marked.
+    """Recordings of several subjects, and the names of their events.
 
     Parameters
     ----------
     recordings : dict
-        Subject to list of `mne.io.BaseRaw` or `mne.BaseEpochs`, one a run.
+        Subject to list of `mne.io.BaseRaw` or `mne.BaseEpochs`, one per run.
     event_id : dict
         Label to the descriptions or codes of its events.
 
@@ -42,31 +45,35 @@ class Recordings:
     20
     """
 
-    recordings: dict
-    event_id: dict
+    recordings: dict[str, list[Any]]
+    event_id: dict[str, Any]
 
 
-def read_face_noise(folder, participants=None, sessions=None):
-    """Read recordings of people who were shown faces and noise, in the layout of the NPA study.
+def read_face_noise(
+    folder: PathLike,
+    participants: Sequence[int] | None = None,
+    sessions: Sequence[int] | None = None,
+) -> Recordings:
+    """Read recordings of people who saw faces and noise, in the layout of the NPA study.
 
     Parameters
     ----------
     folder : path-like
-        Holds ``ft10_pN/ft10_pNsM.bdf`` for participant N and session M, and the electrode
+        It holds ``ft10_pN/ft10_pNsM.bdf`` for participant N and session M, and the electrode
         positions ``Glasgow_BioSemi_132.ced``.
     participants, sessions : sequence of int | None
-        Which to read; None for all that are there, with a warning where a participant lacks a
-        session that others have.
+        Which to read; None for all, with a warning if a participant lacks a session that others
+        have.
 
     Returns
     -------
     found : Recordings
-        Subjects ``"p1"``, ...; 128 EEG channels, EXG1 to EXG4 typed EOG, samples still on disk.
+        Subjects ``"p1"``, ...; 128 EEG channels, EXG1 to EXG4 of type EOG, not loaded.
 
     Raises
     ------
     FileNotFoundError
-        If there are no such files, or one that was asked for is missing.
+        If there are no such files, or a requested one is missing.
     ValueError
         If a file is shorter than its header says, or a session lacks faces or noise.
 
@@ -88,9 +95,9 @@ def read_face_noise(folder, participants=None, sessions=None):
     """
     files = _find_sessions(Path(folder), participants, sessions)
     montage = _read_ced(Path(folder) / _FT10_MONTAGE)
-    recordings = {}
+    recordings: dict[str, list[Any]] = {}
     for (participant, _), path in files.items():
-        _check_whole(path)
+        _check_complete(path)
         raw = mne.io.read_raw_bdf(path, verbose="ERROR")
         extra = {name: "misc" for name in raw.ch_names if not re.fullmatch(r"[A-D]\d+", name)}
         extra |= {f"EXG{number}": "eog" for number in range(1, 5)} | {"Status": "stim"}
@@ -104,20 +111,20 @@ def read_face_noise(folder, participants=None, sessions=None):
     return Recordings(recordings, _FT10_CODES)
 
 
-def read_n170_muse(folder):
-    """Read recordings of people who were shown faces and houses, with a four-channel headband.
+def read_n170_muse(folder: PathLike) -> Recordings:
+    """Read recordings of people who saw faces and houses, from a four-channel headband.
 
     Parameters
     ----------
     folder : path-like
-        Holds ``subjectN_sessionM_*.fif``, as converted from the set ``visual-N170`` of
+        It holds ``subjectN_sessionM_*.fif``, as converted from the set ``visual-N170`` of
         eeg-notebooks [1]_ (Muse 2016, 256 Hz).
 
     Returns
     -------
     found : Recordings
-        Subjects ``"subject1"``, ...; TP9, AF7, AF8, TP10; samples still on disk. The auxiliary
-        channel, unconnected, is typed misc.
+        Subjects ``"subject1"``, ...; channels TP9, AF7, AF8, TP10, not loaded. The auxiliary
+        channel, which is not connected, is of type misc.
 
     Raises
     ------
@@ -141,14 +148,14 @@ def read_n170_muse(folder):
     Traceback (most recent call last):
     FileNotFoundError: '.' holds no file like subject1_session1_*.fif.
     """
-    recordings = {}
+    recordings: dict[str, list[Any]] = {}
     for path in sorted(Path(folder).glob("*.fif")):
         match = _MUSE.fullmatch(path.name)
         if match is None:
             continue
         raw = mne.io.read_raw_fif(path, verbose="ERROR")
-        if _MUSE_SPARE in raw.ch_names:
-            raw.set_channel_types({_MUSE_SPARE: "misc"}, on_unit_change="ignore")
+        if _MUSE_AUXILIARY in raw.ch_names:
+            raw.set_channel_types({_MUSE_AUXILIARY: "misc"}, on_unit_change="ignore")
         _check_labels(path, _MUSE_EVENTS, sorted(map(str, set(raw.annotations.description))))
         recordings.setdefault(match[1], []).append(raw)
     if not recordings:
@@ -156,32 +163,37 @@ def read_n170_muse(folder):
     return Recordings(recordings, _MUSE_EVENTS)
 
 
-def read_bids(root, event_id, task=None, subjects=None):
-    """Read the EEG recordings of a BIDS data set, through MNE-BIDS.
+def read_bids(
+    root: PathLike,
+    event_id: Mapping[str, str | list[str]],
+    task: str | None = None,
+    subjects: Sequence[str] | None = None,
+) -> Recordings:
+    """Read the EEG recordings of a BIDS data set by MNE-BIDS.
 
     Parameters
     ----------
     root : path-like
-        The folder of the data set.
+        Folder of the data set.
     event_id : dict of str to str or list of str
         Label to the ``trial_type`` of its events, such as ``{"face": ["famous", "unfamiliar"],
         "noise": "scrambled"}``.
     task : str | None
-        Which task to read; None for all.
+        Task to read; None for all.
     subjects : sequence of str | None
-        Which subjects to read, without ``sub-``; None for all.
+        Subjects to read, without ``sub-``; None for all.
 
     Returns
     -------
     found : Recordings
-        Sessions and runs of a subject in the order of their names; samples still on disk.
+        Sessions and runs of a subject in the order of their names, not loaded.
 
     Raises
     ------
     ImportError
         If MNE-BIDS is not installed (``pip install "npa[bids]"``).
     FileNotFoundError
-        If there are no EEG recordings of these subjects and this task.
+        If there is no such folder, or no EEG recording of these subjects and this task.
     ValueError
         If a recording lacks one of the labels.
 
@@ -190,7 +202,7 @@ def read_bids(root, event_id, task=None, subjects=None):
     >>> read_bids("my_study", {"face": "face", "noise": "noise"})  # doctest: +SKIP
     """
     mne_bids = import_mne_bids()
-    recordings = {}
+    recordings: dict[str, list[Any]] = {}
     for path in bids_recordings(root, task, subjects):
         raw = mne_bids.read_raw_bids(path, verbose="ERROR")
         wanted = {label: [own] if isinstance(own, str) else own for label, own in event_id.items()}
@@ -199,7 +211,9 @@ def read_bids(root, event_id, task=None, subjects=None):
     return Recordings(recordings, dict(event_id))
 
 
-def _find_sessions(folder, participants, sessions):
+def _find_sessions(
+    folder: Path, participants: Sequence[int] | None, sessions: Sequence[int] | None
+) -> dict[tuple[int, int], Path]:
     """Return (participant, session) to file, sorted by number."""
     files = {}
     for path in folder.glob("ft10_p*/ft10_p*s*.bdf"):
@@ -208,19 +222,19 @@ def _find_sessions(folder, participants, sessions):
             files[int(match[1]), int(match[2])] = path
     if not files:
         raise FileNotFoundError(f"{str(folder)!r} holds no file like ft10_p1/ft10_p1s1.bdf.")
-    people = sorted({who for who, _ in files} if participants is None else participants)
+    people = sorted({person for person, _ in files} if participants is None else participants)
     numbers = sorted({number for _, number in files} if sessions is None else sessions)
-    wanted = [(who, number) for who in people for number in numbers]
+    wanted = [(person, number) for person in people for number in numbers]
     missing = [f"ft10_p{p}/ft10_p{p}s{s}.bdf" for p, s in wanted if (p, s) not in files]
     if missing and (participants is not None or sessions is not None):
         raise FileNotFoundError(f"{str(folder)!r} lacks {', '.join(missing)}.")
     if missing:
-        warn(f"Session(s) {', '.join(missing)} are missing, and left out.")
+        warn(f"Session(s) {', '.join(missing)} are missing and are left out.")
     return {key: files[key] for key in wanted if key in files}
 
 
-def _check_whole(path):
-    """Raise where a BDF file is shorter than its header says."""
+def _check_complete(path: Path) -> None:
+    """Raise if a BDF file is shorter than its header says."""
     with open(path, "rb") as file:
         head = file.read(256)
         try:
@@ -232,34 +246,34 @@ def _check_whole(path):
             file.seek(256 + 216 * n_signals)
             samples = [int(file.read(8)) for _ in range(n_signals)]
         except ValueError:
-            raise ValueError(f"{path}: the header is not that of a BDF file.") from None
-    expected = n_header + 3 * n_records * sum(samples)  # 24 bits a sample
+            raise ValueError(f"{path}: the header is not a BDF header.") from None
+    expected = n_header + 3 * n_records * sum(samples)  # 24 bits per sample
     size = path.stat().st_size
-    # A header that was never closed says -1 records: then MNE counts them.
+    # A header of an interrupted recording says -1 records; MNE then counts them.
     if n_records >= 0 and size < expected:
         raise ValueError(
-            f"{path} is truncated: its header promises {n_records} records ({expected} bytes), "
-            f"but there are {size} bytes."
+            f"{path} is truncated: its header says {n_records} records ({expected} bytes), "
+            f"but the file has {size} bytes."
         )
 
 
-def _read_ced(path):
-    """Read electrode positions as EEGLAB writes them; None, with a warning, without the file."""
+def _read_ced(path: Path) -> mne.channels.DigMontage | None:
+    """Read electrode positions in EEGLAB's format; None, with a warning, without the file."""
     if not path.exists():
-        warn(f"There is no {path.name} beside the recordings: electrodes have no positions.")
+        warn(f"There is no {path.name} beside the recordings; electrodes have no positions.")
         return None
     lines = [line.split("\t") for line in path.read_text().splitlines() if line.strip()]
     columns = {name.strip().lower(): number for number, name in enumerate(lines[0])}
     names, places = [], []
     for cells in lines[1:]:
         try:
-            # EEGLAB's x points to the nose, y to the left ear.
+            # EEGLAB's x axis points to the nose, y to the left ear.
             x, y, z = (float(cells[columns[axis]]) for axis in "xyz")
             names.append(cells[columns["labels"]].strip())
         except (KeyError, IndexError, ValueError):
             raise ValueError(f"{path}: no labels, X, Y and Z in the line {cells}.") from None
         places.append(np.array([-y, x, z]))
-    # Files differ in unit: some give the unit sphere, some millimetres.
+    # Some files give positions on the unit sphere, others in millimetres.
     scale = _HEAD_RADIUS / np.median(np.linalg.norm(places, axis=1))
     positions = {name: scale * place for name, place in zip(names, places, strict=True)}
     return mne.channels.make_dig_montage(
@@ -268,16 +282,16 @@ def _read_ced(path):
     )
 
 
-def _check_labels(path, event_id, there):
-    """Raise where a recording has no event of some label."""
-    for label, wanted in event_id.items():
-        wanted = [wanted] if isinstance(wanted, str) else wanted
-        if not any(_same(event, alias) for event in there for alias in wanted):
-            raise ValueError(f"{path} holds no {label} (events {wanted}); there are {there}.")
+def _check_labels(path: Path, event_id: Mapping[str, Any], found: Iterable[Any]) -> None:
+    """Raise if a recording has no event of a label."""
+    for label, names in event_id.items():
+        wanted = [names] if isinstance(names, str) else names
+        if not any(_matches(event, name) for event in found for name in wanted):
+            raise ValueError(f"{path} holds no {label} (events {wanted}); there are {found}.")
 
 
-def _same(event, alias):
-    """Tell whether an event is the wanted code, or its description has all the wanted parts."""
-    if isinstance(alias, str):
-        return set(alias.split("/")) <= set(str(event).split("/"))
-    return event == alias
+def _matches(event: Any, name: Any) -> bool:
+    """Whether an event has a code, or all parts of a name."""
+    if isinstance(name, str):
+        return set(name.split("/")) <= set(str(event).split("/"))
+    return bool(event == name)

@@ -101,7 +101,7 @@ def test_a_truncated_file_is_refused(study):
         read_face_noise(study)
     for n_bytes in (300, 100):
         path.write_bytes(whole[:n_bytes])
-        with pytest.raises(ValueError, match="not that of a BDF file"):
+        with pytest.raises(ValueError, match="not a BDF header"):
             read_face_noise(study)
 
 
@@ -184,10 +184,10 @@ def test_uci_texts_and_their_pack_are_read_alike(tmp_path):
     assert trials.y.tolist() == ["S1", "S2", "S2"]
 
 
-def test_a_cut_uci_file_is_refused(tmp_path):
+def test_a_truncated_uci_file_is_refused(tmp_path):
     text = uci_text(made_up_epoch(0), 0, "S1 obj")
     (tmp_path / "co2a0000364.rd.000").write_text(text[: len(text) // 2])
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="truncated"):
         read_uci_visual(tmp_path)
 
 
