@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-_STUDIES = (
-    "faces.command",
-    "rhythms.command",
-)
+_STUDIES = ("faces.command",)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

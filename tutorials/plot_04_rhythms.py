@@ -30,7 +30,7 @@ from npa_ann.dynamics import (
 )
 from npa_ann.networks import horn_digits, lstm_digits, pretrained, resonant_digits, rnn_digits
 from npa_ann.networks.oscillators import golden_frequencies, resonance_weights
-from npa_ann.studies.rhythms.bridge import ring_down, while_reading
+from npa_ann.studies.rhythms.measures import ring_down, while_reading
 
 rng = np.random.default_rng(0)
 pixels, labels = load_digits(return_X_y=True)
@@ -179,14 +179,14 @@ print(f"{hits.mean():.2f} of {len(hits)} foreign digits named right; guessing: 0
 
 reading = while_reading(shipped, "resonant_rnn", large)
 designed = golden_frequencies()
-recorded = np.where(designed >= 10, reading.peaks, ring_down(shipped))
+recorded = np.where(designed >= 10, reading["peaks"], ring_down(shipped))
 for pair in zip(designed, recorded, strict=True):
     print("designed {:6.1f} Hz, recorded {:6.1f} Hz".format(*pair))
 
 figure, ax = plt.subplots(layout="constrained")
 colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(designed)))
-for power, frequency, colour in zip(reading.power, designed, colours, strict=True):
-    ax.loglog(reading.freqs, power / power.max(), color=colour, lw=0.8)
+for power, frequency, colour in zip(reading["power"], designed, colours, strict=True):
+    ax.loglog(reading["freqs"], power / power.max(), color=colour, lw=0.8)
     ax.axvline(frequency, color=colour, ls=":", lw=0.8)
 ax.set(xlim=(1, 500), ylim=(1e-6, 2), xlabel="Frequency (Hz)", ylabel="Power of each node")
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 STUDIES = {
     "one-over-f": "1/f noise in LSTM networks that read movie reviews",
+    "rhythms": "do rhythms help to read digits pixel by pixel?",
     "ssvep": "frequency tagging of a CNN that classifies images",
 }
 

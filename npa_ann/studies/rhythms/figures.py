@@ -1,90 +1,25 @@
 """The figures of the study of rhythms."""
 
+from typing import Any
+
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-from npa_ann.studies.rhythms.bridge import READ_FROM, SFREQ
-from npa_ann.studies.rhythms.jobs import ABLATIONS, NETWORKS, SPACINGS
-from npa_ann.studies.rhythms.results import LECTURE, spread
-from npa_ann.studies.rhythms.tables import NAMES, RHYTHMS
+from npa.typing import AnyArray
+from npa_ann.recording.recorder import ActivationRecorder
+from npa_ann.studies.frame import Plot
+from npa_ann.studies.rhythms.jobs import LECTURE, NAMES, RHYTHM_NAMES, RHYTHMS, Job, spread
+from npa_ann.studies.rhythms.measures import MIN_DIGIT_FREQ, SFREQ
+from npa_ann.studies.rhythms.training import NETWORKS
 
 _OURS, _LECTURE, _OTHER = "tab:blue", "tab:orange", "tab:gray"
 
 
-def all_figures(results, measured, pixels):
-    """Draw every figure of the study.
-
-    Parameters
-    ----------
-    results : dict
-        What the study found.
-    measured : list of dict
-        What was measured on each network.
-    pixels : array, shape (n_digits, time, 1)
-        Digits that were read, in [0, 1].
-
-    Returns
-    -------
-    figures : dict
-        File name to title, caption and `matplotlib.figure.Figure`.
-
-    Examples
-    --------
-    >>> figures = all_figures(results, measured, pixels)  # doctest: +SKIP
-    >>> title, caption, figure = figures["accuracy"]  # doctest: +SKIP
-    """
-    figures = {
-        "accuracy": (
-            "Accuracy",
-            "Share of the test digits named right: every network of ours, their mean, and the "
-            "lecture's mean with its standard error.",
-            _draw_accuracy(results["test_accuracy"]),
-        )
-    }
-    resonant = [m for m in measured if m["network"].name == "resonant_rnn"]
-    if resonant:
-        figures["reading"] = (
-            "A digit, and the nodes that read it",
-            "Left: the digit. Right: its pixels as they come, step by step, and the trained "
-            "resonant nodes, each scaled to its own largest value.",
-            _draw_reading(resonant[0], pixels[0]),
-        )
-        figures["spectra"] = (
-            "Power of the nodes",
-            "Mean power of every trained node over digits, scaled to its own peak; dotted: the "
-            "frequencies that they were designed for.",
-            _draw_spectra(resonant[0]["reading"]["trained"], results["frequencies"]["designed"]),
-        )
-        figures["frequencies"] = (
-            "Designed and recorded frequencies",
-            "Deviation of the recorded peak from the design, a mark for every network; "
-            f"below {READ_FROM:g} Hz from 10 s of ringing, above from digits. Dotted: 5 %.",
-            _draw_frequencies(results["frequencies"]),
-        )
-    figures["slopes"] = (
-        "Slopes before and after training",
-        "Slope of the power summed over units, a mark for every network; the line is the slope "
-        "of the pixels themselves.",
-        _draw_slopes(results["slope"], results["input_slope"]),
-    )
-    if any(results["spacing"][name] for name in (*SPACINGS, *ABLATIONS)):
-        figures["rhythms"] = (
-            "Which rhythms?",
-            "Accuracy of resonant networks with other frequencies, and without learned coupling: "
-            "every network, the mean, and its 95 % interval (Student's t).",
-            _draw_rhythms(results["spacing"]),
-        )
-    if results["learning"]:
-        figures["learning"] = (
-            "Accuracy over training",
-            "Share of the validation digits named right after every epoch, a line a network.",
-            _draw_learning(results["learning"]),
-        )
-    return figures
-
-
-def _draw_accuracy(accuracy):
+def _draw_accuracy(results: dict[str, Any]) -> Figure:
     """Draw the lecture's table."""
+    accuracy = results["test_accuracy"]
     figure, ax = plt.subplots(layout="constrained")
     for place, name in enumerate(NETWORKS):
         values = accuracy[name]
@@ -106,20 +41,21 @@ def _draw_accuracy(accuracy):
     return figure
 
 
-def _draw_reading(measured, pixels):
-    """Draw a digit and what the nodes do with it."""
-    from npa_ann.recording.recorder import ActivationRecorder
-
-    model = measured["network"].model()
-    epochs = ActivationRecorder(model, "rhythm", "x", sfreq=SFREQ).fit_transform(pixels[None])
+def _draw_reading(models: dict[Job, dict[str, keras.Model]], pixels: AnyArray) -> Figure | None:
+    """Draw a digit and the responses of the nodes."""
+    model = next((own["trained"] for own in _of_resonant(models)), None)
+    if model is None:
+        return None
+    digit = pixels[0]
+    epochs = ActivationRecorder(model, "rhythm", "x", sfreq=SFREQ).fit_transform(digit[None])
     nodes = epochs.get_data()[0]
-    side = round(len(pixels) ** 0.5)
+    side = round(len(digit) ** 0.5)
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 5), width_ratios=(1, 3), layout="constrained"
     )
-    left.imshow(pixels[: side**2].reshape(side, side), cmap="gray_r")
+    left.imshow(digit[: side**2].reshape(side, side), cmap="gray_r")
     left.set_axis_off()
-    right.plot(pixels[:, 0] * 0.8, color="k", lw=0.6)
+    right.plot(digit[:, 0] * 0.8, color="k", lw=0.6)
     for place, node in enumerate(nodes, start=1):
         right.plot(place + 0.45 * node / np.abs(node).max(), color=_OURS, lw=0.6)
     right.set(xlabel="Step (ms)", ylabel="Pixel, then nodes from slow to fast", yticks=[])
@@ -127,12 +63,16 @@ def _draw_reading(measured, pixels):
     return figure
 
 
-def _draw_spectra(reading, designed):
-    """Draw every node's spectrum and the frequency that it was designed for."""
+def _draw_spectra(measured: dict[Job, dict[str, Any]], results: dict[str, Any]) -> Figure | None:
+    """Draw each node's spectrum and the frequency that it was designed for."""
+    reading = next((own["reading"]["trained"] for own in _of_resonant(measured)), None)
+    if reading is None:
+        return None
+    designed = results["frequencies"]["designed"]
     figure, ax = plt.subplots(layout="constrained")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(designed)))
-    for power, frequency, colour in zip(reading.power, designed, colours, strict=True):
-        ax.loglog(reading.freqs, power / power.max(), lw=0.8, color=colour)
+    for power, frequency, colour in zip(reading["power"], designed, colours, strict=True):
+        ax.loglog(reading["freqs"], power / power.max(), lw=0.8, color=colour)
         ax.axvline(frequency, ls=":", lw=0.8, color=colour)
     ax.set(
         xlim=(1, SFREQ / 2),
@@ -143,8 +83,11 @@ def _draw_spectra(reading, designed):
     return figure
 
 
-def _draw_frequencies(found):
+def _draw_frequencies(results: dict[str, Any]) -> Figure | None:
     """Draw how far each node is from its design."""
+    found = results["frequencies"]
+    if found["recorded"] is None:
+        return None
     designed = np.array(found["designed"])
     figure, ax = plt.subplots(layout="constrained")
     marks = {"untrained": ("o", _OTHER, 0.97), "trained": ("x", _OURS, 1.03)}
@@ -155,14 +98,15 @@ def _draw_frequencies(found):
             ax.semilogx(designed * shift, percent, marker, color=colour, label=label)
     for limit in (-5, 5):
         ax.axhline(limit, ls=":", lw=0.8, color="k")
-    ax.axvline(READ_FROM, lw=0.5, color="k")
+    ax.axvline(MIN_DIGIT_FREQ, lw=0.5, color="k")
     ax.set(xlabel="Designed frequency (Hz)", ylabel="Recorded less designed (%)")
     ax.legend(frameon=False, loc="upper right")
     return figure
 
 
-def _draw_slopes(slopes, pixels):
-    """Draw the slopes of every network before and after its training."""
+def _draw_slopes(results: dict[str, Any]) -> Figure:
+    """Draw the slopes of each network before and after its training."""
+    slopes, pixels = results["slope"], results["input_slope"]
     figure, ax = plt.subplots(layout="constrained")
     for place, found in enumerate(slopes.values()):
         for pair in zip(found["untrained"], found["trained"], strict=True):
@@ -182,8 +126,11 @@ def _draw_slopes(slopes, pixels):
     return figure
 
 
-def _draw_rhythms(spacing):
+def _draw_rhythms(results: dict[str, Any]) -> Figure | None:
     """Draw the accuracies of all rhythms, best mean on top."""
+    spacing = results["spacing"]
+    if not any(spacing[name] for name in RHYTHMS):
+        return None
     found = {name: spread(values) for name, values in spacing.items() if values}
     ranked = sorted(found, key=lambda name: -found[name]["mean"])
     figure, ax = plt.subplots(layout="constrained")
@@ -194,17 +141,20 @@ def _draw_rhythms(spacing):
         ax.errorbar(mean, place + 0.15, xerr=error, fmt="|", color="k", capsize=3)
     ax.set(
         yticks=range(len(ranked)),
-        yticklabels=[RHYTHMS[name].replace(" (", "\n(") for name in ranked],
+        yticklabels=[RHYTHM_NAMES[name].replace(" (", "\n(") for name in ranked],
         ylim=(len(ranked) - 0.5, -0.5),
         xlabel="Accuracy on test digits",
     )
     return figure
 
 
-def _draw_learning(learning):
+def _draw_learning(results: dict[str, Any]) -> Figure | None:
     """Draw validation accuracy over epochs, a panel for the networks and one for the rhythms."""
+    learning = results["learning"]
+    if not learning:
+        return None
     figure, axes = plt.subplots(1, 2, figsize=(11, 5), sharey=True, layout="constrained")
-    groups = ((NETWORKS, NAMES), ((*SPACINGS, *ABLATIONS), RHYTHMS))
+    groups = ((NETWORKS, NAMES), (RHYTHMS, RHYTHM_NAMES))
     for ax, (names, labels) in zip(axes, groups, strict=True):
         for number, name in enumerate(names):
             curves = [curve for job, curve in learning.items() if job.rpartition("_")[0] == name]
@@ -216,3 +166,53 @@ def _draw_learning(learning):
             ax.legend(frameon=False)
     axes[0].set(ylabel="Accuracy on validation digits")
     return figure
+
+
+def _of_resonant(found: dict[Job, Any]) -> list[Any]:
+    """Return what was found of resonant networks."""
+    return [own for job, own in found.items() if job.name == "resonant_rnn" and own is not None]
+
+
+PLOTS = (
+    Plot(
+        _draw_accuracy,
+        "Accuracy",
+        "Share of the test digits classified correctly: each network of ours, their mean, and the "
+        "lecture's mean with its standard error.",
+    ),
+    Plot(
+        _draw_reading,
+        "A digit, and the nodes that read it",
+        "Left: the digit. Right: its pixels as they come, step by step, and the trained "
+        "resonant nodes, each scaled to its own largest value.",
+    ),
+    Plot(
+        _draw_spectra,
+        "Power of the nodes",
+        "Mean power of each trained node over digits, scaled to its own peak; dotted: the "
+        "frequencies that they were designed for.",
+    ),
+    Plot(
+        _draw_frequencies,
+        "Designed and recorded frequencies",
+        "Deviation of the recorded peak from the design, a mark per network; "
+        f"below {MIN_DIGIT_FREQ:g} Hz from 10 s of ringing, above from digits. Dotted: 5 %.",
+    ),
+    Plot(
+        _draw_slopes,
+        "Slopes before and after training",
+        "Slope of the power summed over units, a mark per network; the line is the slope "
+        "of the pixels themselves.",
+    ),
+    Plot(
+        _draw_rhythms,
+        "Which rhythms?",
+        "Accuracy of resonant networks with other frequencies, and without learned coupling: "
+        "each network, the mean, and its 95 % interval (Student's t).",
+    ),
+    Plot(
+        _draw_learning,
+        "Accuracy over training",
+        "Share of the validation digits classified correctly after each epoch, a line per network.",
+    ),
+)

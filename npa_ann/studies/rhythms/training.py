@@ -1,25 +1,40 @@
-"""Networks that read a digit pixel by pixel: trained, resumed and scored."""
+"""Networks that read a digit pixel by pixel: trained, opened, and shipped."""
 
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-from mne.utils import logger
 
 from npa.checks import check_number, check_option
-from npa_ann.corpora import split_indices
-from npa_ann.networks import horn_digits, lstm_digits, resonant_digits, rnn_digits
-from npa_ann.studies.checkpoints import Checkpoints
+from npa.typing import AnyArray, PathLike
+from npa_ann.corpora import Images, split_indices
+from npa_ann.networks import (
+    horn_digits,
+    load_weights,
+    lstm_digits,
+    resonant_digits,
+    rnn_digits,
+)
+from npa_ann.networks.cards import find_weights, read_card, write_card
+from npa_ann.studies.training import Checkpoint, fit, read_training, weights_after
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "resonant_rnn": resonant_digits,
-    "rnn": rnn_digits,
     "lstm": lstm_digits,
+    "rnn": rnn_digits,
     "horn": horn_digits,
 }
-_WARM_UP = 0.3  # share of the steps during which the learning rate rises
-_CLASSES = 10
+SHIPPED = {
+    "resonant_rnn": "resonant_digits",
+    "lstm": "lstm_digits",
+    "rnn": "rnn_digits",
+    "horn": "horn_digits",
+}
+WARM_UP = 0.3  # share of the steps during which the learning rate rises
+N_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -32,20 +47,63 @@ class Digits:
         Pixels of uint8, shape (n, time, 1), and labels of int, shape (n,).
     """
 
-    train: tuple
-    validation: tuple
-    test: tuple
+    train: tuple[AnyArray, AnyArray]
+    validation: tuple[AnyArray, AnyArray]
+    test: tuple[AnyArray, AnyArray]
 
 
-def split_digits(images, validation=5000):
+@dataclass(frozen=True)
+class DigitNetwork:
+    """A network that was trained to read digits.
+
+    Parameters
+    ----------
+    name : str
+        One of ``NETWORKS``.
+    seed : int
+        Seed of its training.
+    settings : dict
+        Settings of its training.
+    chosen : dict
+        The record of the epoch chosen by validation: ``epoch``, ``validation``, ``test``.
+    weights : dict
+        ``"trained"`` and, if it is known, ``"untrained"``: a file each.
+    """
+
+    name: str
+    seed: int
+    settings: dict[str, Any]
+    chosen: dict[str, Any]
+    weights: dict[str, Path]
+
+    def model(self, state: str = "trained") -> keras.Model:
+        """Build the network as it was before or after its training.
+
+        Parameters
+        ----------
+        state : {"trained", "untrained"}
+            Which of the two. Untrained weights that were not kept are drawn again.
+
+        Returns
+        -------
+        model : keras.Sequential
+            The network, not compiled.
+        """
+        model = build_network(self.settings)
+        if state == "untrained" and state not in self.weights:
+            return model
+        return load_weights(model, self.weights[state])
+
+
+def split_digits(images: Images, validation: int = 5000) -> Digits:
     """Unroll images into sequences, and set some of the training digits aside.
 
     Parameters
     ----------
     images : npa_ann.corpora.Images
-        The digits, row by row.
+        The digits.
     validation : int
-        How many training digits to choose epochs by; the same ones at every call.
+        How many training digits to choose epochs by; the same ones at each call.
 
     Returns
     -------
@@ -54,7 +112,6 @@ def split_digits(images, validation=5000):
 
     Examples
     --------
-    >>> from npa_ann.corpora import Images
     >>> labels = np.tile([0, 1], 10)
     >>> images = Images(np.zeros((20, 28, 28), np.uint8), labels, np.zeros((4, 28, 28)), labels[:4])
     >>> [part[0].shape for part in vars(split_digits(images, validation=4)).values()]
@@ -69,46 +126,46 @@ def split_digits(images, validation=5000):
 
 
 def train(
-    name,
-    digits,
-    out,
+    name: str,
+    digits: Digits,
+    out: PathLike,
     *,
-    seed=1,
-    epochs=8,
-    batch_size=128,
-    learning_rate=0.01,
-    weight_decay=1e-4,
-    label_smoothing=0.0,
-    rhythm=None,
-    frozen=False,
-):
-    """Train a network to read digits; take up an interrupted training.
+    seed: int = 1,
+    epochs: int = 8,
+    batch_size: int = 128,
+    learning_rate: float = 0.01,
+    weight_decay: float = 1e-4,
+    label_smoothing: float = 0.0,
+    rhythm: dict[str, Any] | None = None,
+    frozen: bool = False,
+) -> dict[str, Any]:
+    """Train a network to read digits, or resume its training.
 
     Parameters
     ----------
-    name : {"resonant_rnn", "rnn", "lstm", "horn"}
+    name : {"resonant_rnn", "lstm", "rnn", "horn"}
         Which network.
     digits : Digits
         What it reads.
     out : path-like
-        Folder of this training, as `npa_ann.studies.checkpoints.Checkpoints` keeps it.
+        Folder of the training, see `npa_ann.studies.training.Checkpoint`.
     seed : int
         Seed of the initial weights, of dropout and of the order of the digits.
     epochs : int
         Passes over the training digits.
     batch_size : int
-        Digits in a batch; those of an epoch that fill no whole batch are left out of it.
+        Digits per batch; those of an epoch that fill no whole batch are left out of it.
     learning_rate : float
-        Peak step size: it rises over three tenths of the steps from a 25th, and falls along a
-        cosine to zero.
+        Peak of the learning rate, which rises over three tenths of the steps from a 25th, and
+        falls along a cosine to zero.
     weight_decay : float
-        Share of a weight that each step takes off, times the step size.
+        Share of a weight that is subtracted in each step, times the learning rate.
     label_smoothing : float
-        Likelihood taken from the right class and spread over all. Default 0.
+        Probability taken from the true class and spread over all.
     rhythm : dict | None
         Further arguments of the network's function, such as ``frequencies`` or ``coupling``.
     frozen : bool
-        Whether to train only what comes behind the recurrent layer and its averages.
+        Whether to train only what follows the recurrent layer and its averages.
 
     Returns
     -------
@@ -129,10 +186,8 @@ def train(
 
     Examples
     --------
-    >>> from tempfile import TemporaryDirectory
     >>> some = np.zeros((4, 28, 1), np.uint8), np.arange(4)
-    >>> with TemporaryDirectory() as out:
-    ...     record = train("rnn", Digits(some, some, some), out, epochs=1, batch_size=4)
+    >>> record = train("rnn", Digits(some, some, some), "rnn_1", epochs=1, batch_size=4)
     >>> [entry["epoch"] for entry in record["epochs"]]
     [0, 1]
     """
@@ -154,40 +209,37 @@ def train(
             f"batch_size must be at most the number of training digits, {len(digits.train[1])}, "
             f"got {batch_size}."
         )
-    checkpoints = Checkpoints(out, settings, {"validation": _error})
-    done = len(checkpoints.record["epochs"])
-    if done > epochs:
-        return checkpoints.record
+    checkpoint = Checkpoint(out, settings, {"validation": _error})
+    if checkpoint.epoch >= epochs:
+        return checkpoint.record
     model = build_network(settings)
-    parts = {part: _pixels(pixels) for part, (pixels, _) in vars(digits).items()}
+    inputs = {part: _scale(pixels) for part, (pixels, _) in vars(digits).items()}
     if frozen:
-        model, parts = _read_once(model, parts)
+        model, inputs = _read_once(model, inputs)
     _compile(model, settings)
-    checkpoints.resume(model)
-    for epoch in range(done, epochs + 1):
-        start = time.perf_counter()
-        entry = {"epoch": epoch}
-        if epoch:
-            entry["train"] = _run_epoch(model, parts["train"], digits.train[1], settings, epoch)
-        for part in ("validation", "test"):
-            likelihoods = predict(model, parts[part])
-            hits = likelihoods.argmax(axis=1) == getattr(digits, part)[1]
-            entry[part] = {"accuracy": float(hits.mean())}
-        checkpoints.save(model, entry | {"seconds": round(time.perf_counter() - start, 1)})
-        logger.info(
-            "%s, seed %d, epoch %d: validation accuracy %.3f.",
-            *(name, seed, epoch, entry["validation"]["accuracy"]),
-        )
-    return checkpoints.record
+    targets = np.eye(N_CLASSES, dtype=np.float32)[digits.train[1]]
+
+    def batches(rng: np.random.Generator) -> Iterator[tuple[AnyArray, AnyArray]]:
+        n_whole = len(targets) // batch_size * batch_size
+        for rows in rng.permutation(len(targets))[:n_whole].reshape(-1, batch_size):
+            yield inputs["train"][rows], targets[rows]
+
+    def evaluate(epoch: int) -> dict[str, Any]:
+        return {
+            part: {"accuracy": accuracy(model, inputs[part], getattr(digits, part)[1])}
+            for part in ("validation", "test")
+        }
+
+    return fit(model, batches, checkpoint, epochs=epochs, evaluate=evaluate)
 
 
-def build_network(settings):
+def build_network(settings: dict[str, Any]) -> keras.Model:
     """Build the untrained network of a training.
 
     Parameters
     ----------
     settings : dict
-        What `train` wrote under ``settings``: ``network``, ``seed`` and ``rhythm`` are used.
+        Settings of the training: ``network``, ``seed`` and ``rhythm`` are used.
 
     Returns
     -------
@@ -203,8 +255,8 @@ def build_network(settings):
     return NETWORKS[settings["network"]](**settings["rhythm"])
 
 
-def predict(model, pixels, batch_size=500):
-    """Let a network name digits.
+def predict(model: keras.Model, pixels: AnyArray, batch_size: int = 500) -> AnyArray:
+    """Classify digits.
 
     Parameters
     ----------
@@ -213,11 +265,11 @@ def predict(model, pixels, batch_size=500):
     pixels : array, shape (n, time, 1)
         Digits: uint8, or floats in [0, 1].
     batch_size : int
-        Digits in a batch; it does not change the result.
+        Digits per batch; it does not change the result.
 
     Returns
     -------
-    likelihoods : array, shape (n, 10)
+    probabilities : array, shape (n, 10)
         Probability of each class.
 
     Examples
@@ -225,24 +277,195 @@ def predict(model, pixels, batch_size=500):
     >>> predict(rnn_digits(), np.zeros((3, 28, 1), np.uint8)).shape
     (3, 10)
     """
-    batches = np.split(_pixels(pixels), range(batch_size, len(pixels), batch_size))
+    batches = np.split(_scale(pixels), range(batch_size, len(pixels), batch_size))
     return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
 
-def _pixels(pixels):
+def accuracy(model: keras.Model, pixels: AnyArray, labels: AnyArray) -> float:
+    """Measure the share of digits that are classified correctly.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+    pixels : array, shape (n, time, 1)
+        Digits, as for `predict`.
+    labels : array of int, shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    accuracy : float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> accuracy(rnn_digits(), np.zeros((2, 28, 1), np.uint8), np.array([10, 10]))
+    0.0
+    """
+    return float((predict(model, pixels).argmax(axis=1) == labels).mean())
+
+
+def finished_training(folder: PathLike) -> dict[str, Any] | None:
+    """Read the record of a training, if it is at its last epoch.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where `train` wrote.
+
+    Returns
+    -------
+    record : dict | None
+        What ``training.json`` holds; None if there is none, or epochs are missing.
+
+    Examples
+    --------
+    >>> print(finished_training("nowhere"))
+    None
+    """
+    record = read_training(folder)
+    if record is None or len(record["epochs"]) <= record["settings"]["epochs"]:
+        return None
+    return record
+
+
+def open_training(folder: PathLike, name: str) -> DigitNetwork:
+    """Open the network of a finished training.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where `train` wrote.
+    name : str
+        One of ``NETWORKS``.
+
+    Returns
+    -------
+    network : DigitNetwork
+        The network, untrained and at its best validation epoch.
+
+    Examples
+    --------
+    >>> open_training("nowhere", "rnn")
+    Traceback (most recent call last):
+    FileNotFoundError: There is no finished training in 'nowhere'.
+    """
+    record = finished_training(folder)
+    if record is None:
+        raise FileNotFoundError(f"There is no finished training in {str(folder)!r}.")
+    chosen = record["epochs"][record["chosen"]["validation"]]
+    weights = {
+        "untrained": weights_after(0, folder),
+        "trained": weights_after(chosen["epoch"], folder),
+    }
+    return DigitNetwork(name, record["settings"]["seed"], record["settings"], chosen, weights)
+
+
+def open_shipped(name: str, seed: int, folder: PathLike) -> DigitNetwork | None:
+    """Open one of the networks that `ship` wrote.
+
+    Parameters
+    ----------
+    name : str
+        One of ``NETWORKS``.
+    seed : int
+        Seed of its training.
+    folder : path-like
+        Where weights and cards are.
+
+    Returns
+    -------
+    network : DigitNetwork | None
+        The network; None if it is not shipped.
+
+    Raises
+    ------
+    ValueError
+        If the file does not have the SHA-256 that the card states.
+
+    Examples
+    --------
+    >>> print(open_shipped("rnn", 1, "nowhere"))
+    None
+    """
+    try:
+        card = read_card(folder, SHIPPED[name])
+    except FileNotFoundError:
+        return None
+    for entry in card["networks"]:
+        if entry["seed"] == seed:
+            weights = {"trained": find_weights(folder, entry)}
+            settings = card["settings"] | {"seed": seed}
+            return DigitNetwork(name, seed, settings, entry["chosen"], weights)
+    return None
+
+
+def ship(trainings: PathLike, folder: PathLike) -> dict[str, Any]:
+    """Copy trained networks into one folder, with a card for each kind.
+
+    Parameters
+    ----------
+    trainings : path-like
+        Folder of trainings called ``NAME_SEED``; those that are not finished are left out.
+    folder : path-like
+        Where to write ``resonant_digits_1.npz``, ..., ``resonant_digits.json`` and so on.
+
+    Returns
+    -------
+    cards : dict
+        Kind of network to its card, see `npa_ann.networks.cards.write_card`.
+
+    Examples
+    --------
+    >>> some = np.zeros((4, 28, 1), np.uint8), np.arange(4)
+    >>> _ = train("rnn", Digits(some, some, some), "trained/rnn_1", epochs=1, batch_size=4)
+    >>> list(ship("trained", ".")), Path("rnn_digits_1.npz").exists()
+    (['rnn_digits'], True)
+    """
+    cards = {}
+    for name, kind in SHIPPED.items():
+        folders = sorted(Path(trainings).glob(f"{name}_[0-9]*"))
+        networks = [open_training(each, name) for each in folders if finished_training(each)]
+        if not networks:
+            continue
+        networks.sort(key=lambda network: network.seed)
+        settings = {key: value for key, value in networks[-1].settings.items() if key != "seed"}
+        record = finished_training(networks[-1].weights["trained"].parent) or {}
+        cards[kind] = write_card(
+            folder,
+            kind,
+            [
+                (
+                    f"{kind}_{network.seed}",
+                    network.weights["trained"],
+                    {"seed": network.seed, "chosen": network.chosen},
+                )
+                for network in networks
+            ],
+            licence="BSD-3-Clause",
+            network=f"npa_ann.networks.{kind}: a digit of 28 x 28 pixels, one pixel per step",
+            corpus="MNIST (LeCun, Cortes & Burges), pixels / 255; epoch chosen by validation",
+            settings=settings,
+            versions=record["versions"],
+        )
+    return cards
+
+
+def _scale(pixels: AnyArray) -> AnyArray:
     """Return pixels as floats in [0, 1]."""
     return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
 
 
-def _error(entry):
+def _error(entry: dict[str, Any]) -> float:
     """Rank an epoch: the lowest is best."""
-    return -entry["validation"]["accuracy"]
+    return -float(entry["validation"]["accuracy"])
 
 
-def _compile(model, settings):
+def _compile(model: keras.Model, settings: dict[str, Any]) -> None:
     """Prepare a network for training."""
     steps = settings["digits"][0] // settings["batch_size"] * settings["epochs"]
-    warm_up = round(_WARM_UP * steps)
+    warm_up = round(WARM_UP * steps)
     peak = settings["learning_rate"]
     rate = keras.optimizers.schedules.CosineDecay(
         peak / 25, steps - warm_up, warmup_target=peak, warmup_steps=warm_up
@@ -251,34 +474,19 @@ def _compile(model, settings):
         rate, weight_decay=settings["weight_decay"], global_clipnorm=1.0
     )
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings["label_smoothing"])
-    # XLA needs minutes for 784 steps under TensorFlow, and is no choice under JAX.
+    # XLA needs minutes for 784 steps under TensorFlow, and JAX has nothing else.
     jit = keras.backend.backend() == "jax"
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit)
 
 
-def _run_epoch(model, pixels, labels, settings, epoch):
-    """Show a network all training digits once, in an order of seed and epoch."""
-    rng = np.random.default_rng([settings["seed"], epoch])
-    for variable in model.non_trainable_variables:
-        if variable.path.endswith("seed_generator_state"):  # so that a resumed epoch is the same
-            variable.assign(rng.integers(2**31, size=2))
-    size = settings["batch_size"]
-    order = rng.permutation(len(labels))[: len(labels) // size * size].reshape(-1, size)
-    targets = np.eye(_CLASSES, dtype=np.float32)[labels]
-    scores = []
-    for rows in order:
-        model.reset_metrics()
-        scores.append(model.train_on_batch(pixels[rows], targets[rows]))
-    loss, accuracy = np.mean(scores, axis=0)
-    return {"loss": float(loss), "accuracy": float(accuracy)}
-
-
-def _read_once(model, parts):
-    """Run all digits through the fixed layers; return what is left to train, and what it reads."""
+def _read_once(
+    model: keras.Model, inputs: dict[str, AnyArray]
+) -> tuple[keras.Model, dict[str, AnyArray]]:
+    """Run all digits through the fixed layers; return what is left to train, and its inputs."""
     names = [layer.name for layer in model.layers]
     behind = names.index("average") + 1
     fixed = keras.Sequential([model.inputs[0], *model.layers[:behind]])
-    features = {part: predict(fixed, pixels) for part, pixels in parts.items()}
+    features = {part: predict(fixed, pixels) for part, pixels in inputs.items()}
     head = keras.Sequential(
         [keras.Input(features["train"].shape[1:]), *model.layers[behind:]], name=model.name
     )

@@ -12,13 +12,21 @@ from npa_ann import cli
 from npa_ann.corpora import read_mnist
 from npa_ann.networks import load_weights, pretrained, resonant_digits
 from npa_ann.networks.oscillators import golden_frequencies, resonance_weights
-from npa_ann.studies.rhythms import run
-from npa_ann.studies.rhythms.bridge import ring_down, while_reading
-from npa_ann.studies.rhythms.jobs import ABLATIONS, NETWORKS, SPACINGS, list_jobs, spaced
-from npa_ann.studies.rhythms.results import spread
-from npa_ann.studies.rhythms.tables import all_tables
-from npa_ann.studies.rhythms.trained import SHIPPED, open_shipped, read_training, ship
-from npa_ann.studies.rhythms.training import build_network, predict, split_digits, train
+from npa_ann.studies.frame import run_study
+from npa_ann.studies.rhythms import STUDY
+from npa_ann.studies.rhythms.jobs import ABLATIONS, SPACINGS, list_jobs, spaced, spread
+from npa_ann.studies.rhythms.measures import ring_down, while_reading
+from npa_ann.studies.rhythms.training import (
+    NETWORKS,
+    SHIPPED,
+    build_network,
+    finished_training,
+    open_shipped,
+    predict,
+    ship,
+    split_digits,
+    train,
+)
 
 RECIPES = {name: {"epochs": 1, "batch_size": 12} for name in NETWORKS}
 TRIED = ("octave", "uncoupled")
@@ -58,7 +66,7 @@ def only_rnn(finished, tmp_path):
 def finished(data, tmp_path_factory):
     """Folder and results of a whole study."""
     out = tmp_path_factory.mktemp("study")
-    return out, run(data, seeds=1, out=out, **SMALL)
+    return out, run_study(STUDY, out, data=data, seeds=1, **SMALL)
 
 
 def test_results_are_whole(finished):
@@ -83,7 +91,7 @@ def test_results_are_whole(finished):
 def test_report_shows_every_table_and_figure(finished):
     out, results = finished
     text, page = ((out / name).read_text() for name in ("results.md", "report.html"))
-    tables = all_tables(results)
+    tables = [table for make in STUDY.tables if (table := make(results))]
     assert [len(table.rows) for table in tables] == [4, 11, 6, 7, 4]
     for table in tables:
         assert table.title in text
@@ -97,17 +105,17 @@ def test_report_shows_every_table_and_figure(finished):
 
 
 def test_second_run_trains_nothing(digits, finished, monkeypatch):
-    monkeypatch.setattr("npa_ann.studies.rhythms.training._run_epoch", None)
+    monkeypatch.setattr("npa_ann.studies.training._run_epoch", None)
     place = finished[0] / "trainings" / "lstm_1"
-    assert train("lstm", digits, place, **RECIPES["lstm"]) == read_training(place)
+    assert train("lstm", digits, place, **RECIPES["lstm"]) == finished_training(place)
 
 
 def test_what_did_not_run_is_said_and_not_filled_in(data, only_rnn):
-    results = run(data, seeds=2, out=only_rnn, only_finished=True, **SMALL)
+    results = run_study(STUDY, only_rnn, data=data, seeds=2, only_finished=True, **SMALL)
     assert len(results["test_accuracy"]["rnn"]) == 1
     assert results["test_accuracy"]["lstm"] == results["spacing"]["golden"] == []
     assert results["frequencies"]["recorded"] is None
-    assert set(results["not_run"]) == {job.folder for job in list_jobs(2, TRIED)} - {"rnn_1"}
+    assert set(results["not_run"]) == {str(job) for job in list_jobs(2, TRIED)} - {"rnn_1"}
     assert "| resonant_rnn_2 |" in (only_rnn / "results.md").read_text()
 
 
@@ -117,7 +125,7 @@ def test_shipped_networks_are_read_like_the_trained(data, finished, only_rnn, tm
     shipped.mkdir()
     assert set(ship(only_rnn / "trainings", shipped)) == {"rnn_digits"}
     out = tmp_path / "again"
-    again = run(data, seeds=1, out=out, pretrained=shipped, **SMALL)
+    again = run_study(STUDY, out, data=data, seeds=1, pretrained=shipped, **SMALL)
     assert again["test_accuracy"]["rnn"] == finished[1]["test_accuracy"]["rnn"]
     assert again["slope"]["rnn"]["trained"] == finished[1]["slope"]["rnn"]["trained"]
     assert "Which rhythms?" not in (out / "results.md").read_text()
@@ -128,7 +136,7 @@ def test_shipped_networks_are_read_like_the_trained(data, finished, only_rnn, tm
 
 def test_nothing_to_report_on_is_an_error(data, tmp_path):
     with pytest.raises(ValueError, match="no trained network"):
-        run(data, seeds=1, out=tmp_path, only_finished=True, **SMALL)
+        run_study(STUDY, tmp_path, data=data, seeds=1, only_finished=True, **SMALL)
 
 
 def test_command_line(data, finished, only_rnn, capsys, monkeypatch):
@@ -154,11 +162,11 @@ def test_interrupted_and_resumed_equals_trained_at_once(digits, tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("npa_ann.studies.rhythms.training.logger.info", interrupt)
+        patch.setattr("npa_ann.studies.training.logger.info", interrupt)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 train("rnn", digits, tmp_path / "parts", **options)
-    assert read_training(tmp_path / "parts") is None
+    assert finished_training(tmp_path / "parts") is None
     parts = train("rnn", digits, tmp_path / "parts", **options)
     for one, other in zip(whole["epochs"], parts["epochs"], strict=True):
         assert one["test"] == other["test"]
@@ -205,15 +213,15 @@ def test_nodes_ring_where_they_were_designed_to():
     np.testing.assert_allclose(ring_down(model), frequencies, rtol=0.002)
     pixels = np.random.default_rng(0).random((20, 784, 1))
     reading = while_reading(model, "resonant_rnn", pixels)
-    np.testing.assert_allclose(reading.peaks[1:], frequencies[1:], rtol=0.02)
-    assert abs(reading.input_slopes.mean()) < 0.1  # white pixels
-    assert reading.slopes.mean() < -0.5
+    np.testing.assert_allclose(reading["peaks"][1:], frequencies[1:], rtol=0.02)
+    assert abs(reading["input_slopes"].mean()) < 0.1  # white pixels
+    assert reading["slopes"].mean() < -0.5
 
 
 def test_spacings_are_what_they_are_called():
     golden = golden_frequencies()
     for name in ("golden", *SPACINGS):
-        frequencies = spaced(name, seed=1)
+        frequencies = spaced(name, random_state=1)
         assert frequencies.shape == golden.shape
         assert (np.diff(frequencies) >= 0).all()
         assert (resonance_weights(frequencies)[0] > 0).all()
