@@ -168,9 +168,9 @@ def spread(values: Iterable[float]) -> dict[str, Any]:
     {'mean': 0.75, 'n': 2, 'sem': 0.05, 'low': 0.115, 'high': 1.385}
     """
     each = np.asarray(values, dtype=float)
-    found = {"mean": float(each.mean()), "n": len(each), "sem": None, "low": None, "high": None}
-    if len(each) > 1:
-        sem = float(each.std(ddof=1) / np.sqrt(len(each)))
-        half = float(t.ppf(0.975, len(each) - 1)) * sem
-        found |= {"sem": sem, "low": found["mean"] - half, "high": found["mean"] + half}
-    return found
+    mean, n = float(each.mean()), len(each)
+    if n < 2:
+        return {"mean": mean, "n": n, "sem": None, "low": None, "high": None}
+    sem = float(each.std(ddof=1) / np.sqrt(n))
+    half = float(t.ppf(0.975, n - 1)) * sem
+    return {"mean": mean, "n": n, "sem": sem, "low": mean - half, "high": mean + half}
