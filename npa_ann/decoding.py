@@ -189,7 +189,8 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
         labels : array, shape (n_trials,)
             The most probable of ``classes_``.
         """
-        labels: AnyArray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: AnyArray = self.classes_[best]
         return labels
 
     def predict_proba(self, X: npt.ArrayLike) -> FloatArray:

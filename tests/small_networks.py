@@ -1,4 +1,4 @@
-"""Networks of a few cells, and what is recorded of them."""
+"""Small recurrent networks, and their recorded activations."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ from npa_ann import ActivationRecorder
 
 
 def recorded(model, x, layer, signals):
-    """Record and return (n, channels, time)."""
+    """Return recorded activations (n, channels, time)."""
     return ActivationRecorder(model, layer, signals).fit_transform(x).get_data()
 
 
-def shaken(model, seed=0):
-    """Give every weight a value of its own, biases too."""
+def with_random_weights(model, seed=0):
+    """Set all weights and biases to random values."""
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(0, 0.4, w.shape).astype("float32") for w in model.get_weights()])
     return model
@@ -38,7 +38,7 @@ RECURRENT = {
 
 
 def sequence_network(recurrent, masked, **kw):
-    """Embedding, a recurrent layer, a dense one."""
+    """An embedding, a recurrent and a dense layer."""
     return keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),

@@ -153,7 +153,7 @@ def load_weights(model: keras.Model, path: PathLike) -> keras.Model:
                 f"Array {name!r} in {path} must have shape {shape}, got {arrays[name].shape}."
             )
         if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
-            raise ValueError(f"Array {name!r} in {path} must hold finite numbers only.")
+            raise ValueError(f"Array {name!r} in {path} must contain finite numbers only.")
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return model

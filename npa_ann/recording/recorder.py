@@ -217,7 +217,7 @@ class ActivationRecorder(ContainerTransformer):
         if runs_by_frame(self.model, X) != self.by_frame_:
             kinds = ("single images", "sequences of frames")
             raise ValueError(
-                f"X holds {kinds[not self.by_frame_]}, but held {kinds[self.by_frame_]} at fit."
+                f"X must be {kinds[self.by_frame_]} as at fit, got {kinds[not self.by_frame_]}."
             )
         if not np.isclose(_sampling_rate(self.sfreq, X), self.sfreq_):
             raise ValueError(

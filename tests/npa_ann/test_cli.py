@@ -1,4 +1,4 @@
-"""The command records networks from files, and runs no code that files carry."""
+"""The command records networks from files, and never runs code from them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""CIFAR-10 in both layouts, on tiny made-up files; damaged ones are refused by name."""
+"""The CIFAR-10 reader on simulated files in both layouts; damaged files are refused by name."""
 
 import io
 import tarfile
@@ -19,7 +19,7 @@ def record(label, pixels):
 
 
 def smooth(rng):
-    """An image that JPEG keeps."""
+    """An image that JPEG hardly changes."""
     corner = rng.integers(0, 200, size=3)
     ramp = np.linspace(0, 50, 32)[:, np.newaxis, np.newaxis]
     return (corner + ramp + np.zeros((32, 32, 3))).astype(np.uint8)
@@ -27,7 +27,7 @@ def smooth(rng):
 
 @pytest.fixture
 def binary(tmp_path):
-    """Write the published layout; two images a file."""
+    """Write the published layout, two images per file."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The IMDb reader on a tiny archive in the published layout, whole and spoilt."""
+"""The IMDb reader on small archives in the published layout, intact and damaged."""
 
 import tarfile
 
@@ -43,7 +43,7 @@ def archive(tmp_path):
     return write_tar(tmp_path / "aclImdb_v1.tar.gz", (REVIEWS | EXTRAS).items())
 
 
-def spoil(tmp_path, name, text):
+def write_with_extra(tmp_path, name, text):
     return write_tar(tmp_path / "aclImdb_v1.tar.gz", [*REVIEWS.items(), (name, text)])
 
 
@@ -102,7 +102,7 @@ def test_members_are_read_one_by_one(archive, monkeypatch):
 )
 def test_refuses_bad_members_by_name(tmp_path, name, text, message):
     with pytest.raises(ValueError, match=message):
-        read_imdb(spoil(tmp_path, name, text))
+        read_imdb(write_with_extra(tmp_path, name, text))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
@@ -134,12 +134,12 @@ def test_refuses_damaged_archives(tmp_path):
     flipped[len(content) // 2 : len(content) // 2 + 40] = b"\0" * 40
     plain = write_tar(tmp_path / "plain.tar", REVIEWS.items(), "w").read_bytes()
     header = plain[:2048] + b"junk" * 128 + plain[2560:]
-    spoilt = [b"", b"no archive at all", bytes(flipped), header, plain[:1024], plain[:1500]]
-    spoilt += [content[: int(share * len(content))] for share in (0.02, 0.5, 0.999)]
-    path = tmp_path / "spoilt.tar.gz"
-    for damage in spoilt:
+    damaged = [b"", b"no archive at all", bytes(flipped), header, plain[:1024], plain[:1500]]
+    damaged += [content[: int(share * len(content))] for share in (0.02, 0.5, 0.999)]
+    path = tmp_path / "damaged.tar.gz"
+    for damage in damaged:
         path.write_bytes(damage)
-        with pytest.raises(ValueError, match=r"'spoilt\.tar\.gz' is damaged"):
+        with pytest.raises(ValueError, match=r"'damaged\.tar\.gz' is damaged"):
             read_imdb(path)
 
 

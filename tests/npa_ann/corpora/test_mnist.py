@@ -1,4 +1,4 @@
-"""The MNIST reader on tiny files in the published layout, whole and spoilt, and on the real."""
+"""The MNIST reader on small files in the published layout, intact and damaged, and on MNIST."""
 
 import gzip
 import struct
@@ -19,21 +19,21 @@ FILES = {
 }
 
 
-def write_corpus(folder, packed=False):
+def write_corpus(folder, compressed=False):
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in FILES.items():
         content = idx_of(values)
-        if packed:
+        if compressed:
             (folder / f"{name}.gz").write_bytes(gzip.compress(content))
         else:
             (folder / name).write_bytes(content)
     return folder
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw", "images"])
-def test_reads_pixels_and_labels_in_the_published_order(tmp_path, packed, place):
-    write_corpus(tmp_path / place, packed)
+def test_reads_pixels_and_labels_in_the_published_order(tmp_path, compressed, place):
+    write_corpus(tmp_path / place, compressed)
     images = read_mnist(tmp_path)
     np.testing.assert_array_equal(images.train, TRAIN)
     np.testing.assert_array_equal(images.test, TEST)
@@ -60,7 +60,7 @@ def test_truncated_files_are_named(tmp_path):
 
 
 def test_truncated_gzip_is_named(tmp_path):
-    write_corpus(tmp_path, packed=True)
+    write_corpus(tmp_path, compressed=True)
     file = tmp_path / "t10k-images-idx3-ubyte.gz"
     for content in (file.read_bytes()[:-20], b"no gzip"):
         file.write_bytes(content)

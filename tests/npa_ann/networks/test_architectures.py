@@ -1,4 +1,4 @@
-"""The networks have the published sizes, and their weights go to disk and back."""
+"""The networks have the published sizes; weights are saved, loaded and checked."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ def test_residual_networks_have_the_published_size(depth, millions):
 
 
 def test_shortcuts_keep_every_other_pixel():
-    # With all branches silenced only the shortcuts speak: the first convolution, subsampled.
+    # With zero weights in all branches, the output is the first convolution, subsampled.
     model = resnet(8, normalization=False)
     for layer in model.layers:
         if layer.name in [f"conv_{k}" for k in range(2, 8)]:
@@ -70,7 +70,7 @@ def test_activations_are_named_and_signals_stay_in_range(activation, normalizati
     assert has_norm == normalization
 
 
-def test_sentiment_lstm_is_the_study():
+def test_sentiment_lstm_has_the_settings_of_the_study():
     model = sentiment_lstm()
     assert [layer.name for layer in model.layers] == ["embedding", "lstm", "output"]
     lstm = model.get_layer("lstm")
@@ -82,7 +82,7 @@ def test_sentiment_lstm_is_the_study():
     assert ((out > 0) & (out < 1)).all()
 
 
-def test_eeg_lstm_limits_its_recurrence():
+def test_eeg_lstm_limits_the_norm_of_its_recurrent_kernel():
     model = eeg_lstm(n_channels=5, n_times=20, units=4, classes=3, recurrent_max_norm=0.5)
     model.compile("sgd", "sparse_categorical_crossentropy")
     rng = np.random.default_rng(0)
@@ -93,7 +93,7 @@ def test_eeg_lstm_limits_its_recurrence():
     assert eeg_lstm(5, 20, recurrent_max_norm=None).get_layer("lstm").recurrent_constraint is None
 
 
-def test_weights_go_to_disk_and_back(tmp_path):
+def test_saved_weights_load(tmp_path):
     x = np.random.default_rng(0).uniform(size=(2, 32, 32, 3))
     model = resnet(8)
     path = save_weights(model, tmp_path / "resnet.npz")
@@ -105,7 +105,7 @@ def test_weights_go_to_disk_and_back(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["resnet.npz"]
 
 
-def test_names_do_not_depend_on_the_session(tmp_path):
+def test_weights_do_not_depend_on_the_name_of_the_model(tmp_path):
     def build(name):
         stack = [keras.Input((3,)), keras.layers.Dense(2, name="out")]
         return keras.Sequential(stack, name=name)
@@ -177,8 +177,8 @@ def corrupted(path, **changes):
         ({"output/bias": None}, r"missing arrays \['output/bias'\]"),
         ({"extra": np.ones(3)}, r"unknown arrays \['extra'\]"),
         ({"output/bias": np.ones(3)}, r"'output/bias' in .* must have shape \(2,\), got \(3,\)"),
-        ({"output/bias": np.array([1, np.nan])}, "must hold finite numbers"),
-        ({"output/bias": np.array(["a", "b"])}, "must hold finite numbers"),
+        ({"output/bias": np.array([1, np.nan])}, "must contain finite numbers"),
+        ({"output/bias": np.array(["a", "b"])}, "must contain finite numbers"),
         ({"output/bias": np.array([None, {}])}, "allow_pickle=False"),
     ],
 )

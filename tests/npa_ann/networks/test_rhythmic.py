@@ -1,4 +1,4 @@
-"""Oscillators and their recurrences; the two layers against NumPy; the digit networks."""
+"""Oscillators and their recurrences; the layers compared with NumPy; the digit networks."""
 
 import keras
 import numpy as np
@@ -35,12 +35,12 @@ def pixels(n, n_times, seed=0):
     """Inputs of n / 255 of which a fifth is not zero, as in images of digits."""
     rng = np.random.default_rng(seed)
     values = rng.integers(256, size=(n, n_times, 1)) * (rng.uniform(size=(n, n_times, 1)) < 0.2)
-    # Keras hands every input to predict() in single precision
+    # predict() converts its inputs to single precision
     return (values / 255).astype("float32").astype(float)
 
 
 def resonant_recurrence(layer, inputs):
-    """The published equation, in double precision."""
+    """The published equation in double precision."""
     W, w1, w2 = layer.cell.coupling_matrix().astype(float), layer.cell.w1, layer.cell.w2
     last = before = np.zeros((len(inputs), len(W)))
     series = []
@@ -68,7 +68,7 @@ RECURRENCES = {"resonant": resonant_recurrence, "harmonic": harmonic_recurrence}
 
 
 def run(kind, n_times, dtype):
-    """A layer, its inputs and what it answers, through a model."""
+    """A model of one layer, its inputs and its outputs."""
     pixel = keras.Input((n_times, 1), dtype=dtype)
     layer = LAYERS[kind](return_sequences=True, dtype=dtype)
     model = keras.Model(pixel, layer(pixel))
@@ -78,11 +78,11 @@ def run(kind, n_times, dtype):
 
 def test_exact_weights_round_trip():
     frequency, r = np.array([0.5, 2.0, 10.0, 246.0, 499.0]), np.array([0.99999, 1, 0.9, 0.5, 0.99])
-    ring = resonance(*resonance_weights(frequency, r, sfreq=1000), sfreq=1000)
-    np.testing.assert_allclose(ring.frequency, frequency, rtol=1e-10)
-    np.testing.assert_allclose(ring.r, r, rtol=1e-10)
-    np.testing.assert_allclose(np.exp(-ring.decay / 1000), r, rtol=1e-10)
-    np.testing.assert_array_equal(ring.stable, r < 1)
+    free = resonance(*resonance_weights(frequency, r, sfreq=1000), sfreq=1000)
+    np.testing.assert_allclose(free.frequency, frequency, rtol=1e-10)
+    np.testing.assert_allclose(free.r, r, rtol=1e-10)
+    np.testing.assert_allclose(np.exp(-free.decay / 1000), r, rtol=1e-10)
+    np.testing.assert_array_equal(free.stable, r < 1)
 
 
 def test_backward_weights_round_trip():
@@ -92,13 +92,13 @@ def test_backward_weights_round_trip():
     np.testing.assert_allclose(back_beta, beta, rtol=1e-10, atol=1e-10)
 
 
-def test_backward_weights_of_hand():
+def test_backward_weights_by_hand():
     # omega dt = 2, beta dt = 0.5: q = 1 + 1 + 4
     np.testing.assert_allclose(backward_weights(2, 0.5, 1), [0.5, -1 / 6], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("frequency", "r"), [(2, 0.9999), (10, 0.999), (94, 0.9995)])
-def test_simulated_recurrence_rings_and_fades_as_designed(frequency, r):
+def test_simulated_recurrence_has_the_designed_frequency_and_decay(frequency, r):
     analytic = hilbert(rhythmic(*resonance_weights(frequency, r), 1.0, 8000))[2000:4000]
     t = np.arange(len(analytic)) / 1000
     measured = np.polyfit(t, np.unwrap(np.angle(analytic)), 1)[0] / (2 * np.pi)
@@ -109,32 +109,32 @@ def test_simulated_recurrence_rings_and_fades_as_designed(frequency, r):
 
 def test_exact_recurrence_holds_for_samples_of_the_oscillator():
     omega, beta, sfreq = 2 * np.pi * 10, 3.0, 200.0
-    ringing = np.sqrt(omega**2 - beta**2)
+    damped = np.sqrt(omega**2 - beta**2)
     t = np.arange(400) / sfreq
-    x = np.exp(-beta * t) * np.cos(ringing * t + 0.3)
-    w1, w2 = resonance_weights(ringing / (2 * np.pi), np.exp(-beta / sfreq), sfreq)
+    x = np.exp(-beta * t) * np.cos(damped * t + 0.3)
+    w1, w2 = resonance_weights(damped / (2 * np.pi), np.exp(-beta / sfreq), sfreq)
     np.testing.assert_allclose(x[2:], w1 * x[1:-1] + w2 * x[:-2], atol=1e-13)
 
 
 def test_backward_recurrence_approaches_the_oscillator_as_steps_shrink():
     omega, beta = 2 * np.pi * 10, 3.0
-    ringing = np.sqrt(omega**2 - beta**2) / (2 * np.pi)
+    damped = np.sqrt(omega**2 - beta**2) / (2 * np.pi)
     errors = []
     for dt in (1e-4, 1e-5, 1e-6):
-        ring = resonance(*backward_weights(omega, beta, dt), sfreq=1 / dt)
-        errors.append((abs(ring.frequency - ringing), abs(ring.decay - beta)))
+        free = resonance(*backward_weights(omega, beta, dt), sfreq=1 / dt)
+        errors.append((abs(free.frequency - damped), abs(free.decay - beta)))
     errors = np.array(errors)
     np.testing.assert_allclose(errors[:-1] / errors[1:], 10, rtol=0.05)  # first order
 
 
-def test_resonance_of_recurrences_that_do_not_ring():
-    # fades, flickers and fades, explodes, forgets at once
-    ring = resonance([0.5, -0.5, 2.0, 0.0], 0.0, sfreq=100)
-    np.testing.assert_array_equal(ring.frequency, [0, 50, 0, 0])
-    np.testing.assert_allclose(ring.r, [0.5, 0.5, 2, 0])
-    np.testing.assert_array_equal(ring.stable, [True, True, False, True])
-    np.testing.assert_allclose(ring.decay[:3], 100 * np.log(2) * np.array([1, 1, -1]))
-    assert ring.decay[3] == np.inf
+def test_resonance_of_real_poles():
+    # decays, alternates and decays, grows, decays at once
+    free = resonance([0.5, -0.5, 2.0, 0.0], 0.0, sfreq=100)
+    np.testing.assert_array_equal(free.frequency, [0, 50, 0, 0])
+    np.testing.assert_allclose(free.r, [0.5, 0.5, 2, 0])
+    np.testing.assert_array_equal(free.stable, [True, True, False, True])
+    np.testing.assert_allclose(free.decay[:3], 100 * np.log(2) * np.array([1, 1, -1]))
+    assert free.decay[3] == np.inf
 
 
 def test_golden_frequencies_are_eleven_with_positive_w1():
@@ -165,10 +165,10 @@ def test_cells_work_in_keras_rnn_and_survive_serialisation(cell):
     inputs = pixels(3, 10).astype("float32")
     last, x, _ = layer(inputs)
     np.testing.assert_array_equal(last, x)
-    twin = keras.layers.RNN.from_config(layer.get_config())
-    twin.build(inputs.shape)
-    twin.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(twin(inputs)[0], last)
+    copy = keras.layers.RNN.from_config(layer.get_config())
+    copy.build(inputs.shape)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(copy(inputs)[0], last)
 
 
 def test_single_precision_stays_close_over_784_steps():
@@ -177,10 +177,10 @@ def test_single_precision_stays_close_over_784_steps():
     linear = model.predict(inputs, verbose=0)
     expected = resonant_recurrence(model.layers[-1], inputs.astype(float))
     np.testing.assert_allclose(linear, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-    assert np.abs(x - linear).max() > 0.01 * np.abs(expected).max()  # the coupling does something
+    assert np.abs(x - linear).max() > 0.01 * np.abs(expected).max()  # the coupling has an effect
 
 
-def test_resonant_layer_rings_at_its_frequencies():
+def test_impulse_response_of_the_resonant_layer():
     layer = ResonantRNN(coupling=0, return_sequences=True, dtype="float64")
     impulse = np.eye(1, 150)[..., None]
     w1, w2 = resonance_weights(golden_frequencies())
@@ -197,7 +197,7 @@ def test_given_coupling_is_used_and_its_diagonal_stays_zero():
     np.testing.assert_array_equal(np.diag(layer.cell.coupling_matrix()), 0)
 
 
-def test_initial_coupling_is_uniform_within_its_limit_and_seeded():
+def test_initial_coupling_is_uniform_and_seeded():
     first, again, other = (ResonantRNN(seed=seed) for seed in (0, 0, 1))
     for layer in (first, again, other):
         layer.build((None, None, 1))
@@ -208,13 +208,13 @@ def test_initial_coupling_is_uniform_within_its_limit_and_seeded():
     assert not np.array_equal(other.cell.coupling_matrix(), W)
 
 
-def test_one_node_has_nothing_to_learn():
+def test_one_node_has_no_weights():
     layer = ResonantRNN([10.0])
     assert tuple(layer(pixels(2, 5).astype("float32")).shape) == (2, 1)
     assert layer.count_params() == 0
 
 
-def test_oscillators_may_differ():
+def test_oscillators_with_different_frequencies():
     omega, gamma = np.linspace(0.1, 0.4, 4), np.linspace(0.01, 0.02, 4)
     layer = HarmonicOscillatorRNN(
         4, omega=omega, gamma=gamma, gain=1e-9, return_sequences=True, dtype="float64"
@@ -222,11 +222,11 @@ def test_oscillators_may_differ():
     start = [np.ones((1, 4)), np.zeros((1, 4))]
     x = keras.ops.convert_to_numpy(layer(np.zeros((1, 200, 1)), initial_state=start))[0]
     # one step of the rule, written as a recurrence: w1 + w2 = 1 - omega^2, w2 = -(1 - 2 gamma)
-    ring = resonance(2 - 2 * gamma - omega**2, 2 * gamma - 1, sfreq=1)
+    free = resonance(2 - 2 * gamma - omega**2, 2 * gamma - 1, sfreq=1)
     phase = np.unwrap(np.angle(hilbert(x, axis=0)), axis=0)[50:150]
     measured = (phase[-1] - phase[0]) / (2 * np.pi * 99)
-    np.testing.assert_allclose(measured, ring.frequency, rtol=0.03)
-    np.testing.assert_allclose(ring.frequency, omega / (2 * np.pi), rtol=0.02)
+    np.testing.assert_allclose(measured, free.frequency, rtol=0.03)
+    np.testing.assert_allclose(free.frequency, omega / (2 * np.pi), rtol=0.02)
 
 
 def test_squared_amplitude_of_a_free_oscillation():
@@ -235,7 +235,7 @@ def test_squared_amplitude_of_a_free_oscillation():
     theta = 2 * np.pi * frequency / 1000
     x = np.cos(theta * np.arange(500)[:, None])
     squared = SquaredAmplitude.of(cell, dtype="float64")(x[None])[0, 1:]
-    # from the formula: cos^2 + cos(theta / 2)^2 sin^2, constant for slow nodes
+    # expected: cos^2 + cos(theta / 2)^2 sin^2, constant for slow nodes
     sine = np.cos(theta / 2) * np.sin(theta * np.arange(1, 500)[:, None])
     np.testing.assert_allclose(squared, x[1:] ** 2 + sine**2, rtol=1e-8)
     np.testing.assert_allclose(squared[:, :4], 1, rtol=1e-3)
@@ -276,7 +276,7 @@ def test_trace_of_a_symbolic_input_is_a_model():
 
 
 @both_layers
-def test_recorder_reads_the_nodes(kind):
+def test_recorder_records_the_traces(kind):
     model, inputs, x = run(kind, 20, "float32")
     recorder = ActivationRecorder(model, model.layers[-1].name, ("x", "y", "amplitude"))
     epochs = recorder.fit_transform(inputs)
@@ -295,7 +295,7 @@ def test_recorder_reads_the_nodes(kind):
         (networks.horn_digits, 32 + 32 + 32 * 32 + 32 + 330),
     ],
 )
-def test_digit_networks_have_their_trainable_numbers(build, trainable):
+def test_number_of_trainable_weights_of_the_digit_networks(build, trainable):
     model = build()
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == trainable
     assert model.output_shape == (None, 10)
@@ -305,7 +305,7 @@ def test_digit_networks_have_their_trainable_numbers(build, trainable):
 def test_gradients_are_finite_over_784_steps(build):
     keras.utils.set_random_seed(0)
     model = build()
-    # one step of plain descent: what each weight moves is its gradient
+    # after one step of gradient descent, the change of each weight is its gradient
     model.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy", jit_compile=False)
     before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
     model.train_on_batch(pixels(8, 784).astype("float32"), np.arange(8))
@@ -374,7 +374,7 @@ def test_bad_input_is_named(call, message):
 
 
 @both_layers
-def test_what_a_layer_can_trace_is_listed(kind):
+def test_traced_signals_are_listed(kind):
     layer = LAYERS[kind]()
     layer(keras.KerasTensor((1, 5, 1)))
     assert set(layer.trace_signals) == set(layer.trace(keras.KerasTensor((1, 5, 1))))

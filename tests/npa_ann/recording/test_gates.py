@@ -1,4 +1,4 @@
-"""Gates follow from weights, at every step, as worked out by hand."""
+"""Gates equal the equations, worked out step by step."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from npa_ann.recording.gates import (
     rnn_gates,
 )
 
-HAND = 1e-12  # largest difference from numbers worked out in double precision
+DOUBLE = 1e-12  # absolute tolerance of numbers worked out in double precision
 
 
 def sigmoid(z):
@@ -21,7 +21,7 @@ def sigmoid(z):
 
 
 def test_two_units_by_hand():
-    # Unit 0 listens to the input alone, unit 1 to unit 0 alone; Keras's order is i, f, c, o.
+    # Unit 0 receives the input only, unit 1 unit 0 only; Keras's order is i, f, c, o.
     kernel = np.array([[1.0, 0, 0.5, 0, 2.0, 0, -1.0, 0]])
     recurrent = np.zeros((2, 8))
     recurrent[0] = [0, 1.0, 0, -2.0, 0, 3.0, 0, 0.5]
@@ -49,7 +49,7 @@ def test_two_units_by_hand():
             "h": [h0, o1 * np.tanh(c1)],
         }
         for name, values in by_hand.items():
-            np.testing.assert_allclose(signals[name][0, t], values, atol=HAND, err_msg=name)
+            np.testing.assert_allclose(signals[name][0, t], values, atol=DOUBLE, err_msg=name)
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
@@ -70,7 +70,7 @@ def test_gru_step_by_step(reset_after):
         hh = np.tanh(x[0, t] @ kh + own[6:] + before)
         h = z * h + (1 - z) * hh
         for name, values in {"z": z, "r": r, "hh": hh, "h": h}.items():
-            np.testing.assert_allclose(signals[name][0, t], values, atol=HAND, err_msg=name)
+            np.testing.assert_allclose(signals[name][0, t], values, atol=DOUBLE, err_msg=name)
 
 
 LAYERS = [
@@ -85,7 +85,7 @@ def settings(gates):
 
 
 @pytest.mark.parametrize(("gates", "blocks", "names", "n_states"), LAYERS)
-def test_a_batch_is_its_members(gates, blocks, names, n_states):
+def test_batches_equal_single_sequences(gates, blocks, names, n_states):
     rng = np.random.default_rng(1)
     weights = random_weights(rng, 3, 4, blocks)
     x = rng.normal(size=(5, 7, 3))
@@ -94,11 +94,11 @@ def test_a_batch_is_its_members(gates, blocks, names, n_states):
     for index in range(5):
         alone = gates(weights, x[index : index + 1], **settings(gates))
         for name in names:
-            np.testing.assert_allclose(together[name][index], alone[name][0], atol=HAND)
+            np.testing.assert_allclose(together[name][index], alone[name][0], atol=DOUBLE)
 
 
 @pytest.mark.parametrize(("gates", "blocks", "names", "n_states"), LAYERS)
-def test_two_halves_are_the_whole(gates, blocks, names, n_states):
+def test_states_carry_over_between_halves(gates, blocks, names, n_states):
     rng = np.random.default_rng(2)
     weights = random_weights(rng, 3, 4, blocks)
     x = rng.normal(size=(2, 8, 3))
@@ -108,11 +108,11 @@ def test_two_halves_are_the_whole(gates, blocks, names, n_states):
     second = gates(weights, x[:, 5:], states, **settings(gates))
     for name in names:
         halves = np.concatenate([first[name], second[name]], axis=1)
-        np.testing.assert_allclose(halves, whole[name], atol=HAND, err_msg=name)
+        np.testing.assert_allclose(halves, whole[name], atol=DOUBLE, err_msg=name)
 
 
 @pytest.mark.parametrize(("gates", "blocks", "names", "n_states"), LAYERS)
-def test_masked_steps_do_not_happen(gates, blocks, names, n_states):
+def test_masked_steps_are_skipped(gates, blocks, names, n_states):
     rng = np.random.default_rng(3)
     weights = random_weights(rng, 3, 4, blocks)
     x = rng.normal(size=(2, 6, 3))
@@ -121,13 +121,13 @@ def test_masked_steps_do_not_happen(gates, blocks, names, n_states):
     short = gates(weights, x[:1, mask[0]], **settings(gates))
     full = gates(weights, x[1:], **settings(gates))
     for name in names:
-        np.testing.assert_allclose(masked[name][0, mask[0]], short[name][0], atol=HAND)
+        np.testing.assert_allclose(masked[name][0, mask[0]], short[name][0], atol=DOUBLE)
         np.testing.assert_array_equal(masked[name][0, 2:4], masked[name][0, [1, 1]])
         assert not masked[name][0, 0].any()
-        np.testing.assert_allclose(masked[name][1], full[name][0], atol=HAND)
+        np.testing.assert_allclose(masked[name][1], full[name][0], atol=DOUBLE)
 
 
-def test_single_precision_stays_and_nothing_overflows():
+def test_single_precision_is_kept_without_overflow():
     rng = np.random.default_rng(4)
     weights = random_weights(rng, 3, 4, 4, np.float32)
     signals = lstm_gates(weights, 1e6 * rng.normal(size=(2, 3, 3)))
@@ -136,7 +136,7 @@ def test_single_precision_stays_and_nothing_overflows():
         assert np.isfinite(values).all(), name
 
 
-def test_the_input_is_left_alone():
+def test_inputs_are_not_changed():
     rng = np.random.default_rng(5)
     weights = random_weights(rng, 3, 4, 4)
     x = rng.normal(size=(2, 6, 3))

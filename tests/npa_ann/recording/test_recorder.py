@@ -1,4 +1,4 @@
-"""Networks are recorded as what they are, and never changed."""
+"""Recorded activations are those that Keras computes, and the model is never changed."""
 
 import copy
 import pickle
@@ -10,13 +10,13 @@ import pytest
 from keras import layers
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from small_networks import RECURRENT, recorded, sequence_network, shaken, tokens
+from small_networks import RECURRENT, recorded, sequence_network, tokens, with_random_weights
 
 from npa_ann import ActivationRecorder, ContrastFlicker
 from npa_ann.networks import plain_cnn, resnet, sentiment_lstm
 from npa_ann.recording.gates import LSTM_SIGNALS, lstm_gates
 
-SAME = 1e-5  # largest difference between what we compute and what Keras does
+SAME = 1e-5  # absolute tolerance between our activations and Keras's
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def _seeded():
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("kind", RECURRENT)
 def test_h_is_that_of_keras(kind, masked, rng):
-    last = shaken(sequence_network(RECURRENT[kind], masked))
+    last = with_random_weights(sequence_network(RECURRENT[kind], masked))
     every = sequence_network(RECURRENT[kind], masked, return_sequences=True)
     every.set_weights(last.get_weights())
     x = tokens(rng, masked)
@@ -48,7 +48,7 @@ def test_bidirectional_is_that_of_keras(cell, masked, rng):
     def both(**kw):
         return layers.Bidirectional(cell(4, **kw), name="rec")
 
-    every = shaken(sequence_network(both, masked, return_sequences=True))
+    every = with_random_weights(sequence_network(both, masked, return_sequences=True))
     x = tokens(rng, masked)
     expected = keras.Model(every.inputs, every.get_layer("rec").output).predict(x, verbose=0)
     epochs = ActivationRecorder(every, "rec", "h").fit_transform(x)
@@ -63,7 +63,7 @@ def test_bidirectional_is_that_of_keras(cell, masked, rng):
 
 
 def test_stacked_layers_at_once(rng):
-    model = shaken(
+    model = with_random_weights(
         keras.Sequential(
             [
                 keras.Input((10, 3)),
@@ -90,14 +90,14 @@ def test_initial_state_of_a_decoder(rng):
     given = keras.Input((6, 2))
     _, h, c = layers.LSTM(3, return_state=True, name="encoder")(given)
     out = layers.LSTM(3, return_sequences=True, name="decoder")(given, initial_state=[h, c])
-    model = shaken(keras.Model(given, out))
+    model = with_random_weights(keras.Model(given, out))
     x = rng.normal(size=(2, 6, 2))
     h = recorded(model, x, "decoder", "h")
     np.testing.assert_allclose(h, model.predict(x, verbose=0).transpose(0, 2, 1), atol=SAME)
 
 
-def test_all_signals_of_a_masked_lstm_wait(rng):
-    model = shaken(sequence_network(RECURRENT["lstm"], True))
+def test_masked_steps_keep_the_last_value(rng):
+    model = with_random_weights(sequence_network(RECURRENT["lstm"], True))
     x = tokens(rng, True)
     data = recorded(model, x, "rec", LSTM_SIGNALS)
     np.testing.assert_array_equal(data[0, :, 7:], np.repeat(data[0, :, 6:7], 5, axis=1))
@@ -220,7 +220,7 @@ def nested(rng):
     outer_in = keras.Input((7,), dtype="int32")
     embedded = layers.Embedding(9, 3)(outer_in)
     outer = keras.Model(outer_in, layers.Dense(1, name="head")(middle(embedded) * 2.0))
-    return shaken(outer), rng.integers(0, 9, (3, 7))
+    return with_random_weights(outer), rng.integers(0, 9, (3, 7))
 
 
 def test_nested_models_open(rng):
@@ -254,7 +254,7 @@ def test_residual_network_is_that_of_keras(rng):
     np.testing.assert_allclose(data[:, 128:, 0], model.predict(x, verbose=0), atol=SAME)
 
 
-def test_lambda_layers_of_a_living_model(rng):
+def test_lambda_layers_are_copied(rng):
     model = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: 2 * x, name="twice")])
     x = rng.normal(size=(2, 3))
     np.testing.assert_allclose(recorded(model, x, "twice", "output")[..., 0], 2 * x, atol=SAME)
@@ -273,7 +273,7 @@ def test_the_model_is_never_changed(rng):
 
 
 def test_clone_shares_and_pickle_embeds_the_model(rng):
-    model = shaken(sequence_network(RECURRENT["lstm"], False))
+    model = with_random_weights(sequence_network(RECURRENT["lstm"], False))
     x = tokens(rng, False)
     recorder = ActivationRecorder(model, "rec", ("f", "h"), batch_size=2)
     assert clone(recorder).model is model
@@ -287,7 +287,7 @@ def test_clone_shares_and_pickle_embeds_the_model(rng):
 
 
 def test_batches_are_those_of_transform(rng):
-    model = shaken(sequence_network(RECURRENT["gru"], True))
+    model = with_random_weights(sequence_network(RECURRENT["gru"], True))
     x = rng.integers(0, 9, (7, 12))
     recorder = ActivationRecorder(model, "rec", ("z", "hh"), batch_size=3).fit(x)
     batches = list(recorder.iter_record(x))
@@ -297,7 +297,7 @@ def test_batches_are_those_of_transform(rng):
 
 
 def test_dtype_is_the_precision_of_the_gates(rng):
-    model = shaken(sequence_network(RECURRENT["lstm"], False))
+    model = with_random_weights(sequence_network(RECURRENT["lstm"], False))
     x = tokens(rng, False)
     embedding, *weights = [weight.astype(np.float64) for weight in model.get_weights()[:4]]
     expected = lstm_gates(weights, embedding[x])["h"].transpose(0, 2, 1)
@@ -359,7 +359,7 @@ def test_nonlinear_layers_mix_tags(activation, layer):
     assert spectrum[:, INTERMODULATION].max() > 1e-3 * fundamental
 
 
-def test_adapted_layers_keep_what_they_learned(rng):
+def test_adapted_layers_keep_their_state(rng):
     x = rng.normal(5, 3, (20, 4)).astype("float32")
     for adapted in (
         layers.Normalization(name="scale"),
@@ -374,14 +374,14 @@ def test_adapted_layers_keep_what_they_learned(rng):
 
 @keras.saving.register_keras_serializable("tests")
 class TripledCell(layers.LSTMCell):
-    """An LSTM cell with equations of its own."""
+    """An LSTM cell that overrides the equations."""
 
     def call(self, inputs, states, training=False):
         h, states = super().call(inputs, states, training=training)
         return 3 * h, [3 * h, states[1]]
 
 
-def test_a_cell_of_other_equations_has_no_gates(rng):
+def test_a_cell_with_other_equations_has_no_gates(rng):
     model = keras.Sequential([keras.Input((6, 2)), layers.RNN(TripledCell(4), name="rec")])
     x = rng.normal(size=(3, 6, 2))
     np.testing.assert_allclose(
@@ -393,12 +393,12 @@ def test_a_cell_of_other_equations_has_no_gates(rng):
 
 @keras.saving.register_keras_serializable("tests")
 def relu(x):
-    """Not Keras's own, but named like it."""
+    """A custom activation with the name of Keras's."""
     return keras.ops.leaky_relu(x, 0.3)
 
 
 @pytest.mark.parametrize("activation", [relu, layers.LeakyReLU(0.2)])
-def test_activations_of_ones_own(activation, rng):
+def test_custom_activations(activation, rng):
     model = keras.Sequential(
         [keras.Input((6, 2)), layers.SimpleRNN(4, activation=activation, name="rec")]
     )
@@ -408,7 +408,7 @@ def test_activations_of_ones_own(activation, rng):
     )
 
 
-def test_other_recurrent_layers_heed_masks_and_refuse_states(rng):
+def test_other_recurrent_layers_use_masks_and_refuse_states(rng):
     given = keras.Input((6, 2))
     mask = layers.Lambda(lambda x: x[..., 0] > 0)(given)
     rec = layers.RNN(TripledCell(4), return_sequences=True, return_state=True, name="rec")
@@ -426,7 +426,7 @@ def test_other_recurrent_layers_heed_masks_and_refuse_states(rng):
         ActivationRecorder(stateful, "rec").fit(x)
 
 
-def test_layers_may_be_called_by_name(rng):
+def test_layers_called_with_keyword_arguments(rng):
     given, x = keras.Input((6, 2)), rng.normal(size=(3, 6, 2))
     model = keras.Model(given, layers.Dense(2, name="out")(inputs=layers.GRU(3)(sequences=given)))
     for layer in ("out", "gru*"):
@@ -437,7 +437,7 @@ def test_layers_may_be_called_by_name(rng):
     )
 
 
-def test_a_pickle_needs_no_loss():
+def test_a_pickle_ignores_custom_losses():
     def loss(wanted, got):
         return keras.ops.mean(wanted - got)
 

@@ -1,10 +1,10 @@
-"""What the recorder cannot do, or no longer can, it says."""
+"""The recorder refuses bad parameters, inputs and models by name."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from small_networks import RECURRENT, sequence_network, shaken, tokens
+from small_networks import RECURRENT, sequence_network, tokens, with_random_weights
 
 from npa_ann import ActivationRecorder, ContrastFlicker
 from npa_ann.networks import plain_cnn, sentiment_lstm
@@ -57,7 +57,9 @@ def test_bad_inputs(rng):
     with pytest.raises(ValueError, match="at least one input"):
         cnn.fit(np.ones((0, 32, 32, 3)))
     cnn.fit(np.ones((2, 32, 32, 3)))
-    with pytest.raises(ValueError, match="X holds sequences of frames, but held single images"):
+    with pytest.raises(
+        ValueError, match="X must be single images as at fit, got sequences of frames"
+    ):
         cnn.transform(np.ones((2, 4, 32, 32, 3)))
     frames = ContrastFlicker(fps=60).fit_transform(np.ones((1, 32, 32, 3)))
     with pytest.raises(ValueError, match="sfreq must be None or the frames' own 60"):
@@ -71,13 +73,13 @@ def test_bad_inputs(rng):
 
 
 @pytest.mark.parametrize("token", [22, -1, 1.5, np.nan])
-def test_what_is_no_token_is_refused(token):
+def test_invalid_tokens_are_refused(token):
     recorder = ActivationRecorder(sentiment_lstm(vocabulary=20), "embedding")
     with pytest.raises(ValueError, match=f"whole numbers from 0 to 21, .* got {token}"):
         recorder.fit(np.full((1, 5), token))
 
 
-def test_errors_of_the_backend_name_the_input():
+def test_errors_of_the_backend_become_value_errors():
     tokens_later = [keras.Input((4,)), layers.Reshape((2, 2)), layers.Embedding(9, 3, name="late")]
     recorder = ActivationRecorder(keras.Sequential(tokens_later), "late")
     with pytest.raises(ValueError, match="X cannot be run through the model: .*indices"):
@@ -97,14 +99,14 @@ def test_a_changed_model_is_noticed(rng):
     model = sequence_network(RECURRENT["lstm"], False)
     x = tokens(rng, False)
     recorder = ActivationRecorder(model, "rec").fit(x)
-    shaken(model)
+    with_random_weights(model)
     with pytest.raises(ValueError, match="changed since fit"):
         recorder.transform(x)
     with pytest.raises(ValueError, match="changed since fit"):
         recorder.iter_record(x)
 
 
-def test_too_large_a_recording_is_refused_with_its_size(rng):
+def test_recordings_above_max_memory_are_refused_with_their_size(rng):
     model = sequence_network(RECURRENT["lstm"], False)
     x = rng.integers(1, 9, (100, 50))
     recorder = ActivationRecorder(model, "rec", max_memory="150 kB").fit(x)
@@ -114,7 +116,7 @@ def test_too_large_a_recording_is_refused_with_its_size(rng):
     assert len(recorder.set_params(max_memory=2e5).transform(x)) == 100
 
 
-def test_layers_that_cannot_be_told_apart(rng):
+def test_shared_and_stateful_layers_are_refused(rng):
     given = keras.Input((4,))
     shared = layers.Dense(4, name="shared")
     twice = keras.Model(given, shared(shared(given)))

@@ -1,4 +1,4 @@
-"""Spectra that stream: the same as of the whole recording, in bounded memory."""
+"""Spectra in batches equal those of the whole recording, in bounded memory."""
 
 import tracemalloc
 
@@ -21,7 +21,7 @@ def recorded():
     return ActivationRecorder(model, "lstm", SIGNALS, batch_size=10).fit(tokens), tokens
 
 
-def test_streamed_spectra_are_those_of_the_recording(recorded):
+def test_spectra_in_batches_are_those_of_the_recording(recorded):
     recorder, tokens = recorded
     freqs, summed = psd_in_batches(recorder, tokens)
     data = recorder.transform(tokens).get_data()
@@ -46,7 +46,7 @@ def test_reduced_spectra_give_the_slopes_of_the_study(recorded):
         np.testing.assert_allclose(found[f"lstm/{name}"], expected[name], rtol=1e-5)
 
 
-def test_every_cell_can_be_kept(recorded):
+def test_spectra_can_be_reduced_per_channel(recorded):
     recorder, tokens = recorded
     _, found = psd_in_batches(recorder, tokens, lambda freqs, power: power.argmax(axis=-1))
     assert {values.shape for values in found.values()} == {(23, 5)}
@@ -65,7 +65,7 @@ def test_memory_does_not_grow_with_the_inputs(recorded):
     assert peak < recording / 5
 
 
-def test_no_input_is_named(recorded):
+def test_no_inputs_are_refused(recorded):
     recorder, tokens = recorded
     with pytest.raises(ValueError, match="at least one"):
         psd_in_batches(recorder, tokens[:0])

@@ -1,5 +1,6 @@
-"""The pipelines of the house: brains and networks, read by the same estimators."""
+"""Pipelines: the same estimators measure EEG and recorded networks."""
 
+import keras
 import mne
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ def reviews():
 @pytest.fixture(scope="module")
 def lstm():
     """An untrained LSTM."""
+    keras.utils.set_random_seed(0)
     return sentiment_lstm(vocabulary=50, units=6)
 
 
@@ -46,7 +48,7 @@ def test_epochs_to_table():
 
 
 def test_recurrent_network_to_slopes(lstm, reviews):
-    """Untrained cells leak slowly: their spectra fall, those of the gates' candidates do not."""
+    """Untrained cells integrate: the spectra of h are steeper than those of the candidates."""
     pipeline = make_pipeline(
         ActivationRecorder(lstm, layer="lstm", signals=GATES),
         PSDExponent(aggregate="sum", by="/"),
@@ -61,7 +63,8 @@ def test_recurrent_network_to_slopes(lstm, reviews):
 
 
 def test_convolutional_network_to_tags():
-    """Frames are tagged left and right; the terms of both come out of a random network."""
+    """The frequencies of both halves and their combinations appear in an untrained network."""
+    keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).uniform(0.2, 1.0, size=(2, 32, 32, 3))
     pipeline = make_pipeline(
         ContrastFlicker(frequencies=(6.0, 7.5), regions="halves", fps=120, duration=2.0),
@@ -78,13 +81,13 @@ def test_convolutional_network_to_tags():
 
 
 def test_estimators_take_cycles_per_token(lstm, reviews):
-    """Every estimator reads a recording sampled once a token, without knowing of it."""
+    """Every estimator works on a recording with one sample per token."""
     epochs = ActivationRecorder(lstm, layer="lstm", signals="h").fit_transform(reviews)
     assert epochs.info["sfreq"] == 1.0
     fitter = FOOOFFitter(freq_range=(0.02, 0.45), peak_width_limits=(0.02, 0.2), aggregate="mean")
     exponent = fitter.set_output(transform="pandas").fit_transform(epochs)["all_exponent"]
     slope = PSDExponent((0.02, 0.45), aggregate="mean").fit(epochs).slopes_.slope[:, 0]
-    np.testing.assert_allclose(exponent, -slope, atol=0.7)  # the same fall, by two models
+    np.testing.assert_allclose(exponent, -slope, atol=0.7)  # the same exponent, by two models
     tagger = FrequencyTagger(0.1, n_harmonics=1)
     assert tagger.fit_transform(epochs).shape == (10, 6)
     whitener = NeuralPowerAmplifier(
