@@ -1,7 +1,7 @@
 """Readers of published recordings of people who look at pictures."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from mne.utils import warn
 
 from npa.datasets.bids import bids_recordings, import_mne_bids
+from npa.recordings.events import check_event_id, check_labels
 from npa.typing import PathLike
 
 _FT10 = re.compile(r"ft10_p(\d+)s(\d+)\.bdf")
@@ -105,8 +106,7 @@ def read_face_noise(
         raw.set_channel_types(kinds, on_unit_change="ignore")
         if montage is not None:
             raw.set_montage(montage)
-        codes = mne.find_events(raw, shortest_event=1, verbose="ERROR")[:, 2]
-        _check_labels(path, _FT10_CODES, np.unique(codes).tolist())
+        check_labels(path, raw, check_event_id(_FT10_CODES))
         recordings.setdefault(f"p{participant}", []).append(raw)
     return Recordings(recordings, _FT10_CODES)
 
@@ -156,7 +156,7 @@ def read_n170_muse(folder: PathLike) -> Recordings:
         raw = mne.io.read_raw_fif(path, verbose="ERROR")
         if _MUSE_AUXILIARY in raw.ch_names:
             raw.set_channel_types({_MUSE_AUXILIARY: "misc"}, on_unit_change="ignore")
-        _check_labels(path, _MUSE_EVENTS, sorted(map(str, set(raw.annotations.description))))
+        check_labels(path, raw, check_event_id(_MUSE_EVENTS))
         recordings.setdefault(match[1], []).append(raw)
     if not recordings:
         raise FileNotFoundError(f"{str(folder)!r} holds no file like subject1_session1_*.fif.")
@@ -203,10 +203,10 @@ def read_bids(
     """
     mne_bids = import_mne_bids()
     recordings: dict[str, list[Any]] = {}
+    wanted = check_event_id(event_id)
     for path in bids_recordings(root, task, subjects):
         raw = mne_bids.read_raw_bids(path, verbose="ERROR")
-        wanted = {label: [own] if isinstance(own, str) else own for label, own in event_id.items()}
-        _check_labels(path.fpath, wanted, sorted(map(str, set(raw.annotations.description))))
+        check_labels(path.fpath, raw, wanted)
         recordings.setdefault(path.subject, []).append(raw)
     return Recordings(recordings, dict(event_id))
 
@@ -280,18 +280,3 @@ def _read_ced(path: Path) -> mne.channels.DigMontage | None:
         {name: place for name, place in positions.items() if not name.startswith("EXG")},
         coord_frame="head",
     )
-
-
-def _check_labels(path: Path, event_id: Mapping[str, Any], found: Iterable[Any]) -> None:
-    """Raise if a recording has no event of a label."""
-    for label, names in event_id.items():
-        wanted = [names] if isinstance(names, str) else names
-        if not any(_matches(event, name) for event in found for name in wanted):
-            raise ValueError(f"{path} holds no {label} (events {wanted}); there are {found}.")
-
-
-def _matches(event: Any, name: Any) -> bool:
-    """Whether an event has a code, or all parts of a name."""
-    if isinstance(name, str):
-        return set(name.split("/")) <= set(str(event).split("/"))
-    return bool(event == name)

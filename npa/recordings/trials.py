@@ -1,8 +1,10 @@
 """Recordings of many subjects, cut into trials for decoding."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from typing import Any
 
 import mne
 import numpy as np
@@ -13,6 +15,10 @@ from sklearn.base import clone
 from npa.checks import check_finite, check_option, check_range
 from npa.recordings.channels import picked_names
 from npa.recordings.containers import is_mne
+from npa.recordings.events import Event, check_event_id, label_events
+from npa.typing import AnyArray, FloatArray, IntArray, Picks
+
+DropLog = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,7 @@ class Trials:
     runs : array of str, shape (n_trials,)
         Recording of each trial, ``"subject/number"``.
     times : array, shape (n_times,)
-        Time from the event in s.
+        Time relative to the event in s.
     ch_names : tuple of str
         Names of the channels.
     drop_log : dict of str to tuple of tuple of str
@@ -48,19 +54,19 @@ class Trials:
     (4, 2, 21)
     """
 
-    X: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray
-    runs: np.ndarray
-    times: np.ndarray
-    ch_names: tuple
-    drop_log: dict
+    X: FloatArray
+    y: AnyArray
+    groups: AnyArray
+    runs: AnyArray
+    times: FloatArray
+    ch_names: tuple[str, ...]
+    drop_log: dict[str, DropLog]
     info: mne.Info
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.X)
 
-    def to_epochs(self):
+    def to_epochs(self) -> mne.EpochsArray:
         """Return the trials as MNE epochs.
 
         Returns
@@ -85,17 +91,17 @@ class Trials:
 
 
 def collect_trials(
-    recordings,
-    event_id,
-    tmin=-0.3,
-    tmax=1.0,
-    preprocess=None,
-    picks=None,
-    baseline=None,
-    detrend=1,
-    reject=None,
-    drop_log=None,
-):
+    recordings: Mapping[Any, Any],
+    event_id: Mapping[Any, Event | Sequence[Event]],
+    tmin: float = -0.3,
+    tmax: float = 1.0,
+    preprocess: Any = None,
+    picks: Picks = None,
+    baseline: tuple[float | None, float | None] | None = None,
+    detrend: int | None = 1,
+    reject: Mapping[str, float] | None = None,
+    drop_log: Mapping[str, Sequence[Sequence[str]]] | None = None,
+) -> Trials:
     """Cut the recordings of many subjects into labelled trials.
 
     Parameters
@@ -104,28 +110,28 @@ def collect_trials(
         Subject to recording, or to a list of recordings (runs): `mne.io.BaseRaw` or
         `mne.BaseEpochs`.
     event_id : dict
-        Label to the events that bear it: one or a list of annotation descriptions (of names of
-        events, for Epochs), or one or a list of codes on the trigger channel. A description
-        stands for all that share its parts, as in MNE: ``"face"`` means ``"face/up"`` too.
+        Label to its events: one or several descriptions of annotations (names of events, for
+        Epochs), or one or several codes on the trigger channel. A description matches all that
+        contain its parts, as in MNE: ``"face"`` also means ``"face/up"``.
     tmin, tmax : float
-        Start and end of a trial, in s from its event.
+        Start and end of a trial, in s relative to its event.
     preprocess : estimator | None
-        A transformer of recordings, such as a pipeline. Each recording gets a clone of its own,
-        which never sees a label.
+        A transformer of recordings, such as a pipeline. A clone is fitted to each recording,
+        without labels.
     picks : str | array-like | slice | None
-        Channels by name, type or index, as in MNE; None for all good data channels. Where
-        recordings differ, the channels that all of them have are taken, with a warning.
+        Channels by name, type or index, as in MNE; None for all good data channels. If recordings
+        differ, the channels that all of them have are used, with a warning.
     baseline : None | tuple of float
         Span in s whose mean is removed from each trial, as in `mne.Epochs`; None for none.
     detrend : {None, 0, 1}, default 1
-        Whether the mean (0) or the straight line (1) of each trial is removed.
+        Whether to remove the mean (0) or the linear trend (1) of each trial.
     reject : dict | None
-        Largest peak-to-peak by channel type, as in `mne.Epochs`, such as
-        ``dict(eeg=800e-6, eog=6e-3)``, after detrending (of data channels only, as there). It
-        looks at every good channel of these types, picked or not.
+        Maximum peak-to-peak amplitude by channel type, as in `mne.Epochs`, such as
+        ``dict(eeg=800e-6, eog=6e-3)``, after detrending (of data channels only, as in MNE). All
+        good channels of these types count, picked or not.
     drop_log : dict | None
-        The ``drop_log`` of other trials of the same recordings: the same events are dropped, and
-        no others. None to decide anew, by ``reject`` and by ``BAD_`` annotations.
+        The ``drop_log`` of other trials of the same recordings, to drop the same events and no
+        others. None to decide by ``reject`` and by ``BAD_`` annotations.
 
     Returns
     -------
@@ -135,15 +141,15 @@ def collect_trials(
     Raises
     ------
     TypeError
-        If an argument is of another kind.
+        If an argument has the wrong type.
     ValueError
-        If a label never occurs, channels or times have nothing in common, samples are not
-        finite, both ``reject`` and ``drop_log`` are given, or ``drop_log`` does not fit.
+        If a label never occurs, recordings share no channel or differ in times, samples are not
+        finite, both ``reject`` and ``drop_log`` are given, or ``drop_log`` does not match.
 
     Notes
     -----
-    Decide once which trials to reject, and hand the decision to every other condition, so that
-    all compare the same trials::
+    Decide once which trials to reject, and reuse the decision in every other condition, so that
+    all of them compare the same trials::
 
         raw = collect_trials(recordings, event_id, reject=dict(eeg=800e-6))
         amplified = collect_trials(
@@ -160,181 +166,148 @@ def collect_trials(
     >>> trials.X.shape, trials.y[:2].tolist(), str(trials.runs[0])
     ((18, 1, 334), ['face', 'noise'], 'ann/0')
     """
-    recordings = _check_recordings(recordings)
-    wanted = _check_event_id(event_id)
+    all_recordings = _check_recordings(recordings)
+    wanted = check_event_id(event_id)
     tmin, tmax = check_range("(tmin, tmax)", (tmin, tmax), low=None)
     check_option("detrend", detrend, (None, 0, 1))
     if preprocess is not None and not hasattr(preprocess, "fit_transform"):
         raise TypeError(f"preprocess must be None or a transformer, got {preprocess!r}.")
-    _check_drop_log(drop_log, reject, [run for _, run, _ in recordings])
-    cut = {"tmin": tmin, "tmax": tmax, "baseline": baseline, "detrend": detrend, "reject": reject}
-
-    parts, log = [], {}
-    for subject, run, recording in recordings:
+    _check_drop_log(drop_log, reject, [run for _, run, _ in all_recordings])
+    cutter = _Cutter(wanted, tmin, tmax, picks, baseline, detrend, reject)
+    parts = []
+    for subject, run, recording in all_recordings:
         try:
             if preprocess is not None:
                 recording = clone(preprocess).fit_transform(recording)
                 if not is_mne(recording):
-                    kind = type(recording).__name__
-                    raise TypeError(f"preprocess must return Raw or Epochs, got {kind}.")
-            given = None if drop_log is None else drop_log[run]
-            data, codes, times, info, log[run] = _cut(recording, wanted, picks, cut, given)
+                    name = type(recording).__name__
+                    raise TypeError(f"preprocess must return Raw or Epochs, got {name}.")
+            known = None if drop_log is None else tuple(map(tuple, drop_log[run]))
+            parts.append(cutter.cut(subject, run, recording, known))
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"recording {run!r}: {error}") from error
-        parts.append(_Part(subject, run, data, codes, times, info))
     _check_parts(list(wanted), parts)
-    return _join(list(wanted), parts, log)
+    return _join(list(wanted), parts)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Trials of one recording, their labels by number."""
+    """Trials of one recording, their labels as numbers."""
 
-    subject: object
+    subject: Any
     run: str
-    data: np.ndarray
-    codes: np.ndarray
-    times: np.ndarray
+    data: FloatArray
+    labels: IntArray
+    times: FloatArray
     info: mne.Info
+    drop_log: DropLog
 
 
-def _cut(recording, wanted, picks, cut, given):
-    """Cut one recording into data, label numbers, times, info and drop log."""
-    if isinstance(recording, mne.BaseEpochs):
-        recording = recording.copy().load_data()
-    if not all(projection["active"] for projection in recording.info["projs"]):
-        # Before channels are picked: a reference to the mean is that of all of them.
-        recording = recording.copy().load_data().apply_proj(verbose=False)
-    names = picked_names(recording.info, picks)
-    if picks is None:
-        names = [name for name in names if name not in recording.info["bads"]]
-    rows, events = _find_events(recording, wanted)
-    if not len(events):
-        raise ValueError(f"none of the events of event_id occur{_what_occurs(recording)}.")
-    if given is not None and len(given) != len(events):
-        raise ValueError(
-            f"drop_log must hold one entry for each of the {len(events)} events, "
-            f"got {len(given)}: it stems from other recordings or events."
-        )
-    reject = cut["reject"] if given is None else None
-    looked_at = _names_of_types(recording, reject or ())
-    kept = [name for name in recording.ch_names if name in {*names, *looked_at}]
-    epochs = _cut_epochs(recording, rows, events, kept, cut, given is None)
-    if given is not None:
-        epochs = _drop_as_before(epochs, given)
-    if len(epochs):
-        _straighten(epochs, kept, cut, reject)
-    info = mne.pick_info(epochs.info, [epochs.ch_names.index(name) for name in names])
-    log = epochs.drop_log if given is None else tuple(map(tuple, given))
-    data = np.empty((0, len(names), len(epochs.times)))
-    if len(epochs):
-        data = epochs.get_data(picks=names, verbose=False)
-    return data, epochs.events[:, 2], epochs.times, info, log
+@dataclass(frozen=True)
+class _Cutter:
+    """Settings of trials, to cut recordings one by one."""
+
+    wanted: Mapping[Any, tuple[Event, ...]]
+    tmin: float
+    tmax: float
+    picks: Picks
+    baseline: tuple[float | None, float | None] | None
+    detrend: int | None
+    reject: Mapping[str, float] | None
+
+    def cut(self, subject: Any, run: str, recording: Any, drop_log: DropLog | None) -> _Part:
+        """Cut one recording; ``drop_log`` is a decision taken before, or None."""
+        if isinstance(recording, mne.BaseEpochs):
+            recording = recording.copy().load_data()
+        if not all(projection["active"] for projection in recording.info["projs"]):
+            # Before channels are picked: an average reference is that of all channels.
+            recording = recording.copy().load_data().apply_proj(verbose=False)
+        rows, events = label_events(recording, self.wanted)
+        if drop_log is not None and len(drop_log) != len(events):
+            raise ValueError(
+                f"drop_log must have one entry for each of the {len(events)} events, "
+                f"got {len(drop_log)}: it belongs to other recordings or events."
+            )
+        names = self._picked(recording)
+        to_check = _good_channels(recording, self.reject or ())
+        channels = [name for name in recording.ch_names if name in {*names, *to_check}]
+        epochs = self._epochs(recording, rows, events, channels, decide=drop_log is None)
+        if drop_log is not None:
+            epochs = _drop_as_logged(epochs, drop_log)
+        data = np.empty((0, len(names), len(epochs.times)))
+        if len(epochs):
+            self._preprocess(epochs, channels)
+            data = epochs.get_data(picks=names, verbose=False)
+        info = mne.pick_info(epochs.info, [epochs.ch_names.index(name) for name in names])
+        log = epochs.drop_log if drop_log is None else drop_log
+        return _Part(subject, run, data, epochs.events[:, 2], epochs.times, info, log)
+
+    def _picked(self, recording: Any) -> list[str]:
+        """Return the picked channels: by default the good data channels."""
+        names = picked_names(recording.info, self.picks)
+        if self.picks is not None:
+            return names
+        return [name for name in names if name not in recording.info["bads"]]
+
+    def _epochs(
+        self, recording: Any, rows: IntArray, events: IntArray, channels: list[str], decide: bool
+    ) -> mne.BaseEpochs:
+        """Cut epochs without changing their samples."""
+        as_is: dict[str, Any] = {"baseline": None, "proj": False, "verbose": False}
+        if not isinstance(recording, mne.BaseEpochs):
+            epochs = mne.Epochs(
+                recording,
+                events,
+                tmin=self.tmin,
+                tmax=self.tmax,
+                picks="all",  # MNE applies projections again: no change if to all channels
+                reject_by_annotation=decide,
+                preload=True,
+                **as_is,
+            )
+            return epochs.pick(channels, exclude=(), verbose=False) if len(epochs) else epochs
+        half_step = 0.5 / recording.info["sfreq"]
+        if self.tmin < recording.tmin - half_step or self.tmax > recording.tmax + half_step:
+            raise ValueError(
+                f"(tmin, tmax) must be within the epochs' {recording.tmin:g} to "
+                f"{recording.tmax:g} s, got ({self.tmin:g}, {self.tmax:g})."
+            )
+        part = recording[rows].pick(channels, exclude=(), verbose=False).crop(self.tmin, self.tmax)
+        return mne.EpochsArray(part.get_data(verbose=False), part.info, events, part.tmin, **as_is)
+
+    def _preprocess(self, epochs: mne.BaseEpochs, channels: list[str]) -> None:
+        """Detrend epochs in place, apply their baseline, and drop those that are bad."""
+        check_finite("its data", epochs.get_data(verbose=False), channels)
+        if self.detrend is not None:
+            # MNE's own detrending does not name the channels that hold NaN.
+            epochs.apply_function(
+                remove_trend,
+                picks=picked_names(epochs.info),
+                channel_wise=False,
+                type=("constant", "linear")[self.detrend],
+                verbose=False,
+            )
+        epochs.apply_baseline(self.baseline, verbose=False)
+        epochs.drop_bad(self.reject, verbose=False)
 
 
-def _straighten(epochs, names, cut, reject):
-    """Detrend epochs in place, set them to their baseline, and drop those that are bad."""
-    check_finite("its data", epochs.get_data(verbose=False), names)
-    if cut["detrend"] is not None:
-        # As in MNE, whose own detrending does not say where a sample is NaN.
-        epochs.apply_function(
-            remove_trend,
-            picks=picked_names(epochs.info),
-            channel_wise=False,
-            type=("constant", "linear")[cut["detrend"]],
-            verbose=False,
-        )
-    epochs.apply_baseline(cut["baseline"], verbose=False)
-    epochs.drop_bad(reject, verbose=False)
-
-
-def _names_of_types(recording, types):
-    """Name the good channels of some types."""
+def _good_channels(recording: Any, types: Collection[str]) -> list[str]:
+    """Return the names of the good channels of some types."""
     pairs = zip(recording.ch_names, recording.get_channel_types(), strict=True)
     return [name for name, kind in pairs if kind in types and name not in recording.info["bads"]]
 
 
-def _drop_as_before(epochs, given):
-    """Drop the events that were dropped elsewhere, and make sure that no others are."""
-    lost = [index for index, reasons in enumerate(epochs.drop_log) if reasons and not given[index]]
+def _drop_as_logged(epochs: mne.BaseEpochs, drop_log: DropLog) -> mne.BaseEpochs:
+    """Drop the events that the log drops; raise an error if others are missing."""
+    lost = [index for index, why in enumerate(epochs.drop_log) if why and not drop_log[index]]
     if lost:
         reasons = ", ".join(epochs.drop_log[lost[0]])
         raise ValueError(f"drop_log keeps event {lost[0]}, but it gives no trial here: {reasons}.")
-    return epochs[[number for number, kept in enumerate(epochs.selection) if not given[kept]]]
+    return epochs[[row for row, event in enumerate(epochs.selection) if not drop_log[event]]]
 
 
-def _find_events(recording, wanted):
-    """Find the events of every label, numbered by label; also their rows in Epochs."""
-    by_name = isinstance(next(iter(wanted.values()))[0], str)
-    if isinstance(recording, mne.BaseEpochs):
-        events, names = recording.events, recording.event_id
-    elif by_name:
-        events, names = mne.events_from_annotations(
-            recording, _codes_of_annotations(recording), regexp=None, verbose=False
-        )
-    elif "stim" in recording:
-        events, names = mne.find_events(recording, shortest_event=1, verbose=False), {}
-    else:
-        raise ValueError(
-            "event_id gives codes, but there is no trigger channel: give descriptions of "
-            f"annotations instead{_what_occurs(recording)}."
-        )
-    numbers = np.full(len(events), -1)
-    for number, aliases in enumerate(wanted.values()):
-        codes = aliases
-        if by_name:
-            codes = [code for name, code in names.items() if _matches(name, aliases)]
-        here = np.isin(events[:, 2], codes)
-        if (numbers[here] >= 0).any():
-            raise ValueError("event_id gives one event to two labels.")
-        numbers[here] = number
-    rows = np.flatnonzero(numbers >= 0)
-    return rows, np.column_stack([events[rows, 0], np.zeros_like(rows), numbers[rows]])
-
-
-def _codes_of_annotations(raw):
-    """Give every description of the annotations a code."""
-    return {name: code for code, name in enumerate(sorted(set(raw.annotations.description)), 1)}
-
-
-def _matches(name, aliases):
-    """Tell whether a name holds all parts of one of the aliases."""
-    return any(set(alias.split("/")) <= set(name.split("/")) for alias in aliases)
-
-
-def _what_occurs(recording):
-    """Say which events a recording holds."""
-    if isinstance(recording, mne.BaseEpochs):
-        names = [f"{name!r} ({code})" for name, code in recording.event_id.items()]
-    else:
-        names = [repr(name) for name in _codes_of_annotations(recording)]
-        if "stim" in recording:
-            events = mne.find_events(recording, shortest_event=1, verbose=False)
-            names += [str(code) for code in np.unique(events[:, 2])]
-    return f"; there are {', '.join(names)}" if names else "; there are no events at all"
-
-
-def _cut_epochs(recording, rows, events, names, cut, decide):
-    """Cut epochs of some channels, as they are."""
-    tmin, tmax = cut["tmin"], cut["tmax"]
-    settings = {"baseline": None, "proj": False, "verbose": False}
-    if not isinstance(recording, mne.BaseEpochs):
-        span = {"tmin": tmin, "tmax": tmax, "reject_by_annotation": decide, "preload": True}
-        # MNE applies what has been applied once more: to all channels, so that nothing changes.
-        epochs = mne.Epochs(recording, events, picks="all", **span, **settings)
-        return epochs.pick(names, exclude=(), verbose=False) if len(epochs) else epochs
-    step = 1 / recording.info["sfreq"]
-    if tmin < recording.tmin - step / 2 or tmax > recording.tmax + step / 2:
-        raise ValueError(
-            f"(tmin, tmax) must lie within the epochs' {recording.tmin:g} to "
-            f"{recording.tmax:g} s, got ({tmin:g}, {tmax:g})."
-        )
-    part = recording[rows].pick(names, exclude=(), verbose=False).crop(tmin, tmax)
-    return mne.EpochsArray(part.get_data(verbose=False), part.info, events, part.tmin, **settings)
-
-
-def _check_recordings(recordings):
+def _check_recordings(recordings: Any) -> list[tuple[Any, str, Any]]:
     """Return (subject, run, recording) of every recording."""
     if not isinstance(recordings, Mapping) or not recordings:
         raise TypeError(f"recordings must map subjects to recordings, got {recordings!r}.")
@@ -352,31 +325,14 @@ def _check_recordings(recordings):
     return found
 
 
-def _check_event_id(event_id):
-    """Return label to tuple of descriptions, or of codes."""
-    if not isinstance(event_id, Mapping) or not event_id:
-        raise TypeError(f"event_id must map labels to events, got {event_id!r}.")
-    wanted = {
-        label: (value,) if isinstance(value, (str, Integral)) else tuple(value)
-        for label, value in event_id.items()
-    }
-    every = [alias for aliases in wanted.values() for alias in aliases]
-    same = all(isinstance(a, str) for a in every) or all(isinstance(a, Integral) for a in every)
-    if not all(wanted.values()) or not same:
-        raise TypeError(
-            "event_id must give each label descriptions (str), or give each label codes (int), "
-            f"got {event_id!r}."
-        )
-    return wanted
-
-
-def _check_drop_log(drop_log, reject, runs):
-    """Raise where a decision is asked for twice, or is one on other recordings."""
+def _check_drop_log(drop_log: Any, reject: Any, runs: Sequence[str]) -> None:
+    """Raise an error if ``drop_log`` is of other recordings, or given with ``reject``."""
     if drop_log is None:
         return
     if reject is not None:
         raise ValueError(
-            f"reject={reject!r} would decide anew what drop_log has decided; give one of them."
+            f"reject={reject!r} and drop_log must not both be given: drop_log already decides "
+            "which trials are dropped."
         )
     if not isinstance(drop_log, Mapping) or set(drop_log) != set(runs):
         raise ValueError(
@@ -385,10 +341,10 @@ def _check_drop_log(drop_log, reject, runs):
         )
 
 
-def _check_parts(labels, parts):
-    """Raise where a label has no trial at all, warn where a recording lacks it."""
+def _check_parts(labels: list[Any], parts: list[_Part]) -> None:
+    """Check that labels occur and that recordings have the same times."""
     for number, label in enumerate(labels):
-        lacking = [part.run for part in parts if not (part.codes == number).any()]
+        lacking = [part.run for part in parts if not (part.labels == number).any()]
         if len(lacking) == len(parts):
             raise ValueError(
                 f"event_id[{label!r}] gives no trial in recording(s) {', '.join(lacking)}: its "
@@ -396,36 +352,34 @@ def _check_parts(labels, parts):
             )
         if lacking:
             warn(f"No trial of {label!r} in recording(s) {', '.join(lacking)}.")
-    first = parts[0].times
+    first = parts[0]
     for part in parts:
-        if len(part.times) != len(first) or not np.allclose(part.times, first):
+        if len(part.times) != len(first.times) or not np.allclose(part.times, first.times):
             raise ValueError(
-                f"recording {part.run!r} has {len(part.times)} samples a trial at "
-                f"{part.info['sfreq']:g} Hz, but {parts[0].run!r} has {len(first)} at "
-                f"{parts[0].info['sfreq']:g} Hz; resample them to one rate."
+                f"recording {part.run!r} has {len(part.times)} samples per trial at "
+                f"{part.info['sfreq']:g} Hz, but {first.run!r} has {len(first.times)} at "
+                f"{first.info['sfreq']:g} Hz; resample them to the same rate."
             )
 
 
-def _join(labels, parts, log):
-    """Put the trials of all recordings together, with the channels that all have."""
-    names = parts[0].info["ch_names"]
-    shared = [name for name in names if all(name in part.info["ch_names"] for part in parts)]
-    every = {name for part in parts for name in part.info["ch_names"]}
+def _join(labels: list[Any], parts: list[_Part]) -> Trials:
+    """Join the trials of all recordings, with the channels that all have."""
+    names = [part.info["ch_names"] for part in parts]
+    shared = [name for name in names[0] if all(name in own for own in names)]
     if not shared:
         raise ValueError("recordings have no good channel in common.")
-    if len(shared) < len(every):
-        left_out = ", ".join(sorted(every - set(shared)))
-        warn(f"Channel(s) {left_out} are not good in all recordings, and are left out.")
-    index = [[part.info["ch_names"].index(name) for name in shared] for part in parts]
+    others = sorted(set().union(*names) - set(shared))
+    if others:
+        warn(f"Channel(s) {', '.join(others)} are not good in all recordings, and are omitted.")
+    index = [[own.index(name) for name in shared] for own in names]
     sizes = [len(part.data) for part in parts]
-    subjects = np.asarray([part.subject for part in parts])
     return Trials(
         X=np.concatenate([part.data[:, own] for part, own in zip(parts, index, strict=True)]),
-        y=np.asarray(labels)[np.concatenate([part.codes for part in parts])],
-        groups=np.repeat(subjects, sizes),
+        y=np.asarray(labels)[np.concatenate([part.labels for part in parts])],
+        groups=np.repeat(np.asarray([part.subject for part in parts]), sizes),
         runs=np.repeat([part.run for part in parts], sizes),
         times=parts[0].times,
         ch_names=tuple(shared),
-        drop_log=log,
+        drop_log={part.run: part.drop_log for part in parts},
         info=mne.pick_info(parts[0].info, index[0]),
     )

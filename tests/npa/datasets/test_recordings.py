@@ -89,7 +89,7 @@ def test_a_missing_session_is_named(study):
 
 def test_wrong_codes_are_named(study):
     path = session(1, 2, {64: 11, 128: 13})(study)
-    with pytest.raises(ValueError, match=rf"{path.name} holds no noise.*there are \[11, 13\]"):
+    with pytest.raises(ValueError, match=rf"{path.name} holds no noise.*there are 11, 13"):
         read_face_noise(study)
 
 

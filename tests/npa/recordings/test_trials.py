@@ -91,7 +91,7 @@ def test_epochs_give_the_same_trials_as_their_raw(events):
     np.testing.assert_allclose(ours.X, theirs.X, atol=EXACT)
     assert ours.y.tolist() == theirs.y.tolist()
     assert ours.ch_names == theirs.ch_names == ("Oz", "Cz")
-    with pytest.raises(ValueError, match=r"within the epochs' -0.5 to 1.2 s"):
+    with pytest.raises(ValueError, match=r"be within the epochs' -0.5 to 1.2 s"):
         collect_trials({"ann": epochs}, events, tmax=2.0)
 
 
@@ -275,12 +275,12 @@ def nan(raw):
         ({"preprocess": "npa"}, TypeError, "preprocess must be None or a transformer"),
         ({"drop_log": {}}, ValueError, "drop_log must be that of trials of the same recordings"),
         ({"drop_log": {"ann/0": ((),)}}, ValueError, "one entry for each of the 20 events, got 1"),
-        ({"drop_log": {"ann/0": ()}, "reject": {"eeg": 1}}, ValueError, "would decide anew"),
+        ({"drop_log": {"ann/0": ()}, "reject": {"eeg": 1}}, ValueError, "must not both be given"),
         ({"recordings": {"ann": nan(recording())}}, ValueError, "NaN or inf in channel.* Pz"),
         (
             {"recordings": {"ann": recording(), "bob": recording(sfreq=50.0)}},
             ValueError,
-            "recording 'bob/0' has 66 samples a trial at 50 Hz.*resample",
+            "recording 'bob/0' has 66 samples per trial at 50 Hz.*resample",
         ),
     ],
 )

@@ -1,0 +1,200 @@
+"""Events of a recording: which occur, and which label each of them has."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import mne
+import numpy as np
+
+from npa.typing import IntArray
+
+Event: TypeAlias = str | int
+
+
+def check_event_id(event_id: Any) -> dict[Any, tuple[Event, ...]]:
+    """Return the events of each label as a tuple.
+
+    Parameters
+    ----------
+    event_id : dict
+        Label to one or several descriptions, or to one or several codes.
+
+    Returns
+    -------
+    wanted : dict
+        Label to a tuple of descriptions (for all labels) or of codes (for all labels).
+
+    Raises
+    ------
+    TypeError
+        If ``event_id`` is not such a dict.
+
+    Examples
+    --------
+    >>> check_event_id({"face": [11, 21], "noise": 12})
+    {'face': (11, 21), 'noise': (12,)}
+    """
+    if not isinstance(event_id, Mapping) or not event_id:
+        raise TypeError(f"event_id must map labels to events, got {event_id!r}.")
+    wanted = {
+        label: (value,) if isinstance(value, (str, Integral)) else tuple(value)
+        for label, value in event_id.items()
+    }
+    events = [event for of_label in wanted.values() for event in of_label]
+    same_kind = any(all(isinstance(event, kind) for event in events) for kind in (str, Integral))
+    if not all(wanted.values()) or not same_kind:
+        raise TypeError(
+            "event_id must give each label descriptions (str), or give each label codes (int), "
+            f"got {event_id!r}."
+        )
+    return wanted
+
+
+def available_events(recording: mne.io.BaseRaw | mne.BaseEpochs) -> list[Event]:
+    """Return the events that occur in a recording.
+
+    Parameters
+    ----------
+    recording : mne.io.BaseRaw | mne.BaseEpochs
+        The recording.
+
+    Returns
+    -------
+    events : list
+        Descriptions (of annotations, or of events of Epochs), then codes (on the trigger channel,
+        or of events of Epochs), each in order.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 50)), mne.create_info(1, 10.0), verbose=False)
+    >>> available_events(raw.set_annotations(mne.Annotations([1, 2], 0, ["noise", "face"])))
+    ['face', 'noise']
+    """
+    codes = np.unique(_trigger_events(recording)[:, 2]).tolist()
+    return [*sorted(_codes_of_descriptions(recording)), *codes]
+
+
+def check_labels(
+    source: object,
+    recording: mne.io.BaseRaw | mne.BaseEpochs,
+    wanted: Mapping[Any, Iterable[Event]],
+) -> None:
+    """Raise an error if a recording lacks the events of a label.
+
+    Parameters
+    ----------
+    source : object
+        What to call the recording in the message, such as its path.
+    recording : mne.io.BaseRaw | mne.BaseEpochs
+        The recording.
+    wanted : dict
+        Label to its events, as `check_event_id` returns it.
+
+    Raises
+    ------
+    ValueError
+        If a label has no event.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 50)), mne.create_info(1, 10.0), verbose=False)
+    >>> _ = raw.set_annotations(mne.Annotations([1, 2], 0, "face"))
+    >>> check_labels("a.fif", raw, {"house": ("house",)})
+    Traceback (most recent call last):
+    ValueError: a.fif holds no house (events 'house'); there are 'face'.
+    """
+    available = available_events(recording)
+    for label, events in wanted.items():
+        if not any(_matches(event, one) for event in available for one in events):
+            names = ", ".join(map(repr, events))
+            raise ValueError(f"{source} holds no {label} (events {names}){_there_are(recording)}.")
+
+
+def label_events(
+    recording: mne.io.BaseRaw | mne.BaseEpochs, wanted: Mapping[Any, tuple[Event, ...]]
+) -> tuple[IntArray, IntArray]:
+    """Find the events of each label.
+
+    Parameters
+    ----------
+    recording : mne.io.BaseRaw | mne.BaseEpochs
+        The recording.
+    wanted : dict
+        Label to its events, as `check_event_id` returns it.
+
+    Returns
+    -------
+    rows : array of int, shape (n_events,)
+        Where the events are among all events of the recording (for Epochs: the epochs).
+    events : array of int, shape (n_events, 3)
+        Sample, 0, and number of the label, as in MNE.
+
+    Raises
+    ------
+    ValueError
+        If no event has a label, one event has two, or codes are wanted of a Raw without a trigger
+        channel.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 50)), mne.create_info(1, 10.0), verbose=False)
+    >>> _ = raw.set_annotations(mne.Annotations([1, 2], 0, ["noise", "face"]))
+    >>> label_events(raw, {"face": ("face",)})[1]
+    array([[20,  0,  0]])
+    """
+    by_description = isinstance(next(iter(wanted.values()))[0], str)
+    codes = _codes_of_descriptions(recording)
+    if not by_description and isinstance(recording, mne.io.BaseRaw) and "stim" not in recording:
+        raise ValueError(
+            "event_id gives codes, but there is no trigger channel: give descriptions of "
+            f"annotations instead{_there_are(recording)}."
+        )
+    if isinstance(recording, mne.io.BaseRaw) and by_description:
+        found, _ = mne.events_from_annotations(recording, codes, regexp=None, verbose=False)
+    else:
+        found = _trigger_events(recording)
+    labels = np.full(len(found), -1)
+    for number, of_label in enumerate(wanted.values()):
+        if by_description:
+            names = [name for name in codes if any(_matches(name, one) for one in of_label)]
+            is_label = np.isin(found[:, 2], [codes[name] for name in names])
+        else:
+            is_label = np.isin(found[:, 2], of_label)
+        if (labels[is_label] >= 0).any():
+            raise ValueError("event_id gives one event to two labels.")
+        labels[is_label] = number
+    rows = np.flatnonzero(labels >= 0)
+    if not len(rows):
+        raise ValueError(f"none of the events of event_id occur{_there_are(recording)}.")
+    return rows, np.column_stack([found[rows, 0], np.zeros_like(rows), labels[rows]])
+
+
+def _codes_of_descriptions(recording: mne.io.BaseRaw | mne.BaseEpochs) -> dict[str, int]:
+    """Return a code for each description."""
+    if isinstance(recording, mne.BaseEpochs):
+        return dict(recording.event_id)
+    descriptions = sorted(map(str, set(recording.annotations.description)))
+    return {name: code for code, name in enumerate(descriptions, 1)}
+
+
+def _trigger_events(recording: mne.io.BaseRaw | mne.BaseEpochs) -> IntArray:
+    """Return the events of Epochs, or those on the trigger channel of a Raw, shape (n, 3)."""
+    if isinstance(recording, mne.BaseEpochs):
+        return np.asarray(recording.events)
+    if "stim" not in recording:
+        return np.empty((0, 3), np.intp)
+    return np.asarray(mne.find_events(recording, shortest_event=1, verbose=False))
+
+
+def _there_are(recording: mne.io.BaseRaw | mne.BaseEpochs) -> str:
+    """Return which events occur, as the end of a message."""
+    events = ", ".join(map(repr, available_events(recording)))
+    return f"; there are {events}" if events else "; there are no events at all"
+
+
+def _matches(event: Event, wanted: Event) -> bool:
+    """Return whether an event has the wanted code, or all parts of the wanted description."""
+    if isinstance(event, str) and isinstance(wanted, str):
+        return set(wanted.split("/")) <= set(event.split("/"))
+    return event == wanted
