@@ -161,6 +161,15 @@ def test_import_npa_is_light():
     assert out.stdout.strip() == "[]"
 
 
+def test_import_npa_decoding_needs_no_network():
+    code = (
+        "import sys, npa.decoding, npa.decoding.batches;"
+        "print([m for m in ('keras', 'tensorflow', 'torch', 'npa_ann') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
 def test_public_names_resolve_after_import_npa():
     code = (
         "import npa; npa.batch.run, npa.datasets.fetch, npa.decoding.compare, npa.spectral.psd,"

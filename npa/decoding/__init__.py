@@ -1,4 +1,4 @@
-"""Compare ways of preprocessing by decoding, and find out whether labels leak."""
+"""Comparison of preprocessing by decoding, and an audit of leaking labels."""
 
 from npa.decoding.audit import ScalingAudit, audit_scaling, minmax_per_class
 from npa.decoding.comparison import Comparison, compare

@@ -1,28 +1,36 @@
-"""Does a way of scaling trials give their labels away? Ask trials of pure noise."""
+"""An audit of ways to scale trials for leaks of their labels."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from npa.checks import check_finite, check_number
 from npa.decoding.resampling import auc, holm, permute_within
+from npa.typing import AnyArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ALPHA = 0.05
-_FOLDS = 5
+_MAX_FOLDS = 5
 _SPLITS = ("within groups", "across groups")
+_Fold = tuple[Any, IntArray, IntArray]  # group, training rows, test rows
 
 
 @dataclass(frozen=True, eq=False)
 class ScalingAudit:
-    """Say whether a way of scaling gives labels away.
+    """Whether a scaling leaks labels.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a question: ``data`` (``"given"`` or ``"noise"``), ``scaled``, ``decoder``
+        One row per test: ``data`` (``"given"`` or ``"noise"``), ``scaled``, ``decoder``
         (``"mean and scale"`` of each trial alone, or its ``"samples"``), ``split`` (``"within
         groups"``, ``"across groups"``), ``auc`` (mean over the groups), ``lowest`` and
         ``highest`` group, ``n_trials``, ``n_groups``, ``p`` (two-sided) and, for noise,
@@ -30,32 +38,32 @@ class ScalingAudit:
 
     See Also
     --------
-    audit_scaling : Makes it.
+    audit_scaling : Returns it.
     """
 
-    table: object
+    table: "pd.DataFrame"
 
     @property
-    def leaks_within(self):
-        """Whether noise gives labels away to a decoder trained in the same groups."""
+    def leaks_within(self) -> bool:
+        """Whether a decoder trained in the same groups finds the labels of noise."""
         return self._leak("within groups") is not None
 
     @property
-    def leaks_across(self):
-        """Whether noise gives labels away to a decoder trained in other groups."""
+    def leaks_across(self) -> bool:
+        """Whether a decoder trained in other groups finds the labels of noise."""
         return self._leak("across groups") is not None
 
     @property
-    def leaks(self):
-        """Whether labels leak at all."""
+    def leaks(self) -> bool:
+        """Whether labels leak within or across groups."""
         return self.leaks_within or self.leaks_across
 
     @property
-    def verdict(self):
-        """What was found, in words."""
+    def verdict(self) -> str:
+        """The result in words."""
         return " ".join([*map(self._sentence, _SPLITS), self._summary_sentence()])
 
-    def to_frame(self):
+    def to_frame(self) -> "pd.DataFrame":
         """Return the table.
 
         Returns
@@ -65,23 +73,24 @@ class ScalingAudit:
         """
         return self.table.copy()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.verdict
 
-    def _rows(self, data, split):
+    def _rows(self, data: str, split: str) -> "pd.DataFrame":
         """Select rows of the table."""
         return self.table[(self.table["data"] == data) & (self.table["split"] == split)]
 
-    def _leak(self, split):
-        """Return the row that tells of a leak most surely; None where none does."""
+    def _leak(self, split: str) -> Any:
+        """Return the row of the clearest leak; None if there is none."""
         rows = self._rows("noise", split)
         rows = rows[rows["p_holm"] < _ALPHA]
         if rows.empty:
             return None
-        return rows.loc[(rows["highest"] - 0.5).combine(0.5 - rows["lowest"], max).idxmax()]
+        from_chance = (rows["highest"] - 0.5).combine(0.5 - rows["lowest"], max)
+        return rows.loc[from_chance.round(9).idxmax()]  # ties up to rounding: the first
 
-    def _sentence(self, split):
-        """Say what noise gives away."""
+    def _sentence(self, split: str) -> str:
+        """Describe the result for noise."""
         row = self._leak(split)
         if row is None:
             rows = self._rows("noise", split)
@@ -92,17 +101,17 @@ class ScalingAudit:
                 f"p = {best['p_holm']:.3f}), which is no proof that there is none."
             )
         both_ways = row["lowest"] < 0.5 < row["highest"]
-        caution = " The direction differs between groups: a mean near chance means little."
+        caution = " The direction differs between groups: a mean near chance is not informative."
         return (
-            f"{split.capitalize()} LABELS LEAK: the {row['decoder']} of trials of pure noise tell "
-            f"the classes apart after this scaling (AUC {row['auc']:.2f}, by group "
+            f"{split.capitalize()} LABELS LEAK: the {row['decoder']} of trials of pure noise "
+            f"separate the classes after this scaling (AUC {row['auc']:.2f}, by group "
             f"{row['lowest']:.2f} to {row['highest']:.2f}, where 0.50 is chance; Holm-corrected "
             f"p = {row['p_holm']:.3f}), so that no score under it is evidence."
             f"{caution if both_ways else ''}"
         )
 
-    def _summary_sentence(self):
-        """Say what the given trials' mean and scale are worth."""
+    def _summary_sentence(self) -> str:
+        """Describe the result for the mean and scale of the given trials."""
         parts = []
         for split in _SPLITS:
             rows = self._rows("given", split).set_index("scaled")["auc"]
@@ -110,8 +119,16 @@ class ScalingAudit:
         return f"The given trials' mean and scale alone reach an AUC of {' and '.join(parts)}."
 
 
-def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_state=0):
-    """Test whether a way of scaling trials gives their labels away.
+def audit_scaling(
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    scaler: Any,
+    cv: Any = None,
+    n_permutations: int = 200,
+    random_state: int = 0,
+) -> ScalingAudit:
+    """Test whether a scaling of trials leaks their labels.
 
     Parameters
     ----------
@@ -120,17 +137,17 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
     y : array-like, shape (n_trials,)
         Their labels.
     groups : array-like, shape (n_trials,)
-        What is scaled, or held together, as one: subjects or runs.
+        Subjects or runs: what is scaled, and split, together.
     scaler : callable | estimator
         A function ``scaler(X, y, groups) -> X``, applied to all trials before they are split; or
-        a transformer, a clone of which is fitted to the training trials of each fold.
+        a transformer, of which a clone is fitted to the training trials of each fold.
     cv : int | splitter | None
         Folds within each group, which test every trial once; None for five, shuffled and
         stratified. Across groups, each is tested by a decoder trained on all others.
     n_permutations : int
-        Permutations of the labels; at least 80, or no leak could reach significance.
+        Permutations of the labels; at least 80, as no leak could be significant with fewer.
     random_state : int
-        Seed of noise, folds and permutations.
+        Seed of the noise, folds and permutations.
 
     Returns
     -------
@@ -140,7 +157,7 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
     Raises
     ------
     TypeError
-        If ``scaler`` is neither function nor transformer.
+        If ``scaler`` is neither a function nor a transformer.
     ValueError
         If samples are not finite, there are fewer than two classes or groups, or a group has
         fewer than two trials of a class.
@@ -148,14 +165,14 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
     Notes
     -----
     The decoder is ridge regression on the labels with a penalty of the mean eigenvalue of the
-    training trials' Gram matrix, so that all permutations cost one solution. The noise is white
-    and Gaussian, with each channel's mean and standard deviation. Labels are permuted after
-    scaling, within each test fold: whatever the scaling did with the true labels stays in the
-    trials. A p-value asks how far the groups' AUC are from those of permuted labels, up or down,
-    on average: a leak may push scores below chance, and up in one group while down in the next.
-    Across groups such a leak leaves the mean near 0.5 and shows in ``lowest`` and ``highest``.
-    Labels leak where noise is told apart at a Holm-corrected p < 0.05 over both decoders and both
-    splits.
+    training trials' Gram matrix, so that one system of equations is solved for all permutations.
+    The noise is white and Gaussian, with the mean and standard deviation of each channel. Labels
+    are permuted after scaling, within each test fold, so that the effect of the true labels on the
+    scaling remains in the trials. The test statistic is the mean absolute deviation of the groups'
+    AUC from those of permuted labels, as a leak may move scores below chance, and in different
+    directions in different groups. Across groups such a leak leaves the mean near 0.5, and is seen
+    in ``lowest`` and ``highest``. Labels leak if the classes of noise are separated at a
+    Holm-corrected p < 0.05 over both decoders and both splits.
 
     Examples
     --------
@@ -180,16 +197,16 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
         "given": X if in_fold else _apply(scaler, X, y, groups),
         "noise": noise if in_fold else _apply(scaler, noise, y, groups),
     }
-    table = []
+    rows: list[dict[str, Any]] = []
     for split, folds in (
         ("within groups", _folds_within(codes, groups, cv, rng)),
         ("across groups", _folds_across(groups)),
     ):
         strata = np.empty(len(codes), dtype=int)
-        for number, (_, _, test) in enumerate(folds):
-            strata[test] = number
+        for number, (_, _, tested) in enumerate(folds):
+            strata[tested] = number
         labels = np.vstack([codes, permute_within(codes, strata, n_permutations, rng)])
-        for data, is_scaled, view in (
+        for data, is_scaled, features in (
             ("given", False, "mean and scale"),
             ("given", True, "mean and scale"),
             ("noise", True, "mean and scale"),
@@ -197,16 +214,16 @@ def audit_scaling(X, y, groups, scaler, cv=None, n_permutations=200, random_stat
         ):
             trials = scaled[data] if is_scaled else X
             fitted = scaler if in_fold and is_scaled else None
-            areas = _decode(trials, y, labels, folds, fitted, view)
-            question = {"data": data, "scaled": is_scaled, "decoder": view, "split": split}
-            table.append(question | _summarize(areas))
-    table = pd.DataFrame(table).assign(n_trials=len(X), n_groups=len(np.unique(groups)))
+            areas = _decode(trials, y, labels, folds, fitted, features)
+            test = {"data": data, "scaled": is_scaled, "decoder": features, "split": split}
+            rows.append(test | _summarize(areas))
+    table = pd.DataFrame(rows).assign(n_trials=len(X), n_groups=len(np.unique(groups)))
     table["p_holm"] = holm(table["p"].where(table["data"] == "noise"))
     return ScalingAudit(table)
 
 
-def minmax_per_class(X, y, groups):
-    """Scale each class of each group to 0..1 on its own: how not to do it.
+def minmax_per_class(X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike) -> FloatArray:
+    """Scale each class of each group to 0..1 separately: an example of a leak.
 
     Parameters
     ----------
@@ -220,8 +237,8 @@ def minmax_per_class(X, y, groups):
     Returns
     -------
     scaled : array, shape (n_trials, n_channels, n_times)
-        Trials whose label can be read from their offset and scale: the extremes of a class are
-        those of a few samples, and shift and stretch all its trials alike.
+        Trials whose offset and scale depend on their label: the extremes of a class are those of a
+        few samples, and affect all its trials in the same way.
 
     Examples
     --------
@@ -242,13 +259,15 @@ def minmax_per_class(X, y, groups):
     return scaled
 
 
-def _check(X, y, groups):
-    """Return trials, class numbers and groups, or say what is wrong with them."""
+def _check(
+    X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike
+) -> tuple[FloatArray, IntArray, AnyArray]:
+    """Validate trials and return them with class numbers and groups."""
     X = np.asarray(X, dtype=float)
     if X.ndim != 3:
         raise ValueError(f"X must have shape (n_trials, n_channels, n_times), got {X.shape}.")
     check_finite("X", X)
-    y, groups = column_or_1d(y), column_or_1d(groups)
+    y, groups = np.asarray(column_or_1d(y)), np.asarray(column_or_1d(groups))
     check_consistent_length(X, y, groups)
     classes, codes = np.unique(y, return_inverse=True)
     names, numbers = np.unique(groups, return_inverse=True)
@@ -265,8 +284,8 @@ def _check(X, y, groups):
     return X, codes, groups
 
 
-def _is_transformer(scaler):
-    """Tell transformers from functions, and refuse what is neither."""
+def _is_transformer(scaler: Any) -> bool:
+    """Whether a scaler is a transformer or a function; anything else raises."""
     if not isinstance(scaler, type):
         if hasattr(scaler, "fit") and hasattr(scaler, "transform"):
             return True
@@ -277,8 +296,8 @@ def _is_transformer(scaler):
     )
 
 
-def _apply(scaler, X, y, groups):
-    """Scale all trials at once."""
+def _apply(scaler: Callable[..., Any], X: FloatArray, y: AnyArray, groups: AnyArray) -> FloatArray:
+    """Scale all trials."""
     scaled = np.asarray(scaler(X.copy(), y.copy(), groups.copy()), dtype=float)
     if scaled.shape != X.shape:
         raise ValueError(f"scaler must keep the shape {X.shape}, but returned {scaled.shape}.")
@@ -286,14 +305,16 @@ def _apply(scaler, X, y, groups):
     return scaled
 
 
-def _folds_within(codes, groups, cv, rng):
-    """Split every group on its own into (group, train, test)."""
-    folds = []
+def _folds_within(
+    codes: IntArray, groups: AnyArray, cv: Any, rng: np.random.Generator
+) -> list[_Fold]:
+    """Split every group separately into (group, train, test)."""
+    folds: list[_Fold] = []
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         splitter = cv
         if cv is None:
-            n_folds = min(_FOLDS, np.bincount(codes[rows])[np.unique(codes[rows])].min())
+            n_folds = min(_MAX_FOLDS, np.bincount(codes[rows])[np.unique(codes[rows])].min())
             seed = int(rng.integers(2**31))
             splitter = StratifiedKFold(int(n_folds), shuffle=True, random_state=seed)
         splits = check_cv(splitter, codes[rows], classifier=True).split(rows, codes[rows])
@@ -301,8 +322,8 @@ def _folds_within(codes, groups, cv, rng):
         tested = np.sort(np.concatenate([test for _, _, test in parts]))
         if not np.array_equal(tested, rows):
             raise ValueError(f"cv must test every trial once, got {cv!r}.")
-        sides = [side for _, *both in parts for side in both]
-        if any(len(np.unique(codes[side])) < len(np.unique(codes)) for side in sides):
+        halves = [half for _, train, test in parts for half in (train, test)]
+        if any(len(np.unique(codes[half])) < len(np.unique(codes)) for half in halves):
             raise ValueError(
                 f"cv={cv!r} leaves a fold of group {group!s} without a class; stratify the folds."
             )
@@ -310,65 +331,73 @@ def _folds_within(codes, groups, cv, rng):
     return folds
 
 
-def _folds_across(groups):
-    """Hold out each group in turn."""
+def _folds_across(groups: AnyArray) -> list[_Fold]:
+    """Leave one group out at a time."""
     return [
         (group, np.flatnonzero(groups != group), np.flatnonzero(groups == group))
         for group in np.unique(groups)
     ]
 
 
-def _decode(X, y, labels, folds, scaler, view):
+def _decode(
+    X: FloatArray,
+    y: AnyArray,
+    labels: IntArray,
+    folds: Sequence[_Fold],
+    scaler: Any,
+    features: str,
+) -> FloatArray:
     """Return the AUC of each group, shape (n_groups, n_labelings)."""
-    by_group = {}
+    by_group: dict[Any, list[FloatArray]] = {}
     n_classes = labels.max() + 1
-    # Of two classes, one tells all.
-    shown = np.arange(n_classes)[-1 if n_classes == 2 else 0 :, np.newaxis, np.newaxis]
+    # The score of one of two classes is that of the other, negated.
+    scored = np.arange(n_classes)[-1 if n_classes == 2 else 0 :, np.newaxis, np.newaxis]
     for group, train, test in folds:
-        known, asked = X[train], X[test]
+        x_train, x_test = X[train], X[test]
         if scaler is not None:
-            fitted = clone(scaler).fit(known, y[train])
-            known, asked = fitted.transform(known), fitted.transform(asked)
-        if view == "mean and scale":
-            known, asked = _standardize(*map(_mean_and_scale, (known, asked)))
-        known, asked = known.reshape(len(train), -1), asked.reshape(len(test), -1)
-        targets = (labels[:, train] == shown).astype(float)
-        scores = _ridge(known, targets.reshape(-1, len(train)).T, asked)
+            fitted = clone(scaler).fit(x_train, y[train])
+            x_train, x_test = fitted.transform(x_train), fitted.transform(x_test)
+        if features == "mean and scale":
+            x_train, x_test = _standardize(_mean_and_scale(x_train), _mean_and_scale(x_test))
+        x_train, x_test = x_train.reshape(len(train), -1), x_test.reshape(len(test), -1)
+        targets = (labels[:, train] == scored).astype(float)
+        scores = _ridge(x_train, targets.reshape(-1, len(train)).T, x_test)
         scores = scores.T.reshape(*targets.shape[:2], len(test))
-        areas = auc(scores, labels[:, test] == shown)
+        areas = auc(scores, labels[:, test] == scored)
         by_group.setdefault(group, []).append(areas.mean(axis=0))
     return np.array([np.mean(areas, axis=0) for areas in by_group.values()])
 
 
-def _mean_and_scale(X):
-    """Boil each trial down to two numbers."""
+def _mean_and_scale(X: FloatArray) -> FloatArray:
+    """Return the mean and the standard deviation of each trial."""
     return np.column_stack([X.mean(axis=(1, 2)), X.std(axis=(1, 2))])
 
 
-def _standardize(known, asked):
-    """Bring features to zero mean and unit variance, as measured on the training trials."""
-    mean, sd = known.mean(axis=0), known.std(axis=0)
+def _standardize(x_train: FloatArray, x_test: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Scale features to zero mean and unit variance of the training trials."""
+    mean, sd = x_train.mean(axis=0), x_train.std(axis=0)
     sd = np.where(sd > 1e-12 * np.abs(mean), sd, np.inf)
-    return (known - mean) / sd, (asked - mean) / sd
+    return (x_train - mean) / sd, (x_test - mean) / sd
 
 
-def _ridge(known, targets, asked):
-    """Predict targets by ridge regression, solved over trials rather than features."""
-    mean = known.mean(axis=0)
-    known, asked = known - mean, asked - mean
-    gram = known @ known.T
+def _ridge(x_train: FloatArray, targets: FloatArray, x_test: FloatArray) -> FloatArray:
+    """Predict targets by ridge regression in its dual form."""
+    mean, power = x_train.mean(axis=0), np.mean(x_train**2)
+    x_train, x_test = x_train - mean, x_test - mean
+    gram = x_train @ x_train.T
     penalty = np.trace(gram) / len(gram)
-    if penalty == 0:
-        return np.zeros((len(asked), targets.shape[1]))
+    if penalty <= 1e-24 * power * x_train.shape[1]:  # constant up to rounding
+        return np.zeros((len(x_test), targets.shape[1]))
     gram[np.diag_indices_from(gram)] += penalty
-    return asked @ (known.T @ np.linalg.solve(gram, targets - targets.mean(axis=0)))
+    dual = np.linalg.solve(gram, targets - targets.mean(axis=0))
+    return np.asarray(x_test @ (x_train.T @ dual))
 
 
-def _summarize(areas):
-    """Compare how far the groups are from chance with true and with permuted labels."""
-    # The centre counts the true labels too: all labelings are then treated alike.
-    away = np.abs(areas - areas.mean(axis=1, keepdims=True)).mean(axis=0)
-    # Labelings that score the same to within rounding are as extreme as the true one.
-    p = (1 + np.sum(away[1:] >= away[0] - 1e-9)) / len(away)
+def _summarize(areas: FloatArray) -> dict[str, float]:
+    """Compare the deviation from chance between true and permuted labels."""
+    # The mean includes the true labels, so that all labelings are treated in the same way.
+    deviation = np.abs(areas - areas.mean(axis=1, keepdims=True)).mean(axis=0)
+    # Labelings with the same score up to rounding are as extreme as the true one.
+    p = (1 + np.sum(deviation[1:] >= deviation[0] - 1e-9)) / len(deviation)
     true = areas[:, 0]
     return {"auc": true.mean(), "lowest": true.min(), "highest": true.max(), "p": p}

@@ -1,10 +1,11 @@
-"""Which condition decodes better? Folds, intervals, permutations and paired differences."""
+"""Comparison of conditions by decoding: folds, intervals, permutations, paired differences."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import joblib
 import numpy as np
@@ -18,9 +19,17 @@ from npa.checks import check_number, check_option
 from npa.decoding.folds import check_folds
 from npa.decoding.resampling import METRICS, draw_within, holm, permute_within, score_rows
 from npa.recordings.trials import Trials
+from npa.typing import AnyArray, FloatArray, IntArray
 
-_LEVEL = 95  # per cent
-_BLOCK = 20  # permutations that are kept, or lost, together
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CONFIDENCE = 95  # percent
+_PERMUTATIONS_PER_TASK = 20  # cached together
+_Fold = tuple[int, IntArray, IntArray]  # number, training rows, test rows
+# Of a fold: scores, predicted classes, whether the decoder is linear, training curves.
+_Fitted = tuple[FloatArray, IntArray, bool, Any]
+_Cell = tuple[str, str]  # condition, decoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,37 +39,37 @@ class Comparison:
     Parameters
     ----------
     folds : pandas.DataFrame
-        One row a condition, decoder and fold: ``n_trials``, and ``accuracy``,
+        One row per condition, decoder and fold: ``n_trials``, and ``accuracy``,
         ``balanced_accuracy`` and ``auc``, each with ``_low`` and ``_high``, its 95 % interval.
     cells : pandas.DataFrame
-        One row a condition and decoder: the means over the folds with their intervals, and for
+        One row per condition and decoder: the means over the folds with their intervals, and for
         linear decoders ``p`` and ``p_holm`` of the mean AUC.
     differences : pandas.DataFrame
-        One row a decoder and pair of conditions: ``condition`` minus ``minus``, on the same
+        One row per decoder and pair of conditions: ``condition`` minus ``minus``, on the same
         trials, with intervals.
     predictions : pandas.DataFrame
-        One row a tested trial: ``trial`` (row in ``X``), ``subject``, ``run``, ``label``,
-        ``predicted``, and how much speaks for each class, ``score_<label>``.
+        One row per tested trial: ``trial`` (row in ``X``), ``subject``, ``run``, ``label``,
+        ``predicted``, and the score of each class, ``score_<label>``.
     histories : dict
-        ``(condition, decoder, fold)`` to the training curves of decoders that keep ``history_``.
+        ``(condition, decoder, fold)`` to the training curves of decoders with ``history_``.
 
     See Also
     --------
-    compare : Makes it.
+    compare : Returns it.
     """
 
-    folds: object
-    cells: object
-    differences: object
-    predictions: object
-    histories: dict
+    folds: "pd.DataFrame"
+    cells: "pd.DataFrame"
+    differences: "pd.DataFrame"
+    predictions: "pd.DataFrame"
+    histories: dict[tuple[str, str, str], Any]
 
     scope = (
-        f"Intervals ({_LEVEL} %) redraw trials within subjects: they generalise to further trials "
-        "of these subjects only, not to other subjects."
+        f"Intervals ({_CONFIDENCE} %) resample trials within subjects: they generalize to other "
+        "trials of these subjects only, not to other subjects."
     )
 
-    def to_frame(self):
+    def to_frame(self) -> "pd.DataFrame":
         """Return the table of folds.
 
         Returns
@@ -72,42 +81,42 @@ class Comparison:
 
 
 def compare(
-    conditions,
-    decoders,
-    cv,
-    split_by="groups",
-    n_permutations=1000,
-    random_state=0,
+    conditions: Mapping[str, Trials],
+    decoders: Mapping[str, Any],
+    cv: Any,
+    split_by: str = "groups",
+    n_permutations: int = 1000,
+    random_state: int = 0,
     *,
-    n_bootstraps=1000,
-    memory=None,
-    n_jobs=None,
-):
+    n_bootstraps: int = 1000,
+    memory: Any = None,
+    n_jobs: int | None = None,
+) -> Comparison:
     """Decode the same trials under several conditions, by several decoders.
 
     Parameters
     ----------
     conditions : dict of str to Trials
-        Ways of preprocessing; all hold the same trials in the same order.
+        The trials after each preprocessing; all hold the same trials in the same order.
     decoders : dict of str to estimator
         Classifiers of arrays ``(n_trials, n_channels, n_times)``, with ``decision_function`` or
         ``predict_proba``.
     cv : int | splitter
-        The folds, such as ``LeaveOneGroupOut()``; a number stands for ``GroupKFold``. No subject
-        (or run, by ``split_by``) may be trained and tested on, and no trial tested twice.
+        The folds, such as ``LeaveOneGroupOut()``; a number of folds is ``GroupKFold``. No subject
+        (or run, by ``split_by``) may be in both parts of a fold, and no trial be tested twice.
     split_by : {"groups", "runs"}
         Whether ``cv`` splits all trials, by subject, or those of each subject, by run.
     n_permutations : int
         Permutations of the labels within each subject, for linear decoders; 0 for none.
     random_state : int
-        Seed of draws and permutations.
+        Seed of the bootstrap and the permutations.
     n_bootstraps : int
-        Draws of trials for the intervals.
+        Bootstrap samples for the intervals.
     memory : None | str | joblib.Memory
-        Folder where every finished fold and every 20 permutations are kept: a comparison that was
-        interrupted is resumed by calling it again. None to keep nothing.
+        Folder in which every fold and every 20 permutations are cached: an interrupted comparison
+        is resumed by the same call. None for no cache.
     n_jobs : int | None
-        Processes, as in scikit-learn.
+        Number of processes, as in scikit-learn.
 
     Returns
     -------
@@ -117,24 +126,24 @@ def compare(
     Raises
     ------
     TypeError
-        If conditions, decoders or ``cv`` are of another kind.
+        If conditions, decoders or ``cv`` have another type.
     ValueError
-        If conditions hold other trials, there are fewer than two classes, the trials cannot be
-        split, a fold's training trials lack a class or share a subject (run) with those it tests,
-        or a trial is tested twice.
+        If conditions hold different trials, there are fewer than two classes, the trials cannot be
+        split, the training trials of a fold lack a class or share a subject (run) with its test
+        trials, or a trial is tested twice.
 
     Notes
     -----
     Intervals are percentiles of a bootstrap of the tested trials, stratified by subject, fold and
-    class, with the decoders left as they are. They generalise to these subjects only.
+    class, without refitting the decoders. They generalize to these subjects only.
 
     P-values are (1 + number of permutations with a mean AUC at least as high) / (1 + number of
-    permutations). Decoders are trained anew on every permutation: folds share training trials, so
-    that permuting the tested labels alone would find too much. They are given for linear decoders
-    (those whose last step has ``coef_`` once fitted, or is MNE's ``LinearModel``), and corrected
-    by Holm's method over all cells that have one. Others, such as an LSTM, take too long to train.
+    permutations). Decoders are refitted to every permutation: as folds share training trials,
+    permuting the tested labels only would be anticonservative. P-values are given for linear
+    decoders (those whose fitted last step has ``coef_``, or is MNE's ``LinearModel``), and are
+    corrected by Holm's method over these cells. Others, such as an LSTM, take too long to train.
 
-    A decoder whose ``fit`` takes ``groups`` is given what ``split_by`` names.
+    A decoder whose ``fit`` takes ``groups`` gets what ``split_by`` names.
 
     Examples
     --------
@@ -164,7 +173,7 @@ def compare(
     plan = _Plan.of(trials, cv, split_by)
     folds = plan.folds(plan.codes)
     check_folds(folds, trials.y, getattr(trials, split_by), split_by)
-    memory, run = check_memory(memory), _runner(n_jobs)
+    memory, run = check_memory(memory), _parallel(n_jobs)
     rng = np.random.default_rng(random_state)
     strata = plan.codes + len(plan.classes) * plan.subjects
     draws = [draw_within(strata[test], n_bootstraps, rng) for _, _, test in folds]
@@ -173,7 +182,7 @@ def compare(
     keys = {name: joblib.hash(each.X) for name, each in conditions.items()}
     cells = [(condition, decoder) for condition in conditions for decoder in decoders]
     fit_fold = memory.cache(_fit_fold, ignore=["X"])
-    fitted = run(
+    results = run(
         "folds",
         [
             (fit_fold, decoders[d], keys[c], plan, plan.codes, train, test, conditions[c].X)
@@ -181,11 +190,14 @@ def compare(
             for _, train, test in folds
         ],
     )
-    fitted = dict(zip(cells, _chunks(fitted, len(folds)), strict=True))
+    fitted = dict(zip(cells, _chunks(results, len(folds)), strict=True))
     linear = [cell for cell in cells if all(is_linear for _, _, is_linear, _ in fitted[cell])]
     null_scores = memory.cache(_null_scores, ignore=["X"])
-    blocks = [permuted[at : at + _BLOCK] for at in range(0, n_permutations, _BLOCK)]
-    null = run(
+    blocks = [
+        permuted[at : at + _PERMUTATIONS_PER_TASK]
+        for at in range(0, n_permutations, _PERMUTATIONS_PER_TASK)
+    ]
+    results = run(
         "permutations",
         [
             (null_scores, decoders[d], keys[c], plan, block, conditions[c].X)
@@ -193,23 +205,23 @@ def compare(
             for block in blocks
         ],
     )
-    null = dict(zip(linear, _chunks(null, len(blocks)), strict=True)) if blocks else {}
+    null = dict(zip(linear, _chunks(results, len(blocks)), strict=True)) if blocks else {}
     return _tabulate(trials, plan, folds, fitted, null, draws)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to split, and how."""
+    """The trials to split, and how."""
 
-    codes: np.ndarray
-    classes: np.ndarray
-    subjects: np.ndarray
-    runs: np.ndarray
-    cv: object
+    codes: IntArray
+    classes: AnyArray
+    subjects: IntArray
+    runs: AnyArray
+    cv: Any
     split_by: str
 
     @classmethod
-    def of(cls, trials, cv, split_by):
+    def of(cls, trials: Trials, cv: Any, split_by: str) -> Self:
         classes, codes = np.unique(trials.y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"y must hold two classes or more, got {classes.tolist()}.")
@@ -217,18 +229,18 @@ class _Plan:
         return cls(codes, classes, subjects, np.asarray(trials.runs), cv, split_by)
 
     @property
-    def units(self):
-        """What a decoder may not find on both sides of a fold."""
+    def units(self) -> AnyArray:
+        """What may not be in both parts of a fold."""
         return self.subjects if self.split_by == "groups" else self.runs
 
-    def folds(self, codes):
-        """Split trials that bear these labels into (number, train, test)."""
+    def folds(self, codes: IntArray) -> list[_Fold]:
+        """Split trials with these labels into (number, train, test)."""
         if self.split_by == "groups":
-            spans = [np.arange(len(codes))]
+            parts = [np.arange(len(codes))]
         else:
-            spans = [np.flatnonzero(self.subjects == one) for one in np.unique(self.subjects)]
+            parts = [np.flatnonzero(self.subjects == one) for one in np.unique(self.subjects)]
         folds = []
-        for rows in spans:
+        for rows in parts:
             try:
                 splitter = GroupKFold(self.cv) if isinstance(self.cv, Integral) else self.cv
                 with warnings.catch_warnings():
@@ -243,8 +255,8 @@ class _Plan:
         return [(number, train, test) for number, (train, test) in enumerate(folds)]
 
 
-def _check_conditions(conditions):
-    """Return the trials of the first condition, once all are known to hold the same."""
+def _check_conditions(conditions: Mapping[str, Trials]) -> Trials:
+    """Return the trials of the first condition, after checking that all hold the same."""
     if not isinstance(conditions, Mapping) or not conditions:
         raise TypeError(f"conditions must map names to Trials, got {conditions!r}.")
     for name, trials in conditions.items():
@@ -256,11 +268,11 @@ def _check_conditions(conditions):
             raise ValueError(f"conditions[{name!r}] must hold as many of all, got {shown}.")
     first_name, first = next(iter(conditions.items()))
     for name, trials in conditions.items():
-        for what in ("y", "groups", "runs"):
-            if not np.array_equal(getattr(trials, what), getattr(first, what)):
+        for attribute in ("y", "groups", "runs"):
+            if not np.array_equal(getattr(trials, attribute), getattr(first, attribute)):
                 raise ValueError(
-                    f"conditions must hold the same trials, but {what} of {name!r} and "
-                    f"{first_name!r} differ; hand one drop_log to all."
+                    f"conditions must hold the same trials, but {attribute} of {name!r} and "
+                    f"{first_name!r} differ; pass the same drop_log for all."
                 )
         bad = np.flatnonzero(~np.isfinite(trials.X).all(axis=(1, 2)))
         if bad.size:
@@ -271,28 +283,36 @@ def _check_conditions(conditions):
     return first
 
 
-def _runner(n_jobs):
+def _parallel(n_jobs: int | None) -> Callable[[str, Sequence[tuple[Any, ...]]], list[Any]]:
     """Return a function that calls (function, *arguments) in parallel, with a progress bar."""
     from tqdm import tqdm
 
-    def run(name, calls):
+    def run(name: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         jobs = (joblib.delayed(call)(*arguments) for call, *arguments in calls)
         results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-        # disable=None: no bar where nobody watches.
+        # disable=None: no bar unless in a terminal.
         return list(tqdm(results, desc=name, total=len(calls), disable=None))
 
     return run
 
 
-def _chunks(values, size):
-    """Cut a list into lists of one size."""
+def _chunks(values: list[Any], size: int) -> list[list[Any]]:
+    """Split a list into lists of equal size."""
     return [values[at : at + size] for at in range(0, len(values), size)] if size else []
 
 
-def _fit_fold(decoder, key, plan, codes, train, test, X):
-    """Train on some trials; return scores and classes of the others, linearity and curves.
+def _fit_fold(
+    decoder: Any,
+    key: str,
+    plan: _Plan,
+    codes: IntArray,
+    train: IntArray,
+    test: IntArray,
+    X: FloatArray,
+) -> _Fitted:
+    """Fit a decoder to the training trials, and apply it to the test trials.
 
-    ``key`` stands for ``X`` where results are kept.
+    ``key`` represents ``X`` in the cache.
     """
     extra = {}
     if has_fit_parameter(decoder, "groups"):
@@ -312,22 +332,24 @@ def _fit_fold(decoder, key, plan, codes, train, test, X):
     return scores, predicted, is_linear, getattr(last, "history_", None)
 
 
-def _last_step(fitted):
-    """Return what decides in the end: the last step of a pipeline, the best of a search."""
+def _last_step(fitted: Any) -> Any:
+    """Return the last step of a pipeline, also of the best one of a search."""
     fitted = getattr(fitted, "best_estimator_", fitted)
     steps = getattr(fitted, "steps", None)
     return steps[-1][1] if steps else fitted
 
 
-def _null_scores(decoder, key, plan, permuted, X):
+def _null_scores(
+    decoder: Any, key: str, plan: _Plan, permuted: IntArray, X: FloatArray
+) -> FloatArray:
     """Return the mean AUC over the folds for each permutation of the labels."""
     means = []
     for codes in permuted:
         areas = []
         for _, train, test in plan.folds(codes):
-            # Labels that fall badly leave a fold without a class: it then has no AUC.
+            # A fold without a class after the permutation has no AUC.
             if len(np.unique(codes[train])) == len(np.unique(codes[test])) == len(plan.classes):
-                # With the true labels, the same trials have passed scikit-learn's checks.
+                # The same trials have passed scikit-learn's checks with the true labels.
                 with config_context(assume_finite=True, skip_parameter_validation=True):
                     scores, predicted, *_ = _fit_fold(decoder, key, plan, codes, train, test, X)
                 areas.append(_score(scores, predicted, codes[test])[2])
@@ -335,20 +357,29 @@ def _null_scores(decoder, key, plan, permuted, X):
     return np.array(means)
 
 
-def _score(scores, predicted, codes, draws=None):
-    """Score a fold's trials, or draws of them."""
+def _score(
+    scores: FloatArray, predicted: IntArray, codes: IntArray, draws: IntArray | None = None
+) -> FloatArray:
+    """Score the trials of a fold, or bootstrap samples of them."""
     if draws is None:
         return score_rows(scores, predicted, codes, np.arange(len(codes))[np.newaxis])[:, 0]
     return score_rows(scores, predicted, codes, draws)
 
 
-def _tabulate(trials, plan, folds, fitted, null, draws):
-    """Turn predictions into tables."""
+def _tabulate(
+    trials: Trials,
+    plan: _Plan,
+    folds: Sequence[_Fold],
+    fitted: Mapping[_Cell, Sequence[_Fitted]],
+    null: Mapping[_Cell, Sequence[FloatArray]],
+    draws: Sequence[IntArray],
+) -> Comparison:
+    """Score the predictions and tabulate them."""
     import pandas as pd
 
     by_fold, by_cell, tested, means, drawn_means, histories = [], [], [], {}, {}, {}
     for (condition, decoder), results in fitted.items():
-        cell = {"condition": condition, "decoder": decoder}
+        cell: dict[str, Any] = {"condition": condition, "decoder": decoder}
         values, drawn = [], []
         for (number, _, test), (scores, predicted, _, curves), draw in zip(
             folds, results, draws, strict=True
@@ -366,16 +397,18 @@ def _tabulate(trials, plan, folds, fitted, null, draws):
         drawn_means[condition, decoder] = _mean(drawn)
         row = cell | _with_interval(means[condition, decoder], drawn_means[condition, decoder])
         by_cell.append(
-            row | {"p": _p(means[condition, decoder][2], null.get((condition, decoder)))}
+            row | {"p": _p_value(means[condition, decoder][2], null.get((condition, decoder)))}
         )
     cells = pd.DataFrame(by_cell)
     cells["p_holm"] = holm(cells["p"])
     differences = [
-        {"decoder": decoder, "condition": one, "minus": other}
-        | _with_interval(
-            means[one, decoder] - means[other, decoder],
-            drawn_means[one, decoder] - drawn_means[other, decoder],
-        )
+        {
+            **{"decoder": decoder, "condition": one, "minus": other},
+            **_with_interval(
+                means[one, decoder] - means[other, decoder],
+                drawn_means[one, decoder] - drawn_means[other, decoder],
+            ),
+        }
         for decoder in dict.fromkeys(name for _, name in fitted)
         for one, other in combinations(dict.fromkeys(name for name, _ in fitted), 2)
     ]
@@ -388,13 +421,20 @@ def _tabulate(trials, plan, folds, fitted, null, draws):
     )
 
 
-def _fold_name(number, plan, trials, test):
-    """Call a fold by the subject or run that it tests, or else by its number."""
+def _fold_name(number: int, plan: _Plan, trials: Trials, test: IntArray) -> str:
+    """Name a fold by the subject or run that it tests, or else by its number."""
     names = np.unique(trials.groups[test] if plan.split_by == "groups" else trials.runs[test])
     return str(names[0]) if len(names) == 1 else str(number)
 
 
-def _predicted(trials, plan, row, test, scores, predicted):
+def _predicted(
+    trials: Trials,
+    plan: _Plan,
+    row: Mapping[str, Any],
+    test: IntArray,
+    scores: FloatArray,
+    predicted: IntArray,
+) -> "pd.DataFrame":
     """Tabulate the tested trials of one fold."""
     import pandas as pd
 
@@ -406,32 +446,32 @@ def _predicted(trials, plan, row, test, scores, predicted):
         "label": trials.y[test],
         "predicted": plan.classes[predicted],
     }
-    columns |= {f"score_{name}": own for name, own in zip(plan.classes, scores.T, strict=True)}
+    columns |= {f"score_{name}": score for name, score in zip(plan.classes, scores.T, strict=True)}
     return pd.DataFrame(columns)
 
 
-def _mean(values):
-    """Average the folds, each metric over those where it is defined."""
-    values = np.asarray(values)
+def _mean(folds: Sequence[FloatArray]) -> FloatArray:
+    """Average the folds, each metric over those in which it is defined."""
+    values = np.asarray(folds)
     defined = ~np.isnan(values)
     n_defined = defined.sum(axis=0)
     total = np.where(defined, values, 0).sum(axis=0)
-    return np.where(n_defined > 0, total / np.maximum(n_defined, 1), np.nan)
+    return np.asarray(np.where(n_defined > 0, total / np.maximum(n_defined, 1), np.nan))
 
 
-def _with_interval(values, drawn):
-    """Name the metrics and their intervals."""
-    low, high = np.percentile(drawn, [50 - _LEVEL / 2, 50 + _LEVEL / 2], axis=1)
-    columns = {}
+def _with_interval(values: FloatArray, drawn: FloatArray) -> dict[str, float]:
+    """Return the metrics and their intervals by name."""
+    low, high = np.percentile(drawn, [50 - _CONFIDENCE / 2, 50 + _CONFIDENCE / 2], axis=1)
+    columns: dict[str, float] = {}
     for name, *entry in zip(METRICS, values, low, high, strict=True):
         columns |= dict(zip((name, f"{name}_low", f"{name}_high"), map(float, entry), strict=True))
     return columns
 
 
-def _p(observed, null):
-    """Rank the observed mean among those of the permutations; NaN where there are none."""
+def _p_value(observed: float, null: Sequence[FloatArray] | None) -> float:
+    """Return the p-value of a mean AUC; NaN without permutations."""
     if null is None or np.isnan(observed):
         return np.nan
-    null = np.concatenate(null)
-    # Written so that a permutation without any score counts against the finding.
-    return (1 + np.sum(~(null < observed - 1e-9))) / (1 + len(null))
+    means = np.concatenate(null)
+    # NaN, a permutation without any score, counts as at least as high.
+    return float((1 + np.sum(~(means < observed - 1e-9))) / (1 + len(means)))

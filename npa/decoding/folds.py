@@ -1,22 +1,29 @@
-"""Are folds fair? None may test what it was trained on, or anything twice."""
+"""Checks of cross-validation folds."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mne.utils import warn
 
+from npa.typing import AnyArray
 
-def check_folds(folds, y, units, what="groups"):
-    """Raise where folds would flatter a decoder, or leave it without a class.
+
+def check_folds(
+    folds: Sequence[tuple[int, Any, Any]], y: AnyArray, units: AnyArray, what: str = "groups"
+) -> None:
+    """Raise if folds leak from training to test trials, or lack a class.
 
     Parameters
     ----------
     folds : list of tuple
-        ``(number, train, test)``, with rows of trials.
+        ``(number, train, test)``, where train and test are rows of trials.
     y : array, shape (n_trials,)
         Label of each trial.
     units : array, shape (n_trials,)
-        What may not be on both sides of a fold, such as subjects.
+        What may not be in both parts of a fold, such as subjects.
     what : str
-        What the units are called.
+        Name of the units.
 
     Raises
     ------
@@ -33,7 +40,7 @@ def check_folds(folds, y, units, what="groups"):
     ValueError: Fold 0 trains and tests on 'bob'; cv must keep groups apart, as GroupKFold does.
     """
     y, units = np.asarray(y), np.asarray(units)
-    lacking = []
+    incomplete = []
     for number, train, test in folds:
         shared = np.intersect1d(units[train], units[test])
         if shared.size:
@@ -41,16 +48,16 @@ def check_folds(folds, y, units, what="groups"):
                 f"Fold {number} trains and tests on {shared.tolist()[0]!r}; cv must keep {what} "
                 "apart, as GroupKFold does."
             )
-        lost = np.setdiff1d(y, y[train])
-        if lost.size:
-            raise ValueError(f"Fold {number}: its training trials lack class {lost[0]}.")
+        missing = np.setdiff1d(y, y[train])
+        if missing.size:
+            raise ValueError(f"Fold {number}: its training trials lack class {missing[0]}.")
         if np.setdiff1d(y, y[test]).size:
-            lacking.append(str(number))
+            incomplete.append(str(number))
     tested, counts = np.unique(np.concatenate([test for _, _, test in folds]), return_counts=True)
     if counts.max() > 1:
         raise ValueError(
             f"cv must test no trial twice, but trial {tested[counts > 1][0]} is tested "
             f"{counts.max()} times."
         )
-    if lacking:
-        warn(f"Fold(s) {', '.join(lacking)} test trials that lack a class; their AUC is NaN.")
+    if incomplete:
+        warn(f"Fold(s) {', '.join(incomplete)} test trials that lack a class; their AUC is NaN.")

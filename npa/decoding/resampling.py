@@ -1,30 +1,35 @@
-"""Scores of decoders, and what chance and the choice of trials make of them."""
+"""Scores of decoders, bootstrap, permutations and Holm's correction."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import rankdata
+
+from npa.typing import AnyArray, FloatArray, IntArray
 
 METRICS = ("accuracy", "balanced_accuracy", "auc")
 
 
-def score_rows(scores, predicted, codes, rows):
+def score_rows(
+    scores: FloatArray, predicted: IntArray, codes: IntArray, rows: IntArray
+) -> FloatArray:
     """Score predictions on drawn trials.
 
     Parameters
     ----------
     scores : array, shape (n_trials, n_classes)
-        How much speaks for each class.
+        Score of each class.
     predicted : array of int, shape (n_trials,)
-        Class predicted.
+        Predicted class.
     codes : array of int, shape (n_trials,)
         True class, 0 to n_classes - 1.
     rows : array of int, shape (n_draws, n_drawn)
-        Trials of each draw; repeats count as often as they occur.
+        Trials of each draw; a trial may occur several times.
 
     Returns
     -------
     values : array, shape (3, n_draws)
         Accuracy, balanced accuracy (mean over the classes that occur), and area under the ROC
-        curve, each class against the rest; NaN where a class does not occur.
+        curve, the mean of each class against the rest; NaN if a class does not occur.
 
     Examples
     --------
@@ -34,36 +39,36 @@ def score_rows(scores, predicted, codes, rows):
     """
     n_classes = scores.shape[1]
     true = codes[rows]
-    right = predicted[rows] == true
+    is_correct = predicted[rows] == true
     is_class = true == np.arange(n_classes)[:, np.newaxis, np.newaxis]
     counts = is_class.sum(axis=2)
-    recall = (is_class & right).sum(axis=2) / np.maximum(counts, 1)
+    recall = (is_class & is_correct).sum(axis=2) / np.maximum(counts, 1)
     occurs = counts > 0
     areas = auc(np.moveaxis(scores[rows], -1, 0), is_class)
     return np.stack(
         [
-            right.mean(axis=1),
+            is_correct.mean(axis=1),
             (recall * occurs).sum(axis=0) / occurs.sum(axis=0),
             areas.mean(axis=0),
         ]
     )
 
 
-def auc(scores, positive):
-    """Compute the area under the ROC curve from ranks.
+def auc(scores: AnyArray, positive: AnyArray) -> FloatArray:
+    """Return the area under the ROC curve, computed from ranks.
 
     Parameters
     ----------
     scores : array, shape (..., n_trials)
-        How much speaks for the class.
+        Score of the class.
     positive : array of bool, shape (..., n_trials)
-        Trials of the class.
+        Whether a trial is of the class.
 
     Returns
     -------
     area : array, shape (...)
-        Probability that a trial of the class has a higher score than one that is not, ties
-        counting half; NaN where either does not occur.
+        Probability that a trial of the class has a higher score than another trial, where ties
+        count half; NaN if there are no such trials.
 
     Examples
     --------
@@ -75,10 +80,12 @@ def auc(scores, positive):
     n_negative = positive.shape[-1] - n_positive
     above = (rankdata(scores, axis=-1) * positive).sum(axis=-1) - n_positive * (n_positive + 1) / 2
     pairs = n_positive * n_negative
-    return np.where(pairs > 0, above / np.maximum(pairs, 1), np.nan)
+    return np.asarray(np.where(pairs > 0, above / np.maximum(pairs, 1), np.nan))
 
 
-def permute_within(codes, strata, n_permutations, rng):
+def permute_within(
+    codes: IntArray, strata: IntArray, n_permutations: int, rng: np.random.Generator
+) -> IntArray:
     """Permute labels among the trials of each stratum.
 
     Parameters
@@ -90,7 +97,7 @@ def permute_within(codes, strata, n_permutations, rng):
     n_permutations : int
         Number of permutations.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
@@ -110,8 +117,8 @@ def permute_within(codes, strata, n_permutations, rng):
     return permuted
 
 
-def draw_within(strata, n_draws, rng):
-    """Draw trials with replacement, as many from each stratum as it has.
+def draw_within(strata: IntArray, n_draws: int, rng: np.random.Generator) -> IntArray:
+    """Draw bootstrap samples of trials: from each stratum as many as it has, with replacement.
 
     Parameters
     ----------
@@ -120,7 +127,7 @@ def draw_within(strata, n_draws, rng):
     n_draws : int
         Number of draws.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
@@ -139,28 +146,29 @@ def draw_within(strata, n_draws, rng):
     return np.concatenate(drawn, axis=1)
 
 
-def holm(p):
-    """Correct p-values for their number by Holm's method.
+def holm(p: npt.ArrayLike) -> FloatArray:
+    """Correct p-values for multiple comparisons by Holm's method.
 
     Parameters
     ----------
     p : array, shape (n,)
-        P-values; NaN are no tests.
+        P-values; NaN are left out.
 
     Returns
     -------
     corrected : array, shape (n,)
-        Corrected p-values; rejecting those below 0.05 errs at all in at most 5 % of families.
+        Corrected p-values. If those below 0.05 are rejected, the probability of any false rejection
+        is at most 5 %.
 
     Examples
     --------
     >>> holm([0.01, 0.04, np.nan, 0.03])
     array([0.03, 0.06,  nan, 0.06])
     """
-    p = np.asarray(p, dtype=float)
-    corrected = np.full(len(p), np.nan)
-    tests = np.flatnonzero(~np.isnan(p))
-    order = tests[np.argsort(p[tests], kind="stable")]
-    steps = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * steps), 1.0)
+    values = np.asarray(p, dtype=float)
+    corrected = np.full(len(values), np.nan)
+    tests = np.flatnonzero(~np.isnan(values))
+    order = tests[np.argsort(values[tests], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     return corrected

@@ -1,4 +1,4 @@
-"""The audit cries out for labels that leak, and for nothing else."""
+"""The audit finds leaking labels, and nothing else."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ N_PERMUTATIONS = 99
 
 
 def trials(seed=0, n_groups=4, n_trials=40, share=0.5):
-    """Noise trials, groups, and labels of which a share is "face"."""
+    """Return trials of noise, labels of which a share is "face", and groups."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_groups * n_trials, 6, 40))
     y = np.where(np.arange(len(X)) % 20 < 20 * share, "face", "noise")
@@ -47,7 +47,7 @@ def test_minmax_per_class_leaks_within_groups(seed):
     assert 0.3 < rows.loc[("given", False, "mean and scale", "within groups"), "auc"] < 0.7
 
 
-def test_across_groups_it_reports_what_is_so():
+def test_a_leak_across_groups_may_differ_in_direction():
     def three_up_one_down(X, y, groups):
         sign = np.where(groups == 3, -1, 1) * np.where(y == "face", 1, -1)
         return X + 0.3 * sign[:, None, None]
@@ -61,7 +61,7 @@ def test_across_groups_it_reports_what_is_so():
     assert "The direction differs between groups" in str(audit)
 
 
-def test_a_large_class_stretches_further_in_every_group():
+def test_unequal_classes_leak_across_groups():
     X, y, groups = trials(share=0.1)
     audit = audit_scaling(X, y, groups, minmax_per_class, None, N_PERMUTATIONS)
     rows = audit.to_frame().set_index(["data", "decoder", "split"])
@@ -69,31 +69,31 @@ def test_a_large_class_stretches_further_in_every_group():
     assert audit.leaks_across
 
 
-def in_words(seed, scaler):
+def audit_of_noise(seed, scaler):
     X, y, groups = trials(seed)
     X = X + np.arange(4)[groups][:, None, None]  # groups differ, which is no leak
     return audit_scaling(X, y, groups, scaler, None, N_PERMUTATIONS, seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_silence_for_scaling_in_fold(seed):
-    audit = in_words(seed, Scaler(scalings="mean"))
+def test_scaling_in_fold_does_not_leak(seed):
+    audit = audit_of_noise(seed, Scaler(scalings="mean"))
     assert not audit.leaks
     assert audit.verdict.count("no sign of a leak in 160 trials of 4 groups") == 2
     assert audit.verdict.count("no proof that there is none") == 2
     assert "LEAK:" not in audit.verdict
 
 
-def test_silence_for_scaling_that_does_not_look_at_labels():
+def test_scaling_without_labels_does_not_leak():
     def by_group(X, y, groups):
         for group in np.unique(groups):
             X[groups == group] -= X[groups == group].mean()
         return X
 
-    assert not in_words(0, by_group).leaks
+    assert not audit_of_noise(0, by_group).leaks
 
 
-def test_a_leak_that_pushes_scores_below_chance_is_found():
+def test_a_leak_below_chance_is_found():
     def centre_each_class(X, y, groups):
         for group in np.unique(groups):
             for label in np.unique(y):
@@ -101,27 +101,27 @@ def test_a_leak_that_pushes_scores_below_chance_is_found():
                 X[rows] -= X[rows].mean(axis=0)
         return X
 
-    audit = in_words(0, centre_each_class)
+    audit = audit_of_noise(0, centre_each_class)
     assert audit.leaks_within
     rows = audit.to_frame().set_index(["data", "decoder", "split"])
     assert rows.loc[("noise", "samples", "within groups"), "auc"] < 0.3
 
 
-def test_a_transformer_is_fitted_to_training_trials_alone():
-    class Watcher(TransformerMixin, BaseEstimator):
+def test_a_transformer_is_fitted_to_training_trials_only():
+    class CountingTransformer(TransformerMixin, BaseEstimator):
         fits = ()
 
         def fit(self, X, y):
-            Watcher.fits += (len(y),)
+            CountingTransformer.fits += (len(y),)
             return self
 
         def transform(self, X):
             return X
 
     X, y, groups = trials()
-    audit_scaling(X, y, groups, Watcher(), StratifiedKFold(4), N_PERMUTATIONS)
-    # Three questions of scaled trials: 16 folds of 30 training trials, 4 of 120.
-    assert sorted(Watcher.fits) == [30] * 48 + [120] * 12
+    audit_scaling(X, y, groups, CountingTransformer(), StratifiedKFold(4), N_PERMUTATIONS)
+    # Three tests of scaled trials: 16 folds of 30 training trials, 4 of 120.
+    assert sorted(CountingTransformer.fits) == [30] * 48 + [120] * 12
 
 
 def test_more_than_two_classes():
@@ -131,17 +131,24 @@ def test_more_than_two_classes():
     assert not audit_scaling(X, y, groups, Scaler(scalings="mean"), None, N_PERMUTATIONS).leaks
 
 
-def test_ridge_is_that_of_scikit_learn():
+def test_ridge_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
     known, asked, targets = (rng.standard_normal(s) for s in ((20, 50), (7, 50), (20, 2)))
     centred = known - known.mean(axis=0)
     ridge = Ridge(alpha=(centred**2).sum() / 20).fit(known, targets)
     ours = _ridge(known, targets, asked)
     np.testing.assert_allclose(ours + targets.mean(axis=0), ridge.predict(asked), atol=1e-10)
-    assert not _ridge(np.ones((4, 3)), targets[:4], np.ones((2, 3))).any()
 
 
-def test_one_seed_gives_one_table():
+@pytest.mark.parametrize(
+    "value", [0.0, 1.0, 0.1]
+)  # the mean of 0.1 differs from it in the last bit
+def test_ridge_of_constant_trials_is_zero(value):
+    targets = np.random.default_rng(0).standard_normal((7, 2))
+    assert not _ridge(np.full((7, 3), value), targets, np.full((2, 3), value)).any()
+
+
+def test_same_seed_same_table():
     X, y, groups = trials()
     once, again = (
         audit_scaling(X, y, groups, minmax_per_class, None, N_PERMUTATIONS).to_frame()
@@ -175,7 +182,7 @@ HOLE[5, 2, 3] = np.nan
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
-def test_bad_input_is_named(change, error, message):
+def test_bad_arguments_are_named(change, error, message):
     X, y, groups = trials()
     arguments = {"X": X, "y": y, "groups": groups, "scaler": minmax_per_class} | change
     with pytest.raises(error, match=message):

@@ -1,4 +1,4 @@
-"""Conditions against each other: scores, intervals, permutations, and taking up again."""
+"""Comparisons of conditions: scores, intervals, permutations, and resuming."""
 
 import mne
 import numpy as np
@@ -33,7 +33,7 @@ QUICK = {"n_permutations": 19, "n_bootstraps": 200}
 
 
 class MeanDifference(ClassifierMixin, BaseEstimator):
-    """The quickest linear decoder there is."""
+    """A fast linear decoder."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -64,7 +64,7 @@ def trials(effect=1.0, seed=0, n_subjects=3, n_runs=2, n_trials=12, classes=("fa
 
 
 @pytest.mark.parametrize("classes", [("face", "noise"), ("a", "b", "c")])
-def test_scores_are_those_of_scikit_learn(classes):
+def test_scores_agree_with_scikit_learn(classes):
     data = trials(classes=classes)
     result = compare({"raw": data}, {"lda": LDA}, LOGO, **QUICK)
     for fold, (train, test) in enumerate(LOGO.split(data.X, data.y, data.groups)):
@@ -112,7 +112,7 @@ def test_an_effect_is_found_and_noise_is_not():
     assert 0 < row["auc_low"] < row["auc"] < row["auc_high"]
 
 
-def test_a_condition_differs_from_itself_by_nothing():
+def test_a_condition_does_not_differ_from_itself():
     result = compare({"a": trials(), "b": trials()}, {"lda": LDA}, LOGO, **QUICK)
     row = result.differences.iloc[0]
     assert row[["auc", "auc_low", "auc_high"]].tolist() == [0.0, 0.0, 0.0]
@@ -133,7 +133,7 @@ def test_intervals_cover_the_score_of_more_trials():
 
 
 def test_null_gives_uniform_p():
-    """A quick likeness of the 200 simulations of benchmarks/decoding_controls.py."""
+    """A short version of the 200 simulations of benchmarks/decoding_controls.py."""
     settings = {"n_permutations": 39, "n_bootstraps": 1}
     p = [
         compare(
@@ -172,13 +172,13 @@ def test_only_linear_decoders_are_permuted():
     assert cells[["auc", "auc_low", "auc_high"]].notna().all(axis=None)
 
 
-class GroupWatcher(LinearDiscriminantAnalysis):
+class GroupDecoder(LinearDiscriminantAnalysis):
     """A decoder whose fit takes groups."""
 
     seen = ()
 
     def fit(self, X, y, groups=None):
-        GroupWatcher.seen += (np.unique(groups).tolist(),)
+        GroupDecoder.seen += (np.unique(groups).tolist(),)
         return super().fit(X.reshape(len(X), -1), y)
 
     def decision_function(self, X):
@@ -188,13 +188,13 @@ class GroupWatcher(LinearDiscriminantAnalysis):
         return super().predict(X.reshape(len(X), -1))
 
 
-def test_decoders_that_take_groups_are_given_them():
-    GroupWatcher.seen = ()
-    compare({"raw": trials()}, {"own": GroupWatcher()}, LOGO, n_permutations=0)
-    assert GroupWatcher.seen == ([1, 2], [0, 2], [0, 1])
+def test_groups_are_passed_to_decoders_that_take_them():
+    GroupDecoder.seen = ()
+    compare({"raw": trials()}, {"own": GroupDecoder()}, LOGO, n_permutations=0)
+    assert GroupDecoder.seen == ([1, 2], [0, 2], [0, 1])
 
 
-class Counter(GroupWatcher):
+class Counter(GroupDecoder):
     """A decoder that counts its fits, and stops after some."""
 
     left = 10**6
@@ -206,7 +206,7 @@ class Counter(GroupWatcher):
         return super().fit(X, y)
 
 
-def test_an_interrupted_comparison_is_taken_up_again(tmp_path):
+def test_an_interrupted_comparison_is_resumed(tmp_path):
     data = {"a": trials(), "b": trials(0.5)}
     arguments = (data, {"own": Counter()}, LOGO)
     settings = {"n_permutations": 50, "n_bootstraps": 50}
@@ -231,7 +231,7 @@ def test_an_interrupted_comparison_is_taken_up_again(tmp_path):
         compare({"a": trials(seed=5)}, {"own": Counter()}, LOGO, memory=str(tmp_path))
 
 
-def test_progress_is_shown_to_those_who_watch(monkeypatch, capsys):
+def test_progress_is_shown_in_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     compare({"raw": trials()}, {"lda": LDA}, LOGO, **QUICK)
     shown = capsys.readouterr().err
@@ -285,7 +285,7 @@ ONE_GROUP = change(groups=np.repeat("s0", len(trials())))
         (
             {"conditions": {"a": trials(), "b": trials(n_trials=10)}},
             ValueError,
-            "same trials, but y of 'b' and 'a' differ; hand one drop_log",
+            "same trials, but y of 'b' and 'a' differ; pass the same drop_log",
         ),
         ({"decoders": [LDA]}, TypeError, "decoders must map names to estimators"),
         ({"decoders": {"v": Vectorizer()}}, TypeError, "neither decision_function nor predict"),
@@ -294,7 +294,7 @@ ONE_GROUP = change(groups=np.repeat("s0", len(trials())))
         ({"n_permutations": -1}, ValueError, "n_permutations must be"),
     ],
 )
-def test_bad_input_is_named(arguments, error, message):
+def test_bad_arguments_are_named(arguments, error, message):
     settings = {"conditions": {"a": trials()}, "decoders": {"lda": LDA}, "cv": LOGO} | arguments
     with pytest.raises(error, match=message):
         compare(**settings)
@@ -312,7 +312,7 @@ def test_area_under_the_curve_and_holm():
     )
 
 
-def test_every_subject_of_a_fold_is_redrawn_on_its_own(monkeypatch):
+def test_bootstrap_is_stratified_by_subject_of_a_fold(monkeypatch):
     data, seen = trials(n_subjects=4), []
 
     def watch(strata, n_draws, rng):
@@ -330,7 +330,7 @@ def test_every_subject_of_a_fold_is_redrawn_on_its_own(monkeypatch):
 
 
 @pytest.mark.parametrize("split_by", ["groups", "runs"])
-def test_a_number_of_folds_keeps_units_whole(split_by):
+def test_a_number_of_folds_does_not_split_units(split_by):
     data = trials(n_subjects=4, n_runs=4)
     result = compare({"raw": data}, {"lda": LDA}, 2, split_by, **QUICK)
     n_folds = 2 if split_by == "groups" else 8
@@ -352,12 +352,12 @@ def test_a_number_of_folds_keeps_units_whole(split_by):
         (4, "groups", "cv=4 cannot split the 72 trials of 3 groups"),
     ],
 )
-def test_folds_that_flatter_are_refused(cv, split_by, message):
+def test_unfair_folds_are_refused(cv, split_by, message):
     with pytest.raises(ValueError, match=message):
         compare({"raw": trials()}, {"lda": LDA}, cv, split_by, **QUICK)
 
 
-def test_a_repeated_split_of_lone_trials_is_refused():
+def test_a_repeated_split_of_single_trials_is_refused():
     data = change(groups=np.arange(72))
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
     with pytest.raises(ValueError, match="no trial twice, but trial 0 is tested 2 times"):
