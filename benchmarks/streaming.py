@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from benchmarks.timing import clock, grow, in_fresh_process, print_run
 from npa import BlinkICARemover, NeuralPowerAmplifier
 from npa.batch import transform_to
-from npa.workflows.blocks import Stream, fit_in_blocks
+from npa.workflows.blocks import TransformedRaw, fit_in_blocks
 
 SFREQ, N_EEG, N_SOURCES, PIECE = 512.0, 130, 48, 60  # Hz, channels, sources, s
 MINUTES = (6, 20, 60)
@@ -102,7 +102,7 @@ def difference(folder, steps, minutes):
     fname = Path(folder) / "small_raw.fif"
     fitted = [step for _, step in pipeline.steps]
     outputs = {
-        "computed": Stream(raw, fitted, "250MB"),
+        "computed": TransformedRaw(raw, fitted, "250MB"),
         "in the file, in single precision": transform_to(
             pipeline, raw, fname, overwrite=True, max_memory="250MB"
         ),

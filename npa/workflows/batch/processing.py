@@ -21,7 +21,7 @@ from npa.recordings.staging import write_json
 from npa.workflows.batch.recordings import Recording
 from npa.workflows.batch.results import Failure, Outcome, write_recording_page
 from npa.workflows.batch.settings import versions
-from npa.workflows.blocks import Stream, fit_in_blocks, pipeline_steps
+from npa.workflows.blocks import TransformedRaw, fit_in_blocks, pipeline_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,7 @@ def _run_in_blocks(steps: list[Any], raw: mne.io.BaseRaw) -> Outcome:
     filters = [step for step in steps if isinstance(step, SignalTransformer)]
     if filters:
         fit_in_blocks(make_pipeline(*filters), raw, max_memory=_BLOCK_MEMORY)
-        signal = Stream(raw, filters, _BLOCK_MEMORY)
+        signal = TransformedRaw(raw, filters, _BLOCK_MEMORY)
     if len(filters) < len(steps):
         table = _as_frame(steps[-1], steps[-1].fit_transform(raw if signal is None else signal))
     return Outcome(raw, signal, table, steps)

@@ -1,4 +1,4 @@
-"""Blocks to disk give what memory gives, to the bounds that are promised; or nothing at all."""
+"""Blocks written to disk equal the result in memory within stated bounds, or none are written."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ import npa.workflows.blocks
 from npa import BlinkICARemover, FOOOFFitter, LineNoiseRemover, NeuralPowerAmplifier
 from npa.datasets import simulate_recording
 from npa.recordings.containers import read_signals
-from npa.workflows.blocks import Stream, fit_in_blocks, transform_to
+from npa.workflows.blocks import TransformedRaw, fit_in_blocks, pipeline_steps, transform_to
 
 SFREQ = 128.0
 OF_RMS = 1e-6  # largest error over the root mean square of the channel
@@ -76,7 +76,7 @@ STEPS = {
 def least_memory(step, raw):
     """Return the fewest bytes that a step says it needs for this recording."""
     with pytest.raises(ValueError, match="max_memory must be at least") as caught:
-        Stream(raw, npa.workflows.blocks.pipeline_steps(step), 1)
+        TransformedRaw(raw, pipeline_steps(step), 1)
     return 1.01e6 * float(str(caught.value).split("at least ")[1].split(" MB")[0])
 
 
@@ -87,40 +87,40 @@ def errors(found, expected):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_blocks_give_what_memory_gives(name, raw, on_disk):
+def test_blocks_equal_the_result_in_memory(name, raw, on_disk):
     step = clone(STEPS[name]).fit(raw)
-    stream = Stream(on_disk, npa.workflows.blocks.pipeline_steps(step), least_memory(step, on_disk))
-    assert len(stream._raw_extras[0]["blocks"].blocks) > 5
+    transformed = TransformedRaw(on_disk, pipeline_steps(step), least_memory(step, on_disk))
+    assert len(transformed._raw_extras[0]["blocks"].blocks) > 5
     # Computed by the same sums in another order: rounding of float64, not yet that of the file.
-    assert (errors(stream, step.transform(raw)) < 1e-11).all()
+    assert (errors(transformed, step.transform(raw)) < 1e-11).all()
 
 
 @pytest.mark.parametrize("name", ["line", "blinks", "exact", "paper"])
-def test_blocks_keep_to_the_memory_they_may_take(name, raw, on_disk):
+def test_blocks_stay_within_max_memory(name, raw, on_disk):
     step = clone(STEPS[name]).fit(raw)
     limit = least_memory(step, on_disk)
-    stream = Stream(on_disk, npa.workflows.blocks.pipeline_steps(step), limit)
-    stream[:, 14_000:14_001]  # imports what it needs, in the segment's last block
+    transformed = TransformedRaw(on_disk, pipeline_steps(step), limit)
+    transformed[:, 14_000:14_001]  # imports what it needs, in the segment's last block
     tracemalloc.start()
     for start in range(0, 110 * int(SFREQ), int(SFREQ)):
-        stream[:, start : start + int(SFREQ)]
+        transformed[:, start : start + int(SFREQ)]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < limit + 0.5e6  # bytes; windows and taps do not grow with the block
 
 
 @pytest.mark.parametrize("meas_date", [None, 1_000_000_000])
-def test_times_of_annotations_stay(raw, meas_date):
+def test_times_of_annotations_are_kept(raw, meas_date):
     dated = raw.copy().set_meas_date(meas_date)
-    stream = Stream(dated, [clone(STEPS["line"]).fit(raw)], None)
-    np.testing.assert_allclose(stream.annotations.onset, dated.annotations.onset)
-    assert stream.annotations.orig_time == dated.annotations.orig_time
-    assert stream.first_samp == dated.first_samp
-    assert read_signals(stream, lazy=True).segments == read_signals(raw, lazy=True).segments
+    transformed = TransformedRaw(dated, [clone(STEPS["line"]).fit(raw)], None)
+    np.testing.assert_allclose(transformed.annotations.onset, dated.annotations.onset)
+    assert transformed.annotations.orig_time == dated.annotations.orig_time
+    assert transformed.first_samp == dated.first_samp
+    assert read_signals(transformed, lazy=True).segments == read_signals(raw, lazy=True).segments
 
 
 @pytest.mark.parametrize("name", ["blinks", "exact", "pipeline"])
-def test_files_hold_what_memory_gives(name, raw, on_disk, tmp_path):
+def test_files_equal_the_result_in_memory(name, raw, on_disk, tmp_path):
     step = clone(STEPS[name]).fit(raw)
     before = raw.get_data()
     out = transform_to(step, on_disk, tmp_path / "out" / "a_raw.fif", max_memory="3MB")
@@ -197,31 +197,32 @@ def test_pipelines_are_fitted_from_disk(raw, on_disk):
 
 def test_steps_are_checked_before_any_is_fitted(raw):
     line, blinks = LineNoiseRemover(), BlinkICARemover()
-    with pytest.raises(TypeError, match="FOOOFFitter cannot be streamed"):
+    with pytest.raises(TypeError, match="FOOOFFitter cannot work in blocks"):
         fit_in_blocks(make_pipeline(line, FOOOFFitter(), blinks), raw)
     with pytest.raises(NotFittedError):
         line.transform(raw)
 
 
-def test_nan_in_bad_channels_does_as_in_memory(raw, tmp_path):
+def test_nan_in_bad_channels_as_in_memory(raw, tmp_path):
     data = raw.get_data()
     data[3, 5000] = np.nan
-    spoilt = mne.io.RawArray(data, raw.info, first_samp=raw.first_samp)
-    spoilt.info["bads"] = [raw.ch_names[3]]
+    damaged = mne.io.RawArray(data, raw.info, first_samp=raw.first_samp)
+    damaged.info["bads"] = [raw.ch_names[3]]
     for name in ("line", "exact"):
-        step = clone(STEPS[name]).fit(spoilt)
-        stream = Stream(spoilt, [step], least_memory(step, spoilt))
-        found, expected = stream.get_data(), step.transform(spoilt).get_data()
+        step = clone(STEPS[name]).fit(damaged)
+        transformed = TransformedRaw(damaged, [step], least_memory(step, damaged))
+        found, expected = transformed.get_data(), step.transform(damaged).get_data()
         np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
         np.testing.assert_allclose(found, expected, atol=1e-12)  # V
-    spoilt.info["bads"] = []
+    damaged.info["bads"] = []
     with pytest.raises(ValueError, match=r"X contains NaN or inf in channel\(s\) O1"):
-        transform_to(step, spoilt, tmp_path / "a_raw.fif")
+        transform_to(step, damaged, tmp_path / "a_raw.fif")
     assert not os.listdir(tmp_path)
 
 
 def test_large_recordings_are_split_and_read_as_one(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(npa.workflows.blocks, "_SPLIT", 1_200_000)  # of which MNE leaves 1 MB free
+    # MNE leaves 1 MB of it unused.
+    monkeypatch.setattr(npa.workflows.blocks, "MAX_FILE_SIZE", 1_200_000)
     step = clone(STEPS["line"]).fit(raw)
     fname = tmp_path / "a_raw.fif"
     out = transform_to(step, raw, fname)
@@ -238,10 +239,10 @@ def test_large_recordings_are_split_and_read_as_one(raw, tmp_path, monkeypatch):
     assert (errors(out.crop(0, 100), step.transform(raw).crop(0, 100)) < OF_RMS).all()
 
 
-def test_parts_of_a_replaced_recording_go(raw, tmp_path, monkeypatch):
+def test_parts_of_a_replaced_recording_are_deleted(raw, tmp_path, monkeypatch):
     step = clone(STEPS["line"]).fit(raw)
     fname = tmp_path / "a_raw.fif"
-    monkeypatch.setattr(npa.workflows.blocks, "_SPLIT", 1_200_000)
+    monkeypatch.setattr(npa.workflows.blocks, "MAX_FILE_SIZE", 1_200_000)
     transform_to(step, raw, fname)
     (tmp_path / "a_raw-3.fif").write_text("of nobody")
     parts = ["a_raw-1.fif", "a_raw-2.fif", "a_raw-3.fif", "a_raw.fif"]
@@ -250,7 +251,7 @@ def test_parts_of_a_replaced_recording_go(raw, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="must not be the file that raw is read from"):
         transform_to(step, last, fname, overwrite=True)
     short = raw.copy().crop(0, 80)
-    monkeypatch.setattr(npa.workflows.blocks._Blocks, "_through", stop)
+    monkeypatch.setattr(npa.workflows.blocks._BlockReader, "_transform", stop)
     with pytest.raises(KeyboardInterrupt):
         transform_to(step, short, fname, overwrite=True)
     assert sorted(os.listdir(tmp_path)) == parts
@@ -266,7 +267,7 @@ def stop(*_):
     raise KeyboardInterrupt
 
 
-def test_existing_files_stay(raw, on_disk, tmp_path):
+def test_existing_files_are_kept(raw, on_disk, tmp_path):
     step = clone(STEPS["line"]).fit(raw)
     source = tmp_path / "source_raw.fif"
     before = source.read_bytes()
@@ -281,20 +282,20 @@ def test_existing_files_stay(raw, on_disk, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_nothing_half_written_is_left(raw, tmp_path, monkeypatch, error):
+def test_no_incomplete_file_is_left(raw, tmp_path, monkeypatch, error):
     step = clone(STEPS["exact"]).fit(raw)
-    read = npa.workflows.blocks._Blocks._through
+    read = npa.workflows.blocks._BlockReader._transform
 
-    def fail_late(self, links, segment, start, stop):
+    def fail_late(self, stages, segment, start, stop):
         if start > 7000:
             raise error
-        return read(self, links, segment, start, stop)
+        return read(self, stages, segment, start, stop)
 
-    monkeypatch.setattr(npa.workflows.blocks._Blocks, "_through", fail_late)
+    monkeypatch.setattr(npa.workflows.blocks._BlockReader, "_transform", fail_late)
     with pytest.raises(type(error)) as caught:
         transform_to(step, raw, tmp_path / "new" / "a_raw.fif", max_memory="3MB")
     if isinstance(error, OSError):
-        assert "no room for the recording: it ran full while writing" in str(caught.value)
+        assert "no room for the recording: it became full while writing" in str(caught.value)
         assert "a_raw.fif" in str(caught.value)
     assert not os.listdir(tmp_path)
 
@@ -310,7 +311,11 @@ def test_a_disk_too_small_is_named_before_anything_is_written(raw, tmp_path, mon
 @pytest.mark.parametrize(
     ("pipeline", "error", "message"),
     [
-        (FOOOFFitter(), TypeError, "FOOOFFitter cannot be streamed: only steps that turn signals"),
+        (
+            FOOOFFitter(),
+            TypeError,
+            "FOOOFFitter cannot work in blocks: only steps that return",
+        ),
         (make_pipeline(LineNoiseRemover(), FOOOFFitter()), NotFittedError, "LineNoiseRemover"),
         (make_pipeline("passthrough"), ValueError, "must hold at least one step"),
         (NeuralPowerAmplifier(), NotFittedError, "not fitted"),
@@ -366,7 +371,7 @@ from npa import LineNoiseRemover, transform_to
 raw = mne.io.RawArray(np.random.default_rng(0).normal(size=(4, 300_000)),
                       mne.create_info(4, 500.0, "eeg"), verbose=False)
 if sys.argv[2] == "late":
-    npa.workflows.blocks._check_room = lambda *_: None
+    npa.workflows.blocks._check_free_space = lambda *_: None
 try:
     transform_to(LineNoiseRemover().fit(raw), raw, sys.argv[1] + "/new/a_raw.fif")
 except OSError as error:
@@ -375,7 +380,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize(
-    ("when", "message"), [("early", "needs 4.8 MB"), ("late", "ran full while writing")]
+    ("when", "message"), [("early", "needs 4.8 MB"), ("late", "became full while writing")]
 )
 def test_a_full_disk(tmp_path, when, message):
     disk = tmp_path / "disk"
