@@ -1,166 +1,223 @@
 """The command ``npa``."""
 
+from __future__ import annotations
+
 import argparse
 import signal
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import mne
+
+    from npa.workflows.recording_report import RecordingReport
+
+Parser = argparse.ArgumentParser
+Arguments = argparse.Namespace
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
     ----------
-    argv : list of str | None
+    argv : sequence of str | None
         Arguments; None for those of the process.
 
     Returns
     -------
     code : int
-        0, or 1 where the job could not be done (the reason is on standard error).
+        0; 1 if the command failed (the reason is on standard error); 130 if it was interrupted.
     """
     args = _parser().parse_args(argv)
-    # A polite kill ends like Ctrl-C: through the clean-up of what was half-written.
+    # SIGTERM, like Ctrl-C, removes partial results.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args.job(args)
+        args.run(args)
     except (ValueError, OSError, ImportError) as error:
         print(f"npa {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"npa {args.command}: interrupted; nothing half-written is left.", file=sys.stderr)
+        print(f"npa {args.command}: interrupted; partial results are removed.", file=sys.stderr)
         return 130
     return 0
 
 
-def _parser():
-    """Describe the commands."""
+def _parser() -> Parser:
+    """Return the parser of all commands."""
     from npa import __version__
 
-    parser = argparse.ArgumentParser(
-        prog="npa", description="Read any network, brain or machine, by its spectrum."
+    parser = Parser(
+        prog="npa",
+        description="Spectral analysis of EEG: remove blinks and line noise, amplify oscillations "
+        "over the 1/f background, and measure spectra.",
+        epilog="Recordings are files in any format that MNE reads. Try: npa demo",
     )
     parser.add_argument("--version", action="version", version=f"npa {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_analysis, _add_amplify, _add_batch, _add_exponent, _add_tag, _add_fetch):
-        add(commands)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[Arguments], None], text: str) -> Parser:
+        command: Parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        command.set_defaults(run=run)
+        return command
+
+    _describe_analysis(
+        add("demo", _analyze, "analyze a simulated recording and write a report"),
+        add("report", _analyze, "analyze a recording and write a report"),
+    )
+    _describe_amplify(add("amplify", _amplify, "remove the 1/f background from recordings"))
+    _describe_batch(add("batch", _batch, "run a pipeline on many recordings, or resume it"))
+    _describe_exponent(add("exponent", _exponent, "print the slope of each channel's spectrum"))
+    _describe_tag(add("tag", _tag, "print responses to frequency tags"))
+    _describe_fetch(add("fetch", _fetch, "download a public data set, and print its folder"))
     return parser
 
 
-def _add_analysis(commands):
-    """Describe ``demo`` and ``report``."""
-    demo = commands.add_parser(
-        "demo", help="analyze a simulated recording (or --data FILE) and report on it"
+def _describe_analysis(demo: Parser, report: Parser) -> None:
+    """Add the arguments of ``demo`` and ``report``."""
+    demo.add_argument("--data", metavar="FILE", help="a recording to analyze instead")
+    demo.add_argument(
+        "--out", metavar="DIR", default="npa-demo", help="folder of results (default: %(default)s)"
     )
-    demo.add_argument("--data", metavar="FILE", help="any recording that MNE reads")
-    demo.add_argument("--out", metavar="DIR", default="npa-demo", help="where the results go")
-    report = commands.add_parser("report", help="analyze a recording and report on it")
-    report.add_argument("data", metavar="FILE", help="any recording that MNE reads")
+    report.add_argument("data", metavar="FILE", help="the recording")
     _add_out(report)
     for command in (demo, report):
         command.add_argument(
-            "--eog", metavar="NAME", action="append", help="an EOG channel; may be repeated"
+            "--eog",
+            metavar="NAME",
+            action="append",
+            help="an EOG channel; may be repeated (default: channels of type EOG)",
         )
         _add_overwrite(command)
         _add_line(command)
-        command.set_defaults(job=_analyze)
 
 
-def _add_amplify(commands):
-    """Describe ``amplify``."""
-    amplify = commands.add_parser("amplify", help="filter the 1/f background out of recordings")
-    amplify.add_argument("files", metavar="FILE", nargs="+", help="recordings that MNE reads")
-    amplify.add_argument("--response", choices=("logarithmic", "whitening"), default="logarithmic")
+def _describe_amplify(amplify: Parser) -> None:
+    """Add the arguments of ``amplify``."""
+    amplify.description = "Remove the 1/f background: FILE.edf becomes FILE_amplified_raw.fif."
+    amplify.add_argument("files", metavar="FILE", nargs="+", help="the recordings")
+    amplify.add_argument(
+        "--response",
+        choices=("logarithmic", "whitening"),
+        default="logarithmic",
+        help="gain for the background (default: %(default)s)",
+    )
     _add_out(amplify)
     _add_overwrite(amplify)
     _add_line(amplify)
-    amplify.set_defaults(job=_amplify)
 
 
-def _add_batch(commands):
-    """Describe ``batch``."""
-    batch = commands.add_parser("batch", help="a pipeline on many recordings; resumes when killed")
+def _describe_batch(batch: Parser) -> None:
+    """Add the arguments of ``batch``."""
     batch.add_argument("pipeline", metavar="PIPELINE.yaml", help="estimators and their parameters")
-    batch.add_argument("files", metavar="FILE", nargs="*", help="recordings that MNE reads")
-    batch.add_argument("--bids", metavar="ROOT", help="take the recordings of a BIDS data set")
-    batch.add_argument("--task", metavar="TASK", help="which task of the BIDS data set; else all")
+    batch.add_argument("files", metavar="FILE", nargs="*", help="the recordings")
+    batch.add_argument("--bids", metavar="ROOT", help="use the recordings of a BIDS data set")
+    batch.add_argument("--task", metavar="TASK", help="a task of the BIDS data set (default: all)")
     batch.add_argument(
         "-o",
         "--out",
         metavar="DIR",
-        help="where results go; for --bids, ROOT/derivatives/npa where none is given",
+        help="folder of results (default with --bids: ROOT/derivatives/npa)",
     )
-    batch.add_argument("--jobs", metavar="N", type=int, default=1, help="recordings at once")
-    batch.add_argument("--outputs", nargs="+", choices=("signal", "table", "report"))
+    batch.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=1,
+        help="number of recordings at a time (default: %(default)s)",
+    )
+    batch.add_argument(
+        "--outputs",
+        nargs="+",
+        choices=("signal", "table", "report"),
+        help="what to write per recording (default: all)",
+    )
     _add_overwrite(batch)
-    batch.set_defaults(job=_batch)
 
 
-def _add_exponent(commands):
-    """Describe ``exponent``."""
-    exponent = commands.add_parser("exponent", help="slopes of power, as CSV on standard output")
-    exponent.add_argument("file", metavar="FILE", help="any recording that MNE reads")
+def _describe_exponent(exponent: Parser) -> None:
+    """Add the arguments of ``exponent``."""
+    exponent.description = "Print the slope of each channel's power spectrum as CSV."
+    exponent.add_argument("file", metavar="FILE", help="the recording")
     exponent.add_argument(
         "--freq-range",
         metavar=("LOW", "HIGH"),
         nargs=2,
         type=float,
         default=(2.0, 40.0),
-        help="in Hz, default 2 40",
+        help="in Hz (default: 2 40)",
     )
-    exponent.add_argument("--robust", action="store_true", help="Theil-Sen regression")
+    exponent.add_argument(
+        "--robust", action="store_true", help="Theil-Sen regression, robust to peaks"
+    )
     _add_line(exponent)
-    exponent.set_defaults(job=_exponent)
 
 
-def _add_tag(commands):
-    """Describe ``tag``."""
-    tag = commands.add_parser("tag", help="responses to frequency tags, as CSV")
-    tag.add_argument("file", metavar="FILE", help="any recording that MNE reads")
-    tag.add_argument("--freqs", metavar="HZ", type=float, nargs="+", required=True)
+def _describe_tag(tag: Parser) -> None:
+    """Add the arguments of ``tag``."""
+    tag.description = "Print the responses of each channel to frequency tags as CSV."
+    tag.add_argument("file", metavar="FILE", help="the recording")
     tag.add_argument(
-        "--events", metavar="EVENT", nargs="+", help="annotations or codes that start a trial"
+        "--freqs",
+        metavar="HZ",
+        type=float,
+        nargs="+",
+        required=True,
+        help="frequencies of the tags in Hz",
     )
-    tag.add_argument("--tmin", metavar="S", type=float, default=0.0, help="start of trials")
-    tag.add_argument("--tmax", metavar="S", type=float, default=2.0, help="end of trials")
-    tag.add_argument("--power", action="store_true", help="SNR of power, not of amplitude")
+    tag.add_argument(
+        "--events",
+        metavar="EVENT",
+        nargs="+",
+        help="annotations or trigger codes that start a trial (default: no trials)",
+    )
+    for name, default in (("tmin", 0.0), ("tmax", 2.0)):
+        edge = "start" if name == "tmin" else "end"
+        tag.add_argument(
+            f"--{name}",
+            metavar="S",
+            type=float,
+            default=default,
+            help=f"{edge} of a trial, in s from its event (default: %(default)g)",
+        )
+    tag.add_argument("--power", action="store_true", help="SNR of power instead of amplitude")
     _add_line(tag)
-    tag.set_defaults(job=_tag)
 
 
-def _add_fetch(commands):
-    """Describe ``fetch``."""
-    fetch = commands.add_parser("fetch", help="get a public data set")
-    fetch.add_argument("name", metavar="NAME", nargs="?", help="see --list")
-    fetch.add_argument("--list", action="store_true", help="say which data sets there are")
-    fetch.add_argument("--subject", type=int, help="of eegbci")
-    fetch.add_argument("--runs", type=int, nargs="+", help="of eegbci")
-    fetch.set_defaults(job=_fetch)
+def _describe_fetch(fetch: Parser) -> None:
+    """Add the arguments of ``fetch``."""
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="the data set; see --list")
+    fetch.add_argument("--list", action="store_true", help="list the data sets")
+    fetch.add_argument("--subject", type=int, help="subject of eegbci (default: 1)")
+    fetch.add_argument("--runs", type=int, nargs="+", help="runs of eegbci (default: 1 2)")
 
 
-def _add_out(command):
+def _add_out(command: Parser) -> None:
     """Add the folder of results."""
-    command.add_argument("-o", "--out", metavar="DIR", required=True, help="where results go")
+    command.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of results")
 
 
-def _add_overwrite(command):
-    """Add the leave to replace."""
-    command.add_argument("--overwrite", action="store_true", help="replace earlier results")
+def _add_overwrite(command: Parser) -> None:
+    """Add the permission to replace files."""
+    command.add_argument("--overwrite", action="store_true", help="replace existing results")
 
 
-def _add_line(command):
+def _add_line(command: Parser) -> None:
     """Add the frequency of line noise."""
     command.add_argument(
         "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
     )
 
 
-def _analyze(args):
+def _analyze(args: Arguments) -> None:
     """Analyze one recording, write its report and print a summary."""
     import matplotlib as mpl
     import mne
 
+    from npa.datasets import simulate_recording
     from npa.recordings.reading import load_recording
     from npa.recordings.staging import staged
     from npa.workflows.recording_report import analyze_recording, save_recording_report
@@ -172,12 +229,8 @@ def _analyze(args):
         if args.data:
             raw, source = load_recording(args.data), str(args.data)
         else:
-            from npa.datasets import simulate_recording
-
-            raw, source = (
-                simulate_recording(random_state=0)[0],
-                "simulated (simulate_recording, seed 0)",
-            )
+            raw, _ = simulate_recording(random_state=0)
+            source = "simulated (simulate_recording, seed 0)"
         progress = _progress(args, "step")
         report = analyze_recording(raw, eog=args.eog, line=args.line, progress=progress)
         save_recording_report(report, folder)
@@ -187,8 +240,8 @@ def _analyze(args):
     print(f"\nResults in {Path(args.out).resolve()}:\n  " + "\n  ".join(written))
 
 
-def _summary(report, source):
-    """Yield the lines printed after an analysis."""
+def _summary(report: RecordingReport, source: str) -> Iterator[str]:
+    """Yield the lines that summarize an analysis."""
     from npa.workflows.report_page import blink_sentence
 
     raw, spectrum = report.raw, report.spectrum
@@ -203,8 +256,8 @@ def _summary(report, source):
     yield f"Peaks       {peaks}"
 
 
-def _amplify(args):
-    """Amplify recordings one by one; each result appears when it is whole."""
+def _amplify(args: Arguments) -> None:
+    """Amplify recordings one by one; each result appears when it is complete."""
     import mne
 
     from npa import NeuralPowerAmplifier
@@ -223,14 +276,14 @@ def _amplify(args):
     print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(names))
 
 
-def _batch(args):
-    """Run a pipeline on recordings; those that fail are named at the end."""
+def _batch(args: Arguments) -> None:
+    """Run a pipeline on recordings, and name those that failed."""
     import os
     import warnings
 
     import mne
 
-    # For the workers too: figures are files here, whatever screen there is.
+    # Before pyplot is imported, also by the workers: figures are only written to files.
     os.environ["MPLBACKEND"] = "agg"
     from npa.batch import bids_recordings, run
 
@@ -243,72 +296,43 @@ def _batch(args):
     if out is None:
         raise ValueError("-o DIR is missing.")
     recordings = bids_recordings(args.bids, args.task) if args.bids else args.files
-    kept = {"outputs": args.outputs} if args.outputs else {}
+    outputs = {"outputs": args.outputs} if args.outputs else {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* recordings failed; see", RuntimeWarning)
         summary = run(
-            args.pipeline, recordings, out, n_jobs=args.jobs, overwrite=args.overwrite, **kept
+            args.pipeline, recordings, out, n_jobs=args.jobs, overwrite=args.overwrite, **outputs
         )
     summary = summary.drop_duplicates("recording")
     failed = summary[summary["status"] == "failed"]
     print(f"{len(summary) - len(failed)} of {len(summary)} recordings in {Path(out).resolve()}")
     if len(failed):
-        lines = (f"  {each.recording}: {each.error}" for each in failed.itertuples())
-        told = "\n".join(lines)
-        raise ValueError(f"{len(failed)} recording(s) failed; see failed.csv there.\n{told}")
+        errors = "\n".join(f"  {each.recording}: {each.error}" for each in failed.itertuples())
+        raise ValueError(f"{len(failed)} recording(s) failed; see failed.csv there.\n{errors}")
 
 
-def _exponent(args):
-    """Print the slope of every channel."""
+def _exponent(args: Arguments) -> None:
+    """Print the slope of each channel."""
     from npa import PSDExponent
 
-    regression = "theilsen" if args.robust else "ols"
-    measure = PSDExponent(tuple(args.freq_range), regression=regression)
-    table = measure.fit(_load(args.file, args.line)).slopes_.to_frame()
+    regression: Literal["ols", "theilsen"] = "theilsen" if args.robust else "ols"
+    estimator = PSDExponent(tuple(args.freq_range), regression=regression)
+    table = estimator.fit(_load(args.file, args.line)).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 
 
-def _tag(args):
-    """Print the response of every channel at every term."""
+def _tag(args: Arguments) -> None:
+    """Print the response of each channel at each term."""
     from npa import FrequencyTagger
 
-    signals = _load(args.file, args.line)
+    signals: Any = _load(args.file, args.line)
     if args.events:
-        signals = _trials(signals, args)
+        signals = _cut_trials(signals, args)
     tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
     print(tagger.fit(signals).tags_.to_frame().to_csv(index=False, float_format="%.6g"), end="")
 
 
-def _load(file, line):
-    """Read a recording, and take the line noise out where asked."""
-    from npa import LineNoiseRemover
-    from npa.recordings.reading import load_recording
-
-    raw = load_recording(file)
-    return raw if line is None else LineNoiseRemover(line).fit_transform(raw)
-
-
-def _trials(raw, args):
-    """Cut trials at annotations of these names, or at these codes of the trigger channel."""
-    import mne
-
-    if set(args.events) & set(raw.annotations.description):
-        events, codes = mne.events_from_annotations(raw, verbose=False)
-    else:
-        events = mne.find_events(raw, verbose=False) if "stim" in raw else []
-        codes = {str(code): int(code) for code in {event[2] for event in events}}
-    missing = [name for name in args.events if name not in codes]
-    if missing:
-        have = ", ".join(sorted({*codes, *map(str, raw.annotations.description)})) or "none"
-        raise ValueError(f"--events must be among {have}, got {', '.join(missing)}.")
-    wanted = {name: codes[name] for name in args.events}
-    return mne.Epochs(
-        raw, events, wanted, args.tmin, args.tmax, baseline=None, preload=True, verbose=False
-    )
-
-
-def _fetch(args):
-    """Get a data set, or list them."""
+def _fetch(args: Arguments) -> None:
+    """Download a data set, or list all."""
     from npa.datasets import fetch, list_datasets
 
     if args.list:
@@ -319,7 +343,35 @@ def _fetch(args):
         print(fetch(args.name, subject=args.subject, runs=args.runs))
 
 
-def _progress(args, unit):
+def _load(file: str, line: float | None) -> mne.io.BaseRaw:
+    """Read a recording, and remove line noise if requested."""
+    from npa import LineNoiseRemover
+    from npa.recordings.reading import load_recording
+
+    raw = load_recording(file)
+    return raw if line is None else LineNoiseRemover(line).fit_transform(raw)
+
+
+def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
+    """Cut trials at the annotations, or else at the trigger codes, that were given."""
+    import mne
+
+    from npa.recordings.events import available_events, label_events
+
+    available, names = available_events(raw), list(dict.fromkeys(args.events))
+    kind = str if set(names) & set(available) else int
+    known = {str(event): event for event in available if isinstance(event, kind)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        there = ", ".join(map(str, available)) or "none"
+        raise ValueError(f"--events must be among {there}, got {', '.join(missing)}.")
+    _, events = label_events(raw, {name: (known[name],) for name in names})
+    event_id = {name: number for number, name in enumerate(names)}
+    span = {"tmin": args.tmin, "tmax": args.tmax, "baseline": None}
+    return mne.Epochs(raw, events, event_id, **span, preload=True, verbose=False)
+
+
+def _progress(args: Arguments, unit: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
     """Return a progress bar on standard error that wraps an iterable."""
     from tqdm import tqdm
 

@@ -203,5 +203,5 @@ def test_interrupted_leaves_nothing(recording, tmp_path):
     job.send_signal(signal.SIGTERM)
     _, error = job.communicate(timeout=240)
     assert job.returncode == 130, error
-    assert b"interrupted; nothing half-written is left" in error
+    assert b"interrupted; partial results are removed" in error
     assert not os.listdir(tmp_path)

@@ -49,7 +49,7 @@ def files(tmp_path_factory):
 
 
 def partials(folder):
-    """List what was left half-written."""
+    """List partial results."""
     return list(folder.rglob("*.partial"))
 
 
