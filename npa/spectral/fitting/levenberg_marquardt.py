@@ -1,220 +1,281 @@
-"""Nonlinear least squares without bounds: many small problems at once, each as if it were alone."""
+"""Levenberg-Marquardt least squares without bounds, for many small problems at once."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import leastsq
 
-from npa.spectral.fitting.problem_batches import Rows, diagonals, lengths, work_off
+from npa.spectral.fitting.batching import Batch, diagonal_view, row_norms, solve_in_batches
+from npa.typing import BoolArray, FloatArray, IntArray
 
-_OFF = 0.1  # a damped step may miss the radius of trust by so much, as in MINPACK
-_N_DAMPINGS = 10  # trials of a damping at most
-_PIECE = 64  # problems whose residuals and derivatives stay in the cache
-_FEW = 24  # problems that MINPACK solves sooner, one by one
+RADIUS_TOLERANCE = 0.1  # of a damped step's length, as in MINPACK
+MAX_DAMPING_ITERATIONS = 10
+MIN_BATCH_SIZE = 24  # fewer problems are solved faster one by one, by MINPACK itself
+CACHE_PROBLEMS = 64  # problems whose residuals and Jacobians fit into the cache
+
+Evaluate = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]
 
 
-def solve_free(evaluate, start, *, tol=1.49012e-8, max_evals=5000, block=512):
-    """Minimize sums of squares, by the Levenberg-Marquardt method.
+def least_squares_lm(
+    evaluate: Evaluate,
+    start: FloatArray,
+    *,
+    tol: float = 1.49012e-8,
+    max_nfev: int = 5000,
+    batch_size: int = 512,
+    min_batch_size: int = MIN_BATCH_SIZE,
+) -> tuple[FloatArray, BoolArray]:
+    """Minimize sums of squares by the Levenberg-Marquardt algorithm.
 
     Parameters
     ----------
     evaluate : callable
-        ``evaluate(x, rows) -> residual, jacobian``: of the problems ``rows`` at parameters ``x``
-        (n_rows, n_params) the residuals (n_rows, n_points) and their derivatives
-        (n_rows, n_params, n_points). What is not finite is stepped back from.
+        ``evaluate(x, problems) -> residual, jacobian``: for the problems with these indices, at
+        parameters ``x`` (n_rows, n_params), the residuals (n_rows, n_points) and their derivatives
+        (n_rows, n_params, n_points). Steps to where they are not finite are rejected.
     start : array, shape (n_problems, n_params)
-        Where to begin.
+        Initial parameters.
     tol : float, default 1.49012e-8
-        Relative change of cost or parameters at which a problem is solved.
-    max_evals : int, default 5000
-        Number of evaluations after which a problem is given up; a Jacobian counts as one for each
-        parameter, as if it were made of differences.
-    block : int, default 512
-        Number of problems worked on together, as in `solve_bounded`.
+        Tolerance for the relative change of cost and parameters.
+    max_nfev : int, default 5000
+        Number of evaluations after which a problem is given up. A Jacobian counts as one per
+        parameter, as if it were computed by finite differences.
+    batch_size : int, default 512
+        Number of problems solved together.
+    min_batch_size : int, default 24
+        Number of problems from which on the last are solved one by one, by MINPACK.
 
     Returns
     -------
     x : array, shape (n_problems, n_params)
         The parameters.
-    solved : array of bool, shape (n_problems,)
-        Whether the tolerance was reached.
+    converged : array of bool, shape (n_problems,)
+        Whether a tolerance was reached.
 
     Notes
     -----
-    Each problem takes the path of MINPACK's ``lmdif`` but for the derivatives, which are exact: a
-    trust region in parameters scaled by the largest norm that their columns had. MINPACK itself
-    does the last few, which take hundreds of steps that no other problem shares.
+    Each problem takes the steps of MINPACK's ``lmder`` [1]_: a trust region in parameters scaled
+    by the largest norm that their columns of the Jacobian have had. The last problems, which may
+    need hundreds of steps, are solved by MINPACK, from the start: 1 to 100 spectra with a knee
+    take a third to a half of the time.
 
     References
     ----------
-    Moré, J. J. (1978). The Levenberg-Marquardt algorithm: implementation and theory. In Numerical
-    Analysis, Lecture Notes in Mathematics 630, 105-116. https://doi.org/10.1007/BFb0067700
+    .. [1] Moré, J. J. (1978). The Levenberg-Marquardt algorithm: implementation and theory. In
+       Numerical Analysis, Lecture Notes in Mathematics 630, 105-116.
+       https://doi.org/10.1007/BFb0067700
 
     Examples
     --------
     >>> import numpy as np
     >>> points = np.array([1.0, 2.0, 3.0])
-    >>> goal = np.exp(np.array([[0.5], [-1.0]]) * points)
-    >>> def evaluate(x, rows):
+    >>> target = np.exp(np.array([[0.5], [-1.0]]) * points)
+    >>> def evaluate(x, problems):
     ...     model = np.exp(x * points)
-    ...     return model - goal[rows], (model * points)[:, np.newaxis]
-    >>> x, solved = solve_free(evaluate, np.zeros((2, 1)))
-    >>> x.round(4).ravel(), solved
+    ...     return model - target[problems], (model * points)[:, np.newaxis]
+    >>> x, converged = least_squares_lm(evaluate, np.zeros((2, 1)))
+    >>> x.round(4).ravel(), converged
     (array([ 0.5, -1. ]), array([ True,  True]))
     """
-    x = np.array(start, dtype=float)
-    unset = np.full(len(x), np.nan)
-    memory = Rows(x=x, scale=0 * x, radius=unset, damping=0 * x[:, 0], evals=0 * x[:, 0])
+    start = np.asarray(start, dtype=np.float64)
+    x = start.copy()
+    zero = np.zeros(len(x))
+    state = Batch(
+        x=x,
+        scale=np.zeros_like(x),
+        radius=zero + np.nan,
+        damping=zero.copy(),
+        nfev=zero.copy(),
+    )
 
-    def begin(rows, problems):
-        rows.norm, rows.triangle, rows.target = _measure(evaluate, rows.x, problems)
-        rows.fresh = np.isnan(rows.radius)
-        columns = np.linalg.norm(rows.triangle, axis=1)
-        rows.update(rows.fresh, scale=np.where(columns == 0, 1.0, columns))
-        length = 100 * lengths(rows.scale * rows.x)
-        rows.update(rows.fresh, radius=np.where(length == 0, 100.0, length))
+    def prepare(batch: Batch, problems: IntArray) -> None:
+        batch.norm, batch.triangle, batch.target = _linearize(evaluate, batch.x, problems)
+        batch.is_new = np.isnan(batch.radius)
+        columns = np.linalg.norm(batch.triangle, axis=1)
+        batch.update(batch.is_new, scale=np.where(columns == 0, 1.0, columns))
+        norm = 100 * row_norms(batch.scale * batch.x)
+        batch.update(batch.is_new, radius=np.where(norm == 0, 100.0, norm))
 
-    def advance(rows, problems):
-        return _advance_free(rows, problems, evaluate, tol)
+    def iterate(batch: Batch, problems: IntArray) -> BoolArray:
+        return _iterate(batch, problems, evaluate, tol)
 
-    def finish(problems):
-        return _one_by_one(evaluate, np.asarray(start)[problems], problems, tol, max_evals)
+    def solve_rest(problems: IntArray) -> tuple[FloatArray, BoolArray]:
+        return _solve_with_minpack(evaluate, start[problems], problems, tol, max_nfev)
 
-    sizes = np.full(len(x), x.shape[1])
-    return work_off(memory, begin, advance, max_evals, block, sizes, few=_FEW, finish=finish)
+    return solve_in_batches(
+        state,
+        prepare,
+        iterate,
+        n_params=np.full(len(x), x.shape[1]),
+        max_nfev=max_nfev,
+        batch_size=batch_size,
+        min_batch_size=min_batch_size,
+        solve_rest=solve_rest,
+    )
 
 
-def _one_by_one(evaluate, start, problems, tol, max_evals):
-    """Solve problems by MINPACK, from the start."""
-    x, solved = np.empty_like(start), np.empty(len(start), dtype=bool)
-    limit = max(max_evals // (1 + x.shape[1]), 1)
+def _solve_with_minpack(
+    evaluate: Evaluate, start: FloatArray, problems: IntArray, tol: float, max_nfev: int
+) -> tuple[FloatArray, BoolArray]:
+    """Solve problems one by one with MINPACK."""
+    x, converged = np.empty_like(start), np.empty(len(start), dtype=bool)
+    max_steps = max(max_nfev // (1 + x.shape[1]), 1)
     for row, first in enumerate(start):
-        # MINPACK asks for residuals, then for derivatives at the same point.
-        known = lru_cache(maxsize=1)(
-            lambda point, row=row: evaluate(np.frombuffer(point)[np.newaxis], problems[[row]])
-        )
+        problem = problems[[row]]
+
+        @lru_cache(maxsize=1)  # MINPACK asks for residuals, then for derivatives at the same point
+        def at(point: bytes, problem: IntArray = problem) -> tuple[FloatArray, FloatArray]:
+            residual, jacobian = evaluate(np.frombuffer(point)[np.newaxis], problem)
+            return residual[0], jacobian[0]
+
         x[row], _, _, _, status = leastsq(
-            lambda p, known=known: known(p.tobytes())[0][0],
+            lambda p, at=at: at(p.tobytes())[0],
             first,
-            Dfun=lambda p, known=known: known(p.tobytes())[1][0],
+            Dfun=lambda p, at=at: at(p.tobytes())[1],
             col_deriv=True,
             full_output=True,
             ftol=tol,
             xtol=tol,
-            maxfev=limit,
+            maxfev=max_steps,
         )
-        solved[row] = status in (1, 2, 3, 4)
-    return x, solved
+        converged[row] = status in (1, 2, 3, 4)
+    return x, converged
 
 
-def _advance_free(rows, problems, evaluate, tol):
-    """Try one step of each problem, and say which are solved."""
-    step = _free_step(rows)
-    x = rows.x - step
-    length = lengths(rows.scale * step)
-    rows.radius = np.where(rows.fresh, np.minimum(rows.radius, length), rows.radius)
-    norm, triangle, target = _measure(evaluate, x, problems)
+def _iterate(batch: Batch, problems: IntArray, evaluate: Evaluate, tol: float) -> BoolArray:
+    """Try one step of each problem, and return which have converged."""
+    step = _trust_region_step(batch)
+    x = batch.x - step
+    step_norm = row_norms(batch.scale * step)
+    batch.radius = np.where(batch.is_new, np.minimum(batch.radius, step_norm), batch.radius)
+    norm, triangle, target = _linearize(evaluate, x, problems)
 
-    actual = np.where(0.1 * norm < rows.norm, 1 - (norm / rows.norm) ** 2, -1.0)
-    linear = (lengths(np.matvec(rows.triangle, step)) / rows.norm) ** 2
-    damped = rows.damping * (length / rows.norm) ** 2
-    promised, descent = linear + 2 * damped, -(linear + damped)
-    ratio = np.where(promised == 0, 0.0, actual / promised)
-    _adapt_radius(rows, ratio, actual, descent, length, norm)
+    actual = np.where(0.1 * norm < batch.norm, 1 - (norm / batch.norm) ** 2, -1.0)
+    linear = (row_norms(np.matvec(batch.triangle, step)) / batch.norm) ** 2
+    damped = batch.damping * (step_norm / batch.norm) ** 2
+    predicted, slope = linear + 2 * damped, -(linear + damped)
+    ratio = np.where(predicted == 0, 0.0, actual / predicted)
+    _update_radius(batch, ratio, actual, slope, step_norm, norm)
     better = ratio >= 1e-4
-    rows.evals += np.where(better, 1 + x.shape[1], 1)
-    rows.fresh &= ~better
-    rows.update(better, x=x, norm=norm, triangle=triangle, target=target)
-    rows.scale = np.maximum(rows.scale, np.linalg.norm(rows.triangle, axis=1))
-    done = (np.abs(actual) <= tol) & (promised <= tol) & (ratio <= 2)
-    done |= rows.radius <= tol * lengths(rows.scale * rows.x)
-    return done | (rows.norm == 0)
+    batch.nfev += np.where(better, 1 + x.shape[1], 1)
+    batch.is_new &= ~better
+    batch.update(better, x=x, norm=norm, triangle=triangle, target=target)
+    batch.scale = np.maximum(batch.scale, np.linalg.norm(batch.triangle, axis=1))
+    converged: BoolArray = (np.abs(actual) <= tol) & (predicted <= tol) & (ratio <= 2)
+    converged |= batch.radius <= tol * row_norms(batch.scale * batch.x)
+    converged |= batch.norm == 0
+    return converged
 
 
-def _measure(evaluate, x, problems):
-    """Return the length of each residual and its factors, a few rows at a time."""
-    found = []
-    for first in range(0, len(x), _PIECE):
-        part = slice(first, first + _PIECE)
+def _linearize(
+    evaluate: Evaluate, x: FloatArray, problems: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return norms of the residuals, and R and Q'r of the Jacobians' QR decompositions."""
+    norms, triangles, targets = [], [], []
+    for first in range(0, len(x), CACHE_PROBLEMS):
+        part = slice(first, first + CACHE_PROBLEMS)
         residual, jacobian = evaluate(x[part], problems[part])
-        found.append((lengths(residual), *_triangle(residual, jacobian)))
-    return [np.concatenate(values) for values in zip(*found, strict=True)]
+        triangle, target = _qr(residual, jacobian)
+        norms.append(row_norms(residual))
+        triangles.append(triangle)
+        targets.append(target)
+    return np.concatenate(norms), np.concatenate(triangles), np.concatenate(targets)
 
 
-def _adapt_radius(rows, ratio, actual, descent, length, norm):
-    """Shrink or widen the radius of trust by how much of the promise was kept."""
-    shrink = np.where(actual >= 0, 0.5, 0.5 * descent / (descent + 0.5 * actual))
-    shrink = np.where((0.1 * norm >= rows.norm) | (shrink < 0.1), 0.1, shrink)
+def _update_radius(
+    batch: Batch,
+    ratio: FloatArray,
+    actual: FloatArray,
+    slope: FloatArray,
+    step_norm: FloatArray,
+    norm: FloatArray,
+) -> None:
+    """Shrink or extend the trust region by the ratio of actual to predicted reduction."""
+    shrink = np.where(actual >= 0, 0.5, 0.5 * slope / (slope + 0.5 * actual))
+    shrink = np.where((0.1 * norm >= batch.norm) | (shrink < 0.1), 0.1, shrink)
     poor = ratio <= 0.25
-    good = ~poor & ((rows.damping == 0) | (ratio >= 0.75))
-    smaller = shrink * np.minimum(rows.radius, 10 * length)
-    rows.radius = np.where(poor, smaller, np.where(good, 2 * length, rows.radius))
-    rows.damping = np.where(poor, rows.damping / shrink, np.where(good, 0.5, 1.0) * rows.damping)
+    good = ~poor & ((batch.damping == 0) | (ratio >= 0.75))
+    smaller = shrink * np.minimum(batch.radius, 10 * step_norm)
+    batch.radius = np.where(poor, smaller, np.where(good, 2 * step_norm, batch.radius))
+    factor = np.where(good, 0.5, 1.0)
+    batch.damping = np.where(poor, batch.damping / shrink, factor * batch.damping)
 
 
-def _free_step(rows):
-    """Return the Gauss-Newton step, or where it is longer than the radius, a damped one."""
-    step = _backward(rows.triangle, rows.target)
-    long = np.flatnonzero(lengths(rows.scale * step) > (1 + _OFF) * rows.radius)
-    guess, rows.damping = rows.damping, np.zeros_like(rows.damping)
+def _trust_region_step(batch: Batch) -> FloatArray:
+    """Return the Gauss-Newton step, damped where it is longer than the radius."""
+    step = _solve_upper(batch.triangle, batch.target)
+    too_long = row_norms(batch.scale * step) > (1 + RADIUS_TOLERANCE) * batch.radius
+    long = np.flatnonzero(too_long)
+    guess, batch.damping = batch.damping, np.zeros_like(batch.damping)
     if len(long):
-        part = [rows.triangle, rows.target, rows.scale, rows.radius, step, guess]
-        step[long], rows.damping[long] = _damped_free_step(*(values[long] for values in part))
+        part = [batch.triangle, batch.target, batch.scale, batch.radius, step, guess]
+        step[long], batch.damping[long] = _find_damping(*(values[long] for values in part))
     return step
 
 
-def _damped_free_step(triangle, target, scale, radius, step, guess):
-    """Find the damping by which the steps get as long as the radius."""
-    length, lower = _length_and_change(triangle, scale, radius, step)
-    steepest = np.matvec(triangle.mT, target) / scale
-    upper = lengths(steepest) / radius
+def _find_damping(
+    triangle: FloatArray,
+    target: FloatArray,
+    scale: FloatArray,
+    radius: FloatArray,
+    step: FloatArray,
+    guess: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Find the damping for which steps have the length of the radius (MINPACK's ``lmpar``)."""
+    norm, lower = _norm_and_correction(triangle, scale, radius, step)
+    gradient_norm = row_norms(np.matvec(triangle.mT, target) / scale)
+    upper = gradient_norm / radius
     damping = np.clip(guess, lower, upper)
-    damping = np.where(damping > 0, damping, lengths(steepest) / length)
+    damping = np.where(damping > 0, damping, gradient_norm / norm)
     below = np.zeros_like(triangle)
-    still = np.concatenate([target, np.zeros_like(target)], axis=1)
-    for _ in range(_N_DAMPINGS):
-        diagonals(below)[:] = np.sqrt(damping)[:, np.newaxis] * scale
+    extended = np.concatenate([target, np.zeros_like(target)], axis=1)
+    for _ in range(MAX_DAMPING_ITERATIONS):
+        diagonal_view(below)[:] = np.sqrt(damping)[:, np.newaxis] * scale
         stacked = np.concatenate([triangle, below], axis=1).mT
-        damped, right = _triangle(still, stacked)
-        step = _backward(damped, right)
-        length, change = _length_and_change(damped, scale, radius, step)
-        off = np.abs(length - radius) > _OFF * radius
+        damped, right = _qr(extended, stacked)
+        step = _solve_upper(damped, right)
+        norm, correction = _norm_and_correction(damped, scale, radius, step)
+        off = np.abs(norm - radius) > RADIUS_TOLERANCE * radius
         if not off.any():
             break
-        lower = np.where(length > radius, np.maximum(lower, damping), lower)
-        upper = np.where(length < radius, np.minimum(upper, damping), upper)
-        damping = np.where(off, np.maximum(lower, damping + change), damping)
+        lower = np.where(norm > radius, np.maximum(lower, damping), lower)
+        upper = np.where(norm < radius, np.minimum(upper, damping), upper)
+        damping = np.where(off, np.maximum(lower, damping + correction), damping)
     return step, damping
 
 
-def _length_and_change(triangle, scale, radius, step):
-    """Return how long a step is, and by what the damping must change to fit the radius."""
-    length = lengths(scale * step)
-    slope = _forward(triangle, scale**2 * step / length[:, np.newaxis])
-    change = (length / radius - 1) / np.vecdot(slope, slope)
-    return length, np.where(np.isfinite(change), change, 0.0)
+def _norm_and_correction(
+    triangle: FloatArray, scale: FloatArray, radius: FloatArray, step: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the norm of a step, and the Newton correction of the damping towards the radius."""
+    norm = row_norms(scale * step)
+    slope = _solve_upper_transposed(triangle, scale**2 * step / norm[:, np.newaxis])
+    correction = (norm / radius - 1) / np.vecdot(slope, slope)
+    return norm, np.where(np.isfinite(correction), correction, 0.0)
 
 
-def _triangle(residual, jacobian):
-    """Factor Jacobians (n_rows, n_params, n_points) and turn the residuals along.
+def _qr(residual: FloatArray, jacobian: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return R and Q'r of the QR decompositions of Jacobians (n_rows, n_params, n_points).
 
-    Gram-Schmidt, the residual as a last column; no column's scale matters to the others.
+    By modified Gram-Schmidt with the residual as the last column, which does not depend on the
+    scale of the columns.
     """
     columns = np.concatenate([jacobian, residual[:, np.newaxis]], axis=1)
     n_params = jacobian.shape[1]
     triangle = np.zeros((len(columns), n_params, n_params + 1))
     for k in range(n_params):
-        length = lengths(columns[:, k])
-        direction = columns[:, k] / np.where(length == 0, 1.0, length)[:, np.newaxis]
-        triangle[:, k, k] = length
-        along = np.matvec(columns[:, k + 1 :], direction)
-        triangle[:, k, k + 1 :] = along
-        columns[:, k + 1 :] -= along[..., np.newaxis] * direction[:, np.newaxis]
+        norm = row_norms(columns[:, k])
+        direction = columns[:, k] / np.where(norm == 0, 1.0, norm)[:, np.newaxis]
+        triangle[:, k, k] = norm
+        projection = np.matvec(columns[:, k + 1 :], direction)
+        triangle[:, k, k + 1 :] = projection
+        columns[:, k + 1 :] -= projection[..., np.newaxis] * direction[:, np.newaxis]
     return triangle[:, :, :-1], triangle[:, :, -1]
 
 
-def _backward(triangle, right):
-    """Solve upper triangles; 0 for a parameter that nothing depends on."""
+def _solve_upper(triangle: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve R x = right by back substitution; 0 for a parameter without effect."""
     x = np.zeros_like(right)
     for k in reversed(range(right.shape[1])):
         rest = right[:, k] - np.vecdot(triangle[:, k, k + 1 :], x[:, k + 1 :])
@@ -222,8 +283,8 @@ def _backward(triangle, right):
     return x
 
 
-def _forward(triangle, right):
-    """Solve the transposes of upper triangles."""
+def _solve_upper_transposed(triangle: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve R' x = right by forward substitution; 0 for a parameter without effect."""
     x = np.zeros_like(right)
     for k in range(right.shape[1]):
         rest = right[:, k] - np.vecdot(triangle[:, :k, k], x[:, :k])

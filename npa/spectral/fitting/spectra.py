@@ -1,45 +1,50 @@
-"""The model of `npa.spectral.model`, fitted to many power spectra at once."""
+"""Fits of the 1/f-and-peaks model to many power spectra at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_bytes, check_number, check_option, check_range
-from npa.spectral.fitting.levenberg_marquardt import solve_free
+from npa.spectral.correlation import squared_correlation
+from npa.spectral.fitting.levenberg_marquardt import least_squares_lm
 from npa.spectral.fitting.peaks import find_peaks, fit_peaks, peak_sum
 from npa.spectral.model import aperiodic
-from npa.typing import FloatArray, IntArray
+from npa.typing import AnyArray, BoolArray, FloatArray, IntArray
 
-# A background with a knee and one peak have six parameters: fewer points say nothing about them.
+# A background with a knee and one peak have six parameters, for which a fit needs more points.
 MIN_FREQS = 8
 NOT_POSITIVE = "power is zero or not finite"
-_BENT = "the background's fit did not converge"
-_SPARSE = "too few points lie on the background"
-_ASTRAY = "the peaks' fit did not converge"
+BACKGROUND_NOT_CONVERGED = "the background's fit did not converge"
+TOO_FEW_BACKGROUND_POINTS = "too few points lie on the background"
+PEAKS_NOT_CONVERGED = "the peaks' fit did not converge"
 
-_PERCENTILE = 0.025  # of the flattened spectrum: what lies no higher is background
-_SOON = 80  # evaluations, of which an accepted step takes four
-_COPIES = 16  # of the spectra that are held at the same time
+BACKGROUND_PERCENTILE = 0.025  # of the flattened spectrum: points up to it are background
+MAX_NFEV_LINEAR_KNEE = 80  # an accepted step takes four evaluations
+ARRAYS_IN_MEMORY = 16  # of the size of the spectra, at the same time
+
+Evaluate = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
 class SpectralFit:
-    """Hold the backgrounds and peaks of many power spectra.
+    """Backgrounds and peaks of many power spectra.
 
     Parameters
     ----------
     freqs : array, shape (n_freqs,)
         Frequencies of the fit in Hz.
     offset : array, shape (n_spectra,)
-        Offset b of the background, log10 of power.
+        Offset b of the background in log10 of power.
     knee : array, shape (n_spectra,)
         Knee k of the background; 0 in fixed mode.
     exponent : array, shape (n_spectra,)
         Exponent chi of the background.
     peaks : array, shape (n_spectra, max_n_peaks, 3)
         Centre frequency (Hz), height of the model over the background (log10 units) and two-sided
-        bandwidth (Hz) of every peak, by rising frequency; NaN where there are fewer.
+        bandwidth (Hz) of every peak, by increasing frequency; NaN where there are fewer.
     gaussians : array, shape (n_spectra, max_n_peaks, 3)
         Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of the Gaussians
         whose sum is the model's peaks; NaN where there are fewer.
@@ -48,18 +53,18 @@ class SpectralFit:
     error : array, shape (n_spectra,)
         Mean absolute error of the model in log10 units.
     reason : array of str, shape (n_spectra,)
-        Why a fit failed, and all its values are NaN; empty where it did not.
+        Why a fit failed; empty where it succeeded. All values of a failed fit are NaN.
     """
 
-    freqs: np.ndarray
-    offset: np.ndarray
-    knee: np.ndarray
-    exponent: np.ndarray
-    peaks: np.ndarray
-    gaussians: np.ndarray
-    r_squared: np.ndarray
-    error: np.ndarray
-    reason: np.ndarray
+    freqs: FloatArray
+    offset: FloatArray
+    knee: FloatArray
+    exponent: FloatArray
+    peaks: FloatArray
+    gaussians: FloatArray
+    r_squared: FloatArray
+    error: FloatArray
+    reason: AnyArray
 
     @classmethod
     def empty(
@@ -122,32 +127,33 @@ class SpectralFit:
     @property
     def n_peaks(self) -> IntArray:
         """Number of peaks of every spectrum, shape (n_spectra,); 0 where the fit failed."""
-        return np.isfinite(self.peaks[..., 0]).sum(axis=1)
+        n_peaks: IntArray = np.isfinite(self.peaks[..., 0]).sum(axis=1)
+        return n_peaks
 
     @property
-    def aperiodic(self):
+    def aperiodic(self) -> FloatArray:
         """Backgrounds in log10 of power, shape (n_spectra, n_freqs)."""
         columns = (self.offset, self.exponent, self.knee)
         return aperiodic(self.freqs, *(column[:, np.newaxis] for column in columns))
 
     @property
-    def model(self):
+    def model(self) -> FloatArray:
         """Backgrounds and peaks in log10 of power, shape (n_spectra, n_freqs)."""
         return self.aperiodic + peak_sum(self.freqs, self.gaussians)
 
 
 def fit_spectra(
-    freqs,
-    power,
+    freqs: npt.ArrayLike,
+    power: npt.ArrayLike,
     *,
-    freq_range=None,
-    aperiodic_mode="fixed",
-    peak_width_limits=(1, 12),
-    max_n_peaks=6,
-    min_peak_height=0.1,
-    peak_threshold=2.0,
-    max_memory="512MB",
-):
+    freq_range: tuple[float, float] | None = None,
+    aperiodic_mode: str = "fixed",
+    peak_width_limits: tuple[float, float] = (1, 12),
+    max_n_peaks: int = 6,
+    min_peak_height: float = 0.1,
+    peak_threshold: float = 2.0,
+    max_memory: str | float = "512MB",
+) -> SpectralFit:
     r"""Fit a 1/f background and Gaussian peaks to many power spectra at once.
 
     Parameters
@@ -156,7 +162,7 @@ def fit_spectra(
         Evenly spaced frequencies in Hz. 0 Hz is left out.
     power : array, shape (n_spectra, n_freqs)
         Power, not its logarithm. A spectrum with a value that is zero, negative or not finite
-        fails; the others do not notice.
+        fails; the others are not affected.
     freq_range : tuple of float | None, default None
         Lowest and highest frequency of the fit in Hz; None for all.
     aperiodic_mode : {"fixed", "knee"}, default "fixed"
@@ -170,13 +176,13 @@ def fit_spectra(
     peak_threshold : float, default 2.0
         Smallest height of a peak in standard deviations of the flattened spectrum.
     max_memory : str | float, default "512MB"
-        What the fit may use besides its arguments and result, as a number of bytes or a text such
-        as ``"2GB"``. Spectra are fitted in as few chunks as that allows; more are slower.
+        Memory that the fit may use in addition to its arguments and result, in bytes or as a
+        string such as ``"2GB"``. Spectra are fitted in as few chunks as that allows.
 
     Returns
     -------
     fit : SpectralFit
-        One value a spectrum; NaN, and a reason in ``fit.reason``, where the fit failed.
+        One value per spectrum; NaN, and a reason in ``fit.reason``, where the fit failed.
 
     Raises
     ------
@@ -198,13 +204,14 @@ def fit_spectra(
 
         L(f) = b - \log_{10}(k + f^\chi) + \sum_i h_i \exp(-(f - c_i)^2 / 2 s_i^2),
 
-    fitted in the steps of the FOOOF package: a background through all points, and again
-    through those that do not rise above it; the tallest point of the rest taken for a peak, as
-    wide as its nearer half height tells, and removed, until none is tall enough; all peaks fitted
-    together, within bounds; the background fitted again to what is left. Every least-squares
-    problem starts where FOOOF's does, takes the path of its solver and stops by its tolerances, so
-    that where there are several optima both end in the same. Only a knee that FOOOF would raise
-    in hundreds of steps is raised in few, by its logarithm.
+    fitted in the steps of the FOOOF package: the background is fitted to all points, and again to
+    those that do not lie above it, and subtracted; the highest point is taken for a peak, whose
+    width follows from the nearer point at half height, and subtracted, until none is high enough;
+    all peaks are fitted together, within bounds; the background is fitted again to the spectrum
+    without the peaks. Every least-squares problem has the initial values, the algorithm
+    (Levenberg-Marquardt, Trust Region Reflective) and the tolerances that it has in FOOOF, so that
+    both reach the same of several optima. The exception are knees that FOOOF would increase in
+    hundreds of steps, for which the logarithm of the knee is fitted.
 
     References
     ----------
@@ -222,7 +229,7 @@ def fit_spectra(
     >>> fit.exponent.round(1), fit.peaks[:, 0, 0].round(1)
     (array([1., 2.]), array([10., 10.]))
     """
-    settings = {
+    settings: dict[str, Any] = {
         "width_limits": check_range("peak_width_limits", peak_width_limits),
         "max_n_peaks": check_number("max_n_peaks", max_n_peaks, low=0, integer=True),
         "min_height": check_number("min_peak_height", min_peak_height, low=0),
@@ -230,22 +237,24 @@ def fit_spectra(
     }
     knee = check_option("aperiodic_mode", aperiodic_mode, ("fixed", "knee")) == "knee"
     memory = check_bytes("max_memory", max_memory)
-    freqs, power = _checked(freqs, power, freq_range)
+    freqs, power = _check_spectra(freqs, power, freq_range)
     fit = SpectralFit.empty(freqs, len(power), settings["max_n_peaks"])
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
     fit.reason[~good] = NOT_POSITIVE
     rows = np.flatnonzero(good)
     n_params = 3 * settings["max_n_peaks"]
-    size = 8 * (_COPIES * len(freqs) + 6 * n_params * (n_params + 1))
-    step = int(np.clip(memory // size, 1, max(len(rows), 1)))
+    spectrum_bytes = 8 * (ARRAYS_IN_MEMORY * len(freqs) + 6 * n_params * (n_params + 1))
+    step = int(np.clip(memory // spectrum_bytes, 1, max(len(rows), 1)))
     for first in range(0, len(rows), step):
         chunk = rows[first : first + step]
         _fit_chunk(fit, chunk, np.log10(power[chunk]), knee, settings)
     return fit
 
 
-def _checked(freqs, power, freq_range):
-    """Return frequencies and power within the range, as floats, or say what is wrong."""
+def _check_spectra(
+    freqs: npt.ArrayLike, power: npt.ArrayLike, freq_range: tuple[float, float] | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return frequencies and power within the range, as floats, or raise."""
     freqs, power = np.asarray(freqs), np.asarray(power)
     for name, values, n_dims in (("freqs", freqs, 1), ("power", power, 2)):
         if values.dtype.kind not in "iuf":
@@ -254,118 +263,132 @@ def _checked(freqs, power, freq_range):
             raise ValueError(f"{name} must have {n_dims} dimension(s), got shape {values.shape}.")
     if power.shape[1] != len(freqs):
         raise ValueError(
-            f"power must have shape (n_spectra, {len(freqs)}), one value a frequency, got "
+            f"power must have shape (n_spectra, {len(freqs)}), one value per frequency, got "
             f"{power.shape}."
         )
-    freqs = freqs.astype(float)
+    freqs = freqs.astype(np.float64)
     steps = np.diff(freqs)
     if not (np.isfinite(freqs).all() and (steps > 0).all() and np.allclose(steps, steps[:1])):
-        raise ValueError("freqs must be finite, rise, and be evenly spaced.")
-    low, high = (0, np.inf) if freq_range is None else check_range("freq_range", freq_range)
+        raise ValueError("freqs must be finite, increasing and evenly spaced.")
+    low, high = (0.0, np.inf) if freq_range is None else check_range("freq_range", freq_range)
     keep = (freqs >= low) & (freqs <= high) & (freqs > 0)
     if keep.sum() < MIN_FREQS:
         raise ValueError(
             f"freqs must hold at least {MIN_FREQS} frequencies above 0 Hz within "
             f"freq_range={freq_range!r}, got {keep.sum()}."
         )
-    return freqs[keep], power[:, keep].astype(float, copy=False)
+    return freqs[keep], power[:, keep].astype(np.float64, copy=False)
 
 
-def _fit_chunk(fit, rows, log_power, knee, settings):
+def _fit_chunk(
+    fit: SpectralFit, rows: IntArray, log_power: FloatArray, knee: bool, settings: dict[str, Any]
+) -> None:
     """Fit some spectra, and set their rows of ``fit``."""
     freqs, limits = fit.freqs, settings["width_limits"]
-    status = np.full(len(rows), "", dtype=object)
-    rise = np.log10(freqs[-1] / freqs[0])
-    steepness = np.abs(log_power[:, -1] - log_power[:, 0]) / rise
-    start = _start(log_power, steepness)
-    background = _fit_background(freqs, log_power, start, knee, status)
-    background = _fit_low_points(freqs, log_power, background, knee, status)
-    flat = log_power - _curve(freqs, background)
+    reason = np.full(len(rows), "", dtype=object)
+    decades = np.log10(freqs[-1] / freqs[0])
+    exponent = np.abs(log_power[:, -1] - log_power[:, 0]) / decades
+    start = _initial_background(log_power, exponent)
+    background = _fit_background(freqs, log_power, start, knee, reason)
+    background = _refit_background(freqs, log_power, background, knee, reason)
+    flat = log_power - _background_curve(freqs, background)
     guess = find_peaks(freqs, flat, **settings)
-    gaussians, solved = fit_peaks(freqs, flat, guess, width_limits=limits)
-    status[~solved & (status == "")] = _ASTRAY
-    bumps = peak_sum(freqs, gaussians)
-    start = _start(log_power - bumps, steepness)
-    start[status != ""] = np.nan
-    background = _fit_background(freqs, log_power - bumps, start, knee, status)
+    gaussians, converged = fit_peaks(freqs, flat, guess, width_limits=limits)
+    reason[~converged & (reason == "")] = PEAKS_NOT_CONVERGED
+    peaks_curve = peak_sum(freqs, gaussians)
+    start = _initial_background(log_power - peaks_curve, exponent)
+    start[reason != ""] = np.nan
+    background = _fit_background(freqs, log_power - peaks_curve, start, knee, reason)
 
-    gaussians[status != ""] = np.nan
-    model = bumps + _curve(freqs, background)
+    gaussians[reason != ""] = np.nan
+    model = peaks_curve + _background_curve(freqs, background)
     fit.offset[rows], fit.knee[rows], fit.exponent[rows] = background.T
-    fit.gaussians[rows], fit.peaks[rows] = gaussians, _peaks(freqs, gaussians, bumps)
-    fit.r_squared[rows] = _squared_correlation(log_power, model)
+    fit.gaussians[rows] = gaussians
+    fit.peaks[rows] = _peak_params(freqs, gaussians, peaks_curve)
+    fit.r_squared[rows] = squared_correlation(log_power, model)
     fit.error[rows] = np.abs(log_power - model).mean(axis=1)
-    fit.reason[rows] = status
+    fit.reason[rows] = reason
 
 
-def _start(log_power, steepness):
-    """Guess background: the first point, no knee, the slope between the ends."""
-    return np.stack([log_power[:, 0], 0 * steepness, steepness], axis=1)
+def _initial_background(log_power: FloatArray, exponent: FloatArray) -> FloatArray:
+    """Return initial values of the background: the first point, no knee, and the exponent."""
+    return np.stack([log_power[:, 0], 0 * exponent, exponent], axis=1)
 
 
-def _curve(freqs, background):
-    """Background of every spectrum in log10 power; NaN where it has none."""
+def _background_curve(freqs: FloatArray, background: FloatArray) -> FloatArray:
+    """Return the background of every spectrum in log10 power; NaN where it has none."""
     offset, knee, exponent = background.T[..., np.newaxis]
     return aperiodic(freqs, offset, exponent, knee)
 
 
-def _fit_low_points(freqs, log_power, background, knee, status):
-    """Fit the background again to the points that do not rise above it."""
-    flat = np.maximum(log_power - _curve(freqs, background), 0)
-    low = flat <= np.percentile(flat, _PERCENTILE, axis=1, keepdims=True)
-    sparse = (low.sum(axis=1) < (3 if knee else 2)) & (status == "")
-    status[sparse] = _SPARSE
-    return _fit_background(
-        freqs, log_power, np.where(sparse[:, np.newaxis], np.nan, background), knee, status, low
-    )
+def _refit_background(
+    freqs: FloatArray, log_power: FloatArray, background: FloatArray, knee: bool, reason: AnyArray
+) -> FloatArray:
+    """Fit the background again to the points that do not lie above it."""
+    flat = np.maximum(log_power - _background_curve(freqs, background), 0)
+    used = flat <= np.percentile(flat, BACKGROUND_PERCENTILE, axis=1, keepdims=True)
+    too_few = (used.sum(axis=1) < (3 if knee else 2)) & (reason == "")
+    reason[too_few] = TOO_FEW_BACKGROUND_POINTS
+    start = np.where(too_few[:, np.newaxis], np.nan, background)
+    return _fit_background(freqs, log_power, start, knee, reason, used)
 
 
-def _fit_background(freqs, log_power, start, knee, status, low=None):
-    """Fit offset, knee and exponent to all or the ``low`` points; NaN where it has no start."""
+def _fit_background(
+    freqs: FloatArray,
+    log_power: FloatArray,
+    start: FloatArray,
+    knee: bool,
+    reason: AnyArray,
+    used: BoolArray | None = None,
+) -> FloatArray:
+    """Fit offset, knee and exponent to all points or those in ``used``; NaN where start is NaN."""
     background = np.full_like(start, np.nan)
     rows = np.flatnonzero(np.isfinite(start).all(axis=1))
-    log_power, low = log_power[rows], None if low is None else low[rows]
+    log_power, used = log_power[rows], None if used is None else used[rows]
     if knee:
-        values, solved = _solve_bent(_misfit(freqs, log_power, low), start[rows])
-        status[rows[~solved]] = _BENT
-        background[rows[solved]] = values[solved]
+        evaluate = _make_evaluate(freqs, log_power, used)
+        values, converged = _fit_knee(evaluate, start[rows])
+        reason[rows[~converged]] = BACKGROUND_NOT_CONVERGED
+        background[rows[converged]] = values[converged]
     else:
-        background[rows] = _line(freqs, log_power, low)
+        background[rows] = _fit_line(freqs, log_power, used)
     return background
 
 
-def _solve_bent(evaluate, start):
+def _fit_knee(evaluate: Evaluate, start: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Fit backgrounds with a knee.
 
-    Knee and exponent may have to grow together for hundreds of steps, along a valley that is
-    straight in the logarithm of the knee: those that have not arrived soon go on in that. What
-    does not arrive there either goes its own way from the start.
+    Knee and exponent may have to increase together for hundreds of steps, along a valley that is
+    straight in the logarithm of the knee. Problems that do not converge soon are therefore
+    continued in the logarithm; what fails there is solved in the linear knee, from the start.
     """
-    x, solved = solve_free(evaluate, start, max_evals=_SOON)
-    late = np.flatnonzero(~solved & (x[:, 1] > 0))
+    x, converged = least_squares_lm(evaluate, start, max_nfev=MAX_NFEV_LINEAR_KNEE)
+    slow = np.flatnonzero(~converged & (x[:, 1] > 0))
 
-    def evaluate_log(log_x, rows):
+    def evaluate_log_knee(log_x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         offset, log_knee, exponent = log_x.T
         knee = np.exp(log_knee)
-        residual, jacobian = evaluate(np.stack([offset, knee, exponent], axis=1), late[rows])
+        residual, jacobian = evaluate(np.stack([offset, knee, exponent], axis=1), slow[rows])
         jacobian[:, 1] *= knee[:, np.newaxis]
         return residual, jacobian
 
-    log_x = x[late]
+    log_x = x[slow]
     log_x[:, 1] = np.log(log_x[:, 1])
-    log_x, arrived = solve_free(evaluate_log, log_x)
+    log_x, success = least_squares_lm(evaluate_log_knee, log_x)
     log_x[:, 1] = np.exp(log_x[:, 1])
-    arrived &= np.isfinite(log_x).all(axis=1)
-    x[late[arrived]], solved[late[arrived]] = log_x[arrived], True
-    rest = np.flatnonzero(~solved)
-    x[rest], solved[rest] = solve_free(lambda p, rows: evaluate(p, rest[rows]), start[rest])
-    return x, solved
+    success &= np.isfinite(log_x).all(axis=1)
+    x[slow[success]], converged[slow[success]] = log_x[success], True
+    left = np.flatnonzero(~converged)
+    x[left], converged[left] = least_squares_lm(
+        lambda p, rows: evaluate(p, left[rows]), start[left]
+    )
+    return x, converged
 
 
-def _line(freqs, log_power, low):
-    """Fit straight lines: the optimum that iterations would approach."""
+def _fit_line(freqs: FloatArray, log_power: FloatArray, used: BoolArray | None) -> FloatArray:
+    """Fit backgrounds without a knee, which are straight lines in double-logarithmic axes."""
     x = np.log10(freqs)
-    weight = np.ones_like(log_power) if low is None else low.astype(float)
+    weight = np.ones_like(log_power) if used is None else used.astype(np.float64)
     count = weight.sum(axis=1, keepdims=True)
     x = x - (weight @ x)[:, np.newaxis] / count
     level = np.vecdot(weight, log_power)[:, np.newaxis] / count
@@ -375,40 +398,33 @@ def _line(freqs, log_power, low):
     return np.stack([offset, np.zeros_like(slope), -slope], axis=1)
 
 
-def _misfit(freqs, log_power, low):
-    """Make the function that evaluates offset, knee and exponent."""
+def _make_evaluate(freqs: FloatArray, log_power: FloatArray, used: BoolArray | None) -> Evaluate:
+    """Return the objective of `least_squares_lm`, over offset, knee and exponent."""
     log_freqs = np.log(freqs)
 
-    def evaluate(x, rows):
+    def evaluate(x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         offset, knee, exponent = x.T[..., np.newaxis]
-        rise = np.exp(exponent * log_freqs)
-        total = knee + rise
+        power_of_freq = np.exp(exponent * log_freqs)
+        total = knee + power_of_freq
         residual = offset - np.log(total) / np.log(10) - log_power[rows]
         jacobian = np.empty((len(x), 3, len(freqs)))
         jacobian[:, 0] = 1
         np.divide(-1 / np.log(10), total, out=jacobian[:, 1])
-        np.multiply(jacobian[:, 1], rise * log_freqs, out=jacobian[:, 2])
-        if low is not None:
-            residual[~low[rows]] = 0
-            jacobian *= low[rows, np.newaxis]
+        np.multiply(jacobian[:, 1], power_of_freq * log_freqs, out=jacobian[:, 2])
+        if used is not None:
+            residual[~used[rows]] = 0
+            jacobian *= used[rows, np.newaxis]
         return residual, jacobian
 
     return evaluate
 
 
-def _peaks(freqs, gaussians, bumps):
-    """Describe Gaussians by the model's height at the nearest frequency, and by their width."""
+def _peak_params(freqs: FloatArray, gaussians: FloatArray, peaks_curve: FloatArray) -> FloatArray:
+    """Return centre, height of the model at the nearest frequency, and two-sided bandwidth."""
     peaks = gaussians * [1, 1, 2]
     centre = np.nan_to_num(gaussians[..., 0], nan=freqs[0])
     after = np.clip(np.searchsorted(freqs, centre), 1, len(freqs) - 1)
     nearest = after - (centre - freqs[after - 1] <= freqs[after] - centre)
-    height = np.take_along_axis(bumps, nearest, axis=1)
+    height = np.take_along_axis(peaks_curve, nearest, axis=1)
     peaks[..., 1] = np.where(np.isnan(gaussians[..., 0]), np.nan, height)
     return peaks
-
-
-def _squared_correlation(x, y):
-    """Squared correlation of every pair of rows; NaN where one does not vary."""
-    x, y = (values - values.mean(axis=1, keepdims=True) for values in (x, y))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.vecdot(x, y) ** 2 / (np.vecdot(x, x) * np.vecdot(y, y))

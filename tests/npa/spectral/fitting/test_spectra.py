@@ -8,8 +8,8 @@ import pytest
 from scipy.optimize import least_squares, leastsq
 
 from npa.spectral import aperiodic, fit_spectra, gaussians
-from npa.spectral.fitting.levenberg_marquardt import solve_free
-from npa.spectral.fitting.trust_region import solve_bounded
+from npa.spectral.fitting.levenberg_marquardt import least_squares_lm
+from npa.spectral.fitting.trust_region_reflective import least_squares_trf
 
 FREQS = np.arange(1, 45.25, 0.5)
 PARTIAL = {"rtol": 0, "atol": 1e-3}
@@ -208,8 +208,8 @@ def test_input_stays_and_order_does_not_matter():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"freqs": FREQS**2}, ValueError, "freqs must be finite, rise, and be evenly spaced"),
-        ({"freqs": FREQS[::-1]}, ValueError, "freqs must be finite, rise"),
+        ({"freqs": FREQS**2}, ValueError, "freqs must be finite, increasing and evenly spaced"),
+        ({"freqs": FREQS[::-1]}, ValueError, "freqs must be finite, increasing"),
         ({"freqs": FREQS[1:]}, ValueError, r"power must have shape \(n_spectra, 88\)"),
         (
             {"power": np.ones(89)},
@@ -254,24 +254,26 @@ def decays():
     return points, goal, np.ones((30, 2))
 
 
-def test_free_problems_are_solved_as_by_minpack(decays):
+@pytest.mark.parametrize("min_batch_size", [0, 24])
+def test_levenberg_marquardt_equals_minpack(decays, min_batch_size):
     points, goal, start = decays
 
     def evaluate(x, rows):
         value, slopes = decay(x, points)
         return value - goal[rows], slopes
 
-    x, solved = solve_free(evaluate, start, block=8)
-    assert solved.all()
+    options = {"batch_size": 8, "min_batch_size": min_batch_size}
+    x, converged = least_squares_lm(evaluate, start, **options)
+    assert converged.all()
     for ours, row, first in zip(x, goal, start, strict=True):
         theirs, _ = leastsq(lambda p, row=row: decay(p[np.newaxis], points)[0][0] - row, first)
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-    assert not solve_free(evaluate, start, max_evals=3)[1].any()
+    assert not least_squares_lm(evaluate, start, max_nfev=3, **options)[1].any()
 
 
-def test_bounded_problems_are_solved_as_by_scipy(decays):
+def test_trust_region_reflective_equals_scipy(decays):
     points, goal, start = decays
-    low, high = np.full((30, 2), 0.5), np.full((30, 2), 2.0)
+    lower, upper = np.full((30, 2), 0.5), np.full((30, 2), 2.0)
 
     def evaluate(x, rows):
         value, slopes = decay(x, points)
@@ -279,13 +281,13 @@ def test_bounded_problems_are_solved_as_by_scipy(decays):
         cost = 0.5 * np.vecdot(residual, residual)
         return cost, np.matvec(slopes, residual), slopes @ slopes.mT
 
-    sizes = np.full(30, 2)
-    x, solved = solve_bounded(evaluate, start, low, high, sizes, block=8)
-    assert solved.all()
-    assert ((x > low) & (x < high)).all()
+    n_params = np.full(30, 2)
+    x, converged = least_squares_trf(evaluate, start, lower, upper, n_params, batch_size=8)
+    assert converged.all()
+    assert ((x > lower) & (x < upper)).all()
     for ours, row, first in zip(x, goal, start, strict=True):
         theirs = least_squares(
             lambda p, row=row: decay(p[np.newaxis], points)[0][0] - row, first, bounds=(0.5, 2)
         ).x
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
-    assert not solve_bounded(evaluate, start, low, high, sizes, max_evals=2)[1].any()
+    assert not least_squares_trf(evaluate, start, lower, upper, n_params, max_nfev=2)[1].any()
