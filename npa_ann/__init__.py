@@ -1,4 +1,4 @@
-"""Record artificial networks as pseudo-EEG, so that npa's estimators read them."""
+"""Record artificial networks as pseudo-EEG, to analyze them with the estimators of npa."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Model cards: what trained weights are, in JSON beside them, and the SHA-256 of their files."""
+"""Model cards: JSON files that describe trained weights and state the SHA-256 of their files."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ def write_card(
     networks: Iterable[tuple[str, PathLike, Mapping[str, Any]]],
     **facts: Any,
 ) -> dict[str, Any]:
-    """Copy weights into a folder, and write their card.
+    """Copy weights into a folder, and write their model card.
 
     Parameters
     ----------
@@ -25,15 +25,15 @@ def write_card(
     name : str
         Name of the card, ``NAME.json``.
     networks : iterable of (str, path-like, mapping)
-        For each network the name of its copy without ``.npz``, the file of its weights as
-        `npa_ann.networks.save_weights` writes it, and what to say about it.
+        For each network the name of its copy without ``.npz``, the file of its weights written by
+        `npa_ann.networks.save_weights`, and its own entries of the card.
     **facts
-        What to say about all of them, such as ``licence``.
+        Entries that apply to all networks, such as ``licence``.
 
     Returns
     -------
     card : dict
-        ``facts`` and ``networks``: for each ``file``, ``sha256``, and what is said about it.
+        ``facts`` and ``networks``: for each network ``file``, ``sha256`` and its own entries.
 
     Examples
     --------
@@ -43,25 +43,25 @@ def write_card(
     ('rnn_digits_1.npz', 'f3c7807d')
     """
     folder, entries = Path(folder), []
-    for copy, weights, about in networks:
+    for copy, weights, own in networks:
         content = Path(weights).read_bytes()
         (folder / f"{copy}.npz").write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        entries.append({"file": f"{copy}.npz", "sha256": digest, **about})
+        entries.append({"file": f"{copy}.npz", "sha256": digest, **own})
     card = {**facts, "networks": entries}
     write_json(folder / f"{name}.json", card)
     return card
 
 
 def read_card(folder: PathLike, name: str) -> dict[str, Any]:
-    """Read a card.
+    """Read a model card.
 
     Parameters
     ----------
     folder : path-like
-        Where it is.
+        Folder of the card.
     name : str
-        Its name, without ``.json``.
+        Name of the card, without ``.json``.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def find_weights(folder: PathLike, entry: Mapping[str, Any]) -> Path:
     Parameters
     ----------
     folder : path-like
-        Where weights and card are.
+        Folder of weights and card.
     entry : mapping
         One of the card's ``networks``.
 
@@ -104,7 +104,7 @@ def find_weights(folder: PathLike, entry: Mapping[str, Any]) -> Path:
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If the file does not exist.
     ValueError
         If its SHA-256 is not that of the card.
 
@@ -131,12 +131,12 @@ def list_networks(folder: PathLike) -> dict[str, tuple[str, dict[str, Any]]]:
     Parameters
     ----------
     folder : path-like
-        Where the cards are.
+        Folder of the cards.
 
     Returns
     -------
     networks : dict
-        Name of each file of weights, without its ending, to the name of its card and its entry.
+        Name of each weight file without its suffix to the name of its card and its entry there.
 
     Examples
     --------
