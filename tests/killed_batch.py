@@ -1,4 +1,4 @@
-"""Kill a batch with SIGKILL again and again, resume it, and hold it against an undisturbed one.
+"""Kill a batch repeatedly, resume it, and compare it with an uninterrupted one.
 
 ``python tests/killed_batch.py`` does so at 50 random moments, and before each of the operations
 by which a batch changes its folder.
@@ -39,7 +39,7 @@ def batch(files, out, outputs=("signal", "table", "report"), n_jobs=1, kill_at=N
 
 
 class _Killer:
-    """Kills the process before it changes a folder for the n-th time."""
+    """Kill the process before it changes a folder for the n-th time."""
 
     def __init__(self, folder, left):
         self.folder, self.left = str(folder), left
@@ -53,7 +53,7 @@ class _Killer:
 
 
 def start(*args, **kwargs):
-    """Start a batch in a process of its own, of a server that has the imports behind it."""
+    """Start a batch in a new process of a server that has imported everything."""
     _CONTEXT.set_forkserver_preload(["killed_batch", "mne.report", "npa.reports.drawing", "pandas"])
     process = _CONTEXT.Process(target=batch, args=args, kwargs=kwargs)
     process.start()
@@ -79,8 +79,8 @@ def done(out):
     return {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
 
 
-def undisturbed(files, out, **kwargs):
-    """Run a batch to its end, twice; return what the second leaves, and the shorter time in s."""
+def uninterrupted(files, out, **kwargs):
+    """Run a batch twice; return the files of the second run, and the shorter time in s."""
     seconds = []
     for _ in range(2):
         shutil.rmtree(out, ignore_errors=True)
@@ -93,14 +93,14 @@ def undisturbed(files, out, **kwargs):
 
 
 def kill_and_resume(files, out, *, moments=(), **kwargs):
-    """Kill a batch again and again, then resume it to its end; return what that left.
+    """Kill a batch repeatedly, then resume it to its end, and return the result.
 
     Each attempt is killed after its moment in s, or, with ``kill_at``, before that change.
 
     Returns
     -------
     left : dict
-        What `contents` says in the end.
+        The output of `contents` at the end.
     n_killed : int
         How many attempts were still running when they were killed.
     n_kept : int
@@ -125,7 +125,7 @@ def kill_and_resume(files, out, *, moments=(), **kwargs):
 
 
 def main():
-    """Kill at random moments, then before every change, and say what differed."""
+    """Kill at random moments, then before every change, and print what differed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
@@ -136,8 +136,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         files = make_recordings(Path(folder) / "in", 4)
         out = Path(folder) / "out"
-        expected, seconds = undisturbed(files, out, n_jobs=args.jobs)
-        say(f"{len(expected)} files in {seconds:.1f} s undisturbed\n")
+        expected, seconds = uninterrupted(files, out, n_jobs=args.jobs)
+        say(f"{len(expected)} files in {seconds:.1f} s uninterrupted\n")
         n_batches = n_killed = n_wrong = 0
         while n_killed < args.kills:
             moments = rng.uniform(0, seconds / 3, min(5, args.kills - n_killed))
@@ -148,7 +148,7 @@ def main():
             say(f"killed {killed} times, after {when} s; kept {kept}; differing {wrong}\n")
         say(f"killed {n_killed} times, with differences after {n_wrong} of {n_batches} batches\n")
         quick = {"outputs": ("signal", "table")}
-        expected, _ = undisturbed(files[:2], out, **quick)
+        expected, _ = uninterrupted(files[:2], out, **quick)
         n_wrong, kill_at, killed = 0, 0, True
         while killed:
             kill_at += 1

@@ -6,7 +6,7 @@ SFREQ = 64
 
 
 def write_bdf(path, ch_names, microvolts, codes):
-    """Write a BDF file: records of 1 s, 24 bits a sample, whole microvolts, trigger channel last.
+    """Write a BDF file: records of 1 s, 24 bits per sample, integer uV, trigger channel last.
 
     Codes map a sample to the value that the trigger channel holds for 2 samples from there on.
     """

@@ -1,4 +1,4 @@
-"""The project's data are found in a checkout and in a wheel far away from it."""
+"""The bundled data are found in a checkout and in an installed wheel."""
 
 import os
 import shutil
@@ -74,19 +74,19 @@ def test_wheel_leaves_no_package_called_datasets(installed):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Pretend that npa lies in an otherwise empty folder."""
+    """Pretend that npa is installed in an otherwise empty folder."""
     folder = tmp_path / "npa"
     folder.mkdir()
     monkeypatch.setattr(npa.datasets.bundled, "files", lambda name: tmp_path / name)
     return folder
 
 
-def test_neither_place(package):
+def test_no_data_in_either_place(package):
     with pytest.raises(FileNotFoundError, match=r"no registry\.toml in .*_data.*checkout"):
         bundled_data()
 
 
-def test_foreign_package_called_datasets_is_not_taken(package):
+def test_another_package_called_datasets_is_not_used(package):
     foreign = package.parent / "datasets"
     foreign.mkdir()
     (foreign / "__init__.py").touch()
@@ -96,7 +96,7 @@ def test_foreign_package_called_datasets_is_not_taken(package):
     assert bundled_data() == foreign
 
 
-def test_installed_data_come_before_a_neighbour(package):
+def test_installed_data_come_before_another_folder(package):
     for folder in (package / "_data", package.parent / "datasets"):
         folder.mkdir()
         (folder / "registry.toml").touch()

@@ -1,4 +1,4 @@
-"""Fetching from a server on the loopback interface, without any network."""
+"""Fetching from a server on the loopback interface, without a network."""
 
 import hashlib
 import os
@@ -47,7 +47,7 @@ def server():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache, and no copies of one's own."""
+    """An empty cache, and no own copies."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("NPA_CACHE", str(folder))
     monkeypatch.delenv("NPA_DATA", raising=False)
@@ -133,11 +133,11 @@ def test_damaged_cached_file_is_never_used(pair, server):
 
 
 @pytest.mark.parametrize(
-    ("mood", "reason"),
+    ("fault", "reason"),
     [("truncated", "IncompleteRead"), ("short", "does not match"), ("wrong", "does not match")],
 )
-def test_broken_download_leaves_nothing(pair, cache, server, mood, reason):
-    server.moods["one.bin"] = [mood]
+def test_broken_download_leaves_nothing(pair, cache, server, fault, reason):
+    server.faults["one.bin"] = [fault]
     with pytest.raises(OSError, match=reason):
         fetch("pair")
     assert files_below(cache) == []
@@ -150,8 +150,8 @@ def test_missing_page_leaves_nothing(pair, cache, server):
     assert files_below(cache) == []
 
 
-def test_stall_ends_in_time(pair, cache, server):
-    server.moods["one.bin"] = ["pause"]
+def test_stalled_download_times_out(pair, cache, server):
+    server.faults["one.bin"] = ["pause"]
     start = time.monotonic()
     with pytest.raises(OSError, match="timed out"):
         fetch("pair", timeout=0.2)
@@ -159,15 +159,15 @@ def test_stall_ends_in_time(pair, cache, server):
     assert files_below(cache) == []
 
 
-def test_transient_failure_is_tried_again(pair, server, monkeypatch):
+def test_transient_failure_is_retried(pair, server, monkeypatch):
     monkeypatch.setattr(fetching, "_RETRIES", 1)
-    server.moods["one.bin"] = ["truncated"]
+    server.faults["one.bin"] = ["truncated"]
     assert (fetch("pair") / "one.bin").read_bytes() == ONE
     assert server.requests == ["one.bin", "one.bin", "two.bin"]
 
 
-def test_file_appears_only_when_whole(pair, cache, server):
-    server.moods["one.bin"] = ["pause"]
+def test_file_appears_only_when_complete(pair, cache, server):
+    server.faults["one.bin"] = ["pause"]
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(fetch, "pair")
         assert server.halfway.wait(WAIT)
@@ -186,7 +186,7 @@ def test_no_network_names_what_is_missing(publish, server, cache):
         assert part in str(caught.value)
 
 
-def test_cache_is_the_users_own_by_default(pair, tmp_path, monkeypatch):
+def test_default_cache_is_the_users(pair, tmp_path, monkeypatch):
     monkeypatch.delenv("NPA_CACHE")
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "home" / project)
     assert fetch("pair") == tmp_path / "home" / "npa" / "pair"
@@ -229,12 +229,12 @@ def test_archive_is_unpacked_once(reviews, cache, server):
     assert (server.requests, snapshot(cache)) == ([], before)
 
 
-# Copies of one's own -----------------------------------------------------------------------------
+# The user's own copies ---------------------------------------------------------------------------
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A folder of one's own copies; their bytes are not the published ones."""
+    """A folder of the user's own copies, which differ from the published files."""
     folder = tmp_path / "own"
     for name in ("b/one.bin", "b/two.bin", "a/one.bin", "c/one.bin", "c/two.bin"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -243,7 +243,9 @@ def own(tmp_path, monkeypatch):
     return folder
 
 
-def test_own_copies_win_unhashed_and_unwritten(cache, pair, own, server, monkeypatch):
+def test_own_copies_come_first_and_are_neither_hashed_nor_written(
+    cache, pair, own, server, monkeypatch
+):
     fetched = {"cache": cache / "pair" / "one.bin"}
     fetched["cache"].parent.mkdir(parents=True)
     fetched["cache"].write_bytes(ONE)
@@ -260,7 +262,7 @@ def test_folder_itself_comes_first(cache, pair, own):
     assert fetch("pair") == own
 
 
-def test_scattered_or_deep_copies_do_not_count(cache, pair, own):
+def test_copies_in_different_or_nested_folders_do_not_count(cache, pair, own):
     for name in ("b/two.bin", "c/two.bin"):
         (own / name).unlink()
     deep = own / "d" / "deeper"
@@ -277,7 +279,7 @@ def test_other_layouts_of_the_registry_count(cache, pair, own):
     assert fetch("pair") == own / "a"
 
 
-def test_own_archive_is_left_packed(cache, reviews, own, server):
+def test_own_archive_is_not_unpacked(cache, reviews, own, server):
     (own / "a" / "reviews.tar.gz").write_bytes(b"not the published bytes")
     before = snapshot(own)
     assert fetch("reviews") == own / "a"
@@ -351,7 +353,7 @@ def test_eegbci_runs(eegbci, cache, runs, names):
     assert files_below(cache) == names
 
 
-def test_eegbci_size_is_not_made_up(eegbci, server):
+def test_eegbci_size_that_was_not_published(eegbci, server):
     server.content.clear()
     with pytest.raises(OSError, match=r"S007R01\.edf \(size not published\)"):
         fetch("eegbci", subject=7)
@@ -390,7 +392,7 @@ def test_mne_lists_every_run_of_every_subject():
         ({"runs": ()}, ValueError, "runs must name at least one"),
     ],
 )
-def test_eegbci_bad_input(cache, arguments, error, message):
+def test_eegbci_bad_arguments(cache, arguments, error, message):
     with pytest.raises(error, match=message):
         fetch("eegbci", **arguments)
 
@@ -415,7 +417,7 @@ def test_bad_timeout(cache, timeout):
         fetch("mnist", timeout=timeout)
 
 
-def test_list_says_everything_for_reading():
+def test_list_describes_every_data_set():
     sizes = {dataset.name: dataset.size for dataset in list_datasets()}
     assert sizes == {
         "eegbci": "1 to 3 MB a run",

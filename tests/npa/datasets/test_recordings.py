@@ -1,4 +1,4 @@
-"""Readers give what was written, and say what is wrong with what they cannot read."""
+"""Readers return what was written, and say what is wrong with other files."""
 
 import gzip
 
@@ -45,18 +45,18 @@ def test_face_noise_is_read_as_written(study):
     np.testing.assert_allclose(raw.get_data("eeg"), 1e-6 * MICROVOLTS[:4], atol=0.05e-6)  # V
     trials = collect_trials(found.recordings, found.event_id, tmin=-0.1, tmax=0.5)
     assert trials.y[:5].tolist() == ["face", "noise", "face", "noise", "face"]
-    assert len(trials) == 4 * 5  # 3 is the code of neither
+    assert len(trials) == 4 * 5  # code 3 is neither
     assert trials.ch_names == ("A1", "A2", "B3", "D32")
 
 
-def test_codes_are_those_of_eleven_blocks(study):
+def test_codes_of_eleven_blocks(study):
     event_id = read_face_noise(study).event_id
     assert event_id["face"][:2] == [11, 21]
     assert event_id["noise"][-2:] == [102, 112]
     assert len(event_id["face"]) == len(event_id["noise"]) == 11
 
 
-def test_electrodes_lie_where_the_montage_says(study):
+def test_electrode_positions_are_those_of_the_montage(study):
     raw = read_face_noise(study).recordings["p2"][1]
     place = raw.info["chs"][0]["loc"][:3]  # A1: 0.8 to the nose, 0.6 up
     np.testing.assert_allclose(place, [0, 0.076, 0.057], atol=1e-3)  # m
@@ -105,7 +105,7 @@ def test_a_truncated_file_is_refused(study):
             read_face_noise(study)
 
 
-def test_recordings_stay_on_disk(study):
+def test_recordings_are_not_loaded(study):
     assert not read_face_noise(study).recordings["p1"][0].preload
 
 
@@ -151,7 +151,7 @@ def made_up_epoch(seed):
     return {name: rng.normal(0, 10, 256).round(3) for name in ("FP1", "CPZ", "X", "nd")}
 
 
-def test_uci_texts_and_their_pack_are_read_alike(tmp_path):
+def test_uci_texts_and_npz_file_give_the_same(tmp_path):
     texts, packed = tmp_path / "texts" / "co2a0000364", tmp_path / "packed"
     texts.mkdir(parents=True)
     packed.mkdir()

@@ -1,4 +1,4 @@
-"""Simulated recordings hold what their truth says."""
+"""Simulated recordings have the stated parameters."""
 
 import mne
 import numpy as np
@@ -24,7 +24,7 @@ def test_every_channel_has_the_stated_background(exponent, knee):
     np.testing.assert_allclose([np.mean(step) for step in steps], 0, atol=0.02)  # log10 units
 
 
-def test_background_amplitude_is_that_of_the_median_channel():
+def test_background_amplitude_holds_in_the_median_channel():
     _, truth = simulate_recording(background_amplitude=12 * UV, exponent=1.5, random_state=2)
     freqs, power = psd(truth.background.get_data("eeg"), 256.0, freq_range=(1, 45))
     rms = np.sqrt(power.sum(axis=1) * (freqs[1] - freqs[0]))
@@ -46,7 +46,7 @@ def test_rhythms_are_where_and_as_strong_as_stated():
     assert rms.argmax() in [raw.ch_names.index(name) for name in ("O1", "Oz", "O2", "PO3", "PO4")]
 
 
-def test_bursts_come_and_go():
+def test_rhythms_vary_in_amplitude():
     _, truth = simulate_recording(alpha_amplitude=20 * UV, beta_amplitude=0, random_state=4)
     rhythm = (truth.clean.get_data("O1") - truth.background.get_data("O1"))[0]
     rms = np.sqrt((rhythm[: 256 * 119].reshape(-1, 64) ** 2).mean(axis=1))  # V per quarter s
@@ -72,7 +72,7 @@ def test_blinks_peak_at_the_frontal_pole_and_at_their_times():
     assert fall["Oz"] < 0.2
 
 
-def test_veog_sees_blinks_and_heog_hardly():
+def test_blinks_are_large_in_veog_and_small_in_heog():
     raw, truth = simulate_recording(random_state=6)
     assert raw.get_channel_types()[-2:] == ["eog", "eog"]
     blinks = raw.get_data("eog") - truth.clean.get_data("eog")
@@ -106,7 +106,7 @@ def test_no_blinks():
     np.testing.assert_array_equal(raw.get_data(), truth.clean.get_data())
 
 
-def test_channels_are_full_rank_and_placed():
+def test_channels_are_full_rank_and_have_positions():
     raw, truth = simulate_recording(duration=20, random_state=11)
     data = truth.clean.get_data("eeg")
     assert np.linalg.matrix_rank(data) == len(data) == 32

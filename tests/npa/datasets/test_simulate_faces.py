@@ -1,4 +1,4 @@
-"""Simulated faces give the responses that the truth states, and nothing else differs."""
+"""Simulated faces evoke the stated responses, and differ in nothing else."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SMALL = {"n_subjects": 2, "n_trials": 24, "ch_names": NAMES, "pops": 0.0}
 
 
 def difference(effect, **settings):
-    """Mean of faces minus noise in V, (n_channels, n_times), of what the effect alone adds."""
+    """Return faces minus noise in V, (n_channels, n_times), of the effect only."""
     found, truth = simulate_faces(effect=effect, **{**SMALL, **settings})
     bare, _ = simulate_faces(effect=0, **{**SMALL, **settings})
     one, other = (
@@ -24,7 +24,7 @@ def difference(effect, **settings):
     return one, added, truth
 
 
-def test_faces_answer_and_noise_does_not():
+def test_faces_evoke_a_response_and_noise_does_not():
     trials, added, truth = difference(2.0, n_trials=60)
     faces = trials.y == "face"
     assert np.abs(added[~faces]).max() < 1e-12  # V
@@ -52,7 +52,7 @@ def test_n170_is_negative_within_its_window():
     assert mean.min() < -2 * UV
 
 
-def test_without_effect_faces_are_noise():
+def test_without_effect_faces_do_not_differ_from_noise():
     found, truth = simulate_faces(effect=0, **SMALL)
     again, _ = simulate_faces(effect=1, **SMALL)
     one, other = found.recordings["s1"][1], again.recordings["s1"][1]
@@ -84,7 +84,7 @@ def test_classes_runs_and_annotations():
     assert runs[0].get_channel_types()[-2:] == ["eog", "eog"]
 
 
-def test_pops_are_where_they_are_stated():
+def test_pops_occur_in_the_stated_pictures():
     found, truth = simulate_faces(
         n_subjects=1, n_trials=60, n_runs=1, pops=0.2, ch_names=NAMES, random_state=3
     )

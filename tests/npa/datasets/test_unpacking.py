@@ -13,7 +13,7 @@ REVIEWS = {"corpus/pos/0_9.txt": b"Lovely.", "corpus/neg/0_2.txt": b"Dull."}
 
 
 def texts(folder):
-    """Contents of the texts below a folder by their names."""
+    """Return the contents of the texts in a folder by name."""
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.txt")}
 
 

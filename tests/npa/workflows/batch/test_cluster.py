@@ -1,4 +1,4 @@
-"""The same batch on a Dask cluster of two workers on loopback, one of them killed midway."""
+"""A batch on a Dask cluster of two local workers, one of which is killed."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from npa import PSDExponent
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 
-# What distributed leaves to the garbage collector when its client closes.
+# distributed leaves these to the garbage collector when its client closes.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed .*:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -33,7 +33,7 @@ LOOPBACK = ["--host", "127.0.0.1", "--no-dashboard"]
 
 @contextmanager
 def dask(*args):
-    """Run a command of Dask, and end it."""
+    """Run a command of Dask, and kill it at the end."""
     tests = str(Path(__file__).parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, *sys.path])}
     command = [sys.executable, "-m", "dask", *args, *LOOPBACK]
@@ -49,7 +49,7 @@ def dask(*args):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A scheduler and two workers as processes; gives the client, and worker by its id."""
+    """A scheduler and two workers as processes; gives the client and workers by process id."""
     described = tmp_path / "scheduler.json"
     with ExitStack() as stack:
         stack.enter_context(dask("scheduler", "--port", "0", "--scheduler-file", str(described)))
@@ -64,10 +64,10 @@ def cluster(tmp_path):
         yield client, {worker.pid: worker for worker in workers}
 
 
-def wait_until(answer, seconds=300):
-    """Wait until a question is answered with yes."""
+def wait_until(condition, seconds=300):
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
-    while not answer():
+    while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
 
@@ -81,7 +81,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(cluster, tmp_pa
     seen = {}
 
     def kill_one():
-        """Kill a worker that is at work, when some recordings are done."""
+        """Kill a busy worker when some recordings are done."""
         wait_until(lambda: len(list(out.glob("*/record.json"))) >= 2)
         wait_until(lambda: len(at_work()) == 2)
         name, victim = at_work()[0]
@@ -104,7 +104,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(cluster, tmp_pa
     assert set(summary["status"]) == {"done"}
     assert seen["done"].items() <= {p: p.stat().st_ino for p in out.glob("*/record.json")}.items()
     tried = attempts(log)
-    # What was lost with its worker was tried again, by the other; the rest once.
+    # The recording of the killed worker was processed again by the other; the rest once.
     assert {name for name, _ in tried} == {file.stem for file in files}
     assert (seen["lost"], seen["victim"]) in tried
     assert [name for name, _ in tried].count(seen["lost"]) == 2

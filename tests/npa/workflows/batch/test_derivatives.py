@@ -1,4 +1,4 @@
-"""Recordings of a BIDS data set become a derivative that mne-bids reads back."""
+"""Recordings of a BIDS data set become a derivative that MNE-BIDS reads."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from npa.workflows.batch.derivatives import BIDSRecording
 mne_bids = pytest.importorskip("mne_bids", reason="needs the extra bids")
 
 pytestmark = [
-    # mne-bids says what the tests' small data set does without.
+    # MNE-BIDS warns of what the small data set lacks.
     pytest.mark.filterwarnings("ignore:participants.tsv file not found:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:There are channels without locations:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:Did not find any:RuntimeWarning"),
@@ -41,7 +41,7 @@ def root(tmp_path_factory):
 
 
 def write_recording(folder, start, task, n_times=1000):
-    """Write what BIDS asks of one recording, in EEGLAB's format."""
+    """Write one recording as BIDS requires, in EEGLAB's format."""
     from scipy.io import savemat
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def test_derivative_is_read_back(root, tmp_path):
     assert os.path.exists(f"{start}_report.html")
 
 
-def test_derivative_says_what_made_it(root, tmp_path):
+def test_derivative_describes_its_origin(root, tmp_path):
     out = tmp_path / "npa"
     npa.batch.run(
         PIPELINE, npa.batch.bids_recordings(root, "count"), out, outputs=("signal", "table")
@@ -152,7 +152,7 @@ def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
     for number, name in enumerate(names, 1):
         path = mne_bids.get_bids_path_from_fname(name)
         assert (path.split, path.description) == (f"{number:02}", "npa")
-        assert path.basename == name  # its entities stand in the order of BIDS
+        assert path.basename == name  # its entities are in the order of BIDS
     signal = mne_bids.BIDSPath(
         root=out, subject="01", task="rest", description="npa", datatype="eeg", suffix="eeg"
     )
@@ -162,9 +162,8 @@ def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
     assert raw.info["line_freq"] == 50
     expected = line.fit_transform(mne_bids.read_raw_bids(found[0]).load_data()).get_data()
     np.testing.assert_allclose(raw.get_data(), expected, rtol=1e-6)  # float32
-    # A shorter signal in their place leaves none of them, even where their record is lost.
+    # A shorter signal replaces all of them, even if their record is lost.
     next(out.rglob("*_desc-npa_eeg.json")).unlink()
-    # MNE leaves 1 MB of it free.
     monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT_SIZE", "2GB")
     npa.batch.run(line, found, out, outputs="signal", overwrite=True)
     assert [path.name for path in out.rglob("*.fif")] == ["sub-01_task-rest_desc-npa_eeg.fif"]
@@ -202,7 +201,7 @@ def test_command_line(root, tmp_path, capsys):
     assert "2 of 2 recordings in " in capsys.readouterr().out
     names = sorted(path.name for path in out.rglob("*.fif"))
     assert names == [f"sub-0{n}_task-rest_desc-npa_eeg.fif" for n in (1, 2)]
-    # Derivatives within the data set are no recordings of it.
+    # Derivatives within the data set are not among its recordings.
     assert len(npa.batch.bids_recordings(root, "rest")) == 2
     assert main([*args, "--task", "sleep"]) == 1
     assert "no EEG recording of task 'sleep'" in capsys.readouterr().err

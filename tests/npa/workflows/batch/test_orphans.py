@@ -1,4 +1,4 @@
-"""A worker that outlives its run leaves nothing: the run that resumes does its work."""
+"""A worker that outlives its killed run writes nothing; the resumed run does its work."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ QUICK = {"outputs": ("signal", "table")}
 
 
 class Meanwhile(TransformerMixin, BaseEstimator):
-    """Calls a function while a recording is in work, and leaves the recording as it is."""
+    """Calls a function while a recording is processed, and returns the recording."""
 
     def __init__(self, call):
         self.call = call
@@ -37,7 +37,7 @@ class Meanwhile(TransformerMixin, BaseEstimator):
 
 
 def settings_of(pipeline):
-    """Return the settings that a run would give its workers."""
+    """Return the settings that a run passes to its workers."""
     return {"Pipeline": describe(pipeline), "Outputs": ["signal"]}
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_appears_while_a_staging_folder_is_removed(tmp_path, monkeyp
 
 
 def alive(process_id):
-    """Tell whether a process has not ended, or waits for a parent to ask how."""
+    """Whether a process is running, and not a zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{process_id}/status").read_text()
     except FileNotFoundError:
@@ -132,10 +132,10 @@ def test_workers_of_a_killed_run_write_nothing(tmp_path):
     watcher = threading.Thread(target=watch)
     watcher.start()
     summary = npa.batch.run(FailingStep(log=str(log), seconds=2.0), files, out, **QUICK)
-    time.sleep(1.0)  # the orphans have ended their work long since
+    time.sleep(1.0)  # the orphans have finished by now
     ended.set()
     watcher.join()
-    for orphan in orphans:  # idle ones would end by themselves in some minutes
+    for orphan in orphans:  # idle ones would exit after some minutes
         if alive(orphan):
             os.kill(int(orphan), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""A pipeline file is read, or says what it does not know."""
+"""A pipeline file is read, or the unknown name is reported."""
 
 import re
 

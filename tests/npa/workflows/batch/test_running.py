@@ -1,4 +1,4 @@
-"""A batch keeps what succeeds, names what fails, resumes, and never overwrites unasked."""
+"""A batch saves what succeeds, reports what fails, resumes, and overwrites only on request."""
 
 import errno
 import os
@@ -49,7 +49,7 @@ def files(tmp_path_factory):
 
 
 def partials(folder):
-    """List partial results."""
+    """List incomplete results."""
     return list(folder.rglob("*.partial"))
 
 
@@ -107,7 +107,7 @@ def test_medians_are_over_channels(files):
     outcome = run_steps(FOOOFFitter((2, 40)), load_recording(files[0]))
     by_channel = outcome.by_channel()
     assert list(by_channel.index) == ["C3", "Oz"]
-    np.testing.assert_allclose(by_channel["exponent"], 2.0, atol=0.5)  # a running sum falls so
+    np.testing.assert_allclose(by_channel["exponent"], 2.0, atol=0.5)  # of a cumulative sum
     assert outcome.medians()["exponent"] == by_channel["exponent"].mean()
 
 
@@ -148,7 +148,7 @@ def test_a_second_run_does_only_what_is_left(files, tmp_path):
     assert tries == ["late_raw", "p0_raw", "p1_raw", "p1_raw"]
 
 
-def test_results_that_vanish_have_failed(files, tmp_path):
+def test_missing_results_are_failures(files, tmp_path):
     recordings = [Recording.from_source(file, tmp_path) for file in files[:2]]
     summary = summarize(recordings, {})
     assert list(summary["status"]) == ["failed"] * 2
@@ -192,7 +192,7 @@ def test_other_settings_and_changed_inputs_are_refused(files, tmp_path):
         npa.batch.run(PSDExponent((2, 30)), [mine], out, **QUICK)
 
 
-def test_of_several_files_the_changed_one_is_named(tmp_path):
+def test_the_changed_one_of_several_files_is_named(tmp_path):
     endings = ["vhdr", "vmrk", "eeg", "vhdr~", "bak", "txt", "set"]
     one, markers, *_ = files = [tmp_path / f"one.{ending}" for ending in endings]
     for file in [*files, tmp_path / "one.two.vmrk"]:
@@ -262,7 +262,7 @@ def test_signals_without_a_filter_have_a_page_too(tmp_path):
 
 
 @posix
-def test_workers_that_die_or_run_out_of_memory_lose_only_their_recording(files, tmp_path):
+def test_workers_that_die_or_run_out_of_memory_affect_only_their_recording(files, tmp_path):
     out = tmp_path / "out"
     step = FailingStep({"p0_raw": "kill", "p1_raw": "memory"})
     with pytest.warns(RuntimeWarning, match="2 of 4 recordings failed"):
@@ -375,7 +375,7 @@ def test_a_small_disk_that_fills_up(small_disk, tmp_path):
     assert os.strerror(errno.ENOSPC) in str(caught.value)
     assert not partials(small_disk)
     filler.unlink()
-    # Room for the signals, not for the report over all: then it says so, and they stay.
+    # There is room for the signals, but not for the summary: an error, and the signals remain.
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         npa.batch.run(FailingStep(), files, small_disk / "out", outputs="signal")
     assert not partials(small_disk)
@@ -386,7 +386,7 @@ def test_a_small_disk_that_fills_up(small_disk, tmp_path):
 
 @posix
 def test_a_file_that_cannot_grow_is_one_failure(files, tmp_path):
-    """Where files may not grow beyond 9 kB, no signal fits; a table does."""
+    """If files are limited to 9 kB, a table fits, but no signal."""
     code = (
         "import resource, sys, mne, npa, npa.batch;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000));"
@@ -404,7 +404,7 @@ def test_a_file_that_cannot_grow_is_one_failure(files, tmp_path):
 
 @posix
 def test_an_unreadable_folder_is_one_failure(files, tmp_path):
-    npa.batch.run(SLOPES, files[:1], tmp_path / "out", **QUICK)  # imports what root alone may read
+    npa.batch.run(SLOPES, files[:1], tmp_path / "out", **QUICK)  # imports what only root may read
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
     (folder / "locked").mkdir()
@@ -425,7 +425,7 @@ def test_an_unreadable_folder_is_one_failure(files, tmp_path):
 
 @contextmanager
 def as_nobody():
-    """Be a user whom permissions hold; root is not."""
+    """Act as a user without root's permissions."""
     me = os.geteuid()
     if me == 0:
         os.seteuid(65534)
@@ -461,7 +461,7 @@ def test_command_line(files, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_a_function_that_was_changed_is_another_setting():
+def test_a_changed_function_is_another_setting():
     functions = (lambda x: x * 2, lambda x: x * 2, lambda x: x * 3)
     twice, again, thrice = map(FunctionTransformer, functions)
     assert not list(differences(describe(twice), describe(again)))
@@ -477,7 +477,7 @@ def times(k):
     return lambda x: x * k
 
 
-def test_what_a_step_changes_in_place_is_a_result():
+def test_a_recording_changed_in_place_is_a_result():
     raw, _ = simulate_recording(duration=4.0, ch_names=["Oz"], eog=False, random_state=0)
     before = raw.get_data()
     outcome = run_steps(FunctionTransformer(lambda raw: raw.filter(1, 20, verbose=False)), raw)
