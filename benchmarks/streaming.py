@@ -17,8 +17,7 @@ from scipy.signal import lfilter
 from sklearn.pipeline import make_pipeline
 
 from benchmarks.timing import clock, grow, in_fresh_process, print_run
-from npa import BlinkICARemover, NeuralPowerAmplifier
-from npa.batch import transform_to
+from npa import BlinkICARemover, NeuralPowerAmplifier, transform_to
 from npa.workflows.blocks import TransformedRaw, fit_in_blocks
 
 SFREQ, N_EEG, N_SOURCES, PIECE = 512.0, 130, 48, 60  # Hz, channels, sources, s
