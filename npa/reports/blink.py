@@ -1,5 +1,6 @@
 """The blinks that were found, and what was removed."""
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,35 @@ class BlinkReport:
         -------
         figure : matplotlib.figure.Figure
             The figure; it states the reason where no blinks were found.
-        """
-        from npa.reports.drawing import draw_blinks
 
-        return draw_blinks(self)
+        Examples
+        --------
+        >>> from npa.estimators.blinks import BlinkICARemover
+        >>> from npa.datasets import simulate_recording
+        >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
+        >>> figure = BlinkICARemover().fit(raw).blinks_.plot()
+        >>> figure.axes[1].get_xlabel()
+        'Time from the blink (s)'
+        """
+        import matplotlib.pyplot as plt
+
+        from npa.reports.drawing import draw_map
+
+        if not self.found:
+            figure, ax = plt.subplots(layout="constrained")
+            ax.axis("off")
+            reason = textwrap.fill(f"No blinks removed: {self.reason}.", 60)
+            ax.text(0.5, 0.5, reason, ha="center", va="center", transform=ax.transAxes)
+            return figure
+        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        draw_map(1e6 * self.topography, self.info, "Potential (µV)", ax=left, diverging=True)
+        name = textwrap.shorten(self.channel, 40, placeholder=" ...")
+        left.set_title(f"Component {self.component}, found by {name}", fontsize="medium")
+        right.axhline(0, color="0.8", lw=0.8)
+        for values, label, color in ((self.before, "before", "C3"), (self.after, "after", "C0")):
+            right.plot(self.lags, 1e6 * values, color=color, label=label)
+        right.set(xlabel="Time from the blink (s)", ylabel="Potential (µV)")
+        title = f"Median of {len(self.blink_times)} blinks at {self.shown}"
+        right.set_title(title, fontsize="medium")
+        right.legend(frameon=False)
+        return figure

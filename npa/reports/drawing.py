@@ -1,6 +1,5 @@
 """Drawings that several reports share; each returns its figure."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import cast
 
@@ -11,53 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from npa.reports.blink import BlinkReport
 from npa.typing import FloatArray, IntArray
 
 MIN_POSITIONS = 4  # electrodes that a map needs
 MAX_BARS = 16
-
-
-def draw_blinks(report: BlinkReport) -> Figure:
-    """Draw the topography of blinks, and the median blink before and after.
-
-    Parameters
-    ----------
-    report : npa.reports.BlinkReport
-        The blinks.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        The figure; it states the reason where no blinks were found.
-
-    Examples
-    --------
-    >>> from npa.estimators.blinks import BlinkICARemover
-    >>> from npa.datasets import simulate_recording
-    >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
-    >>> figure = draw_blinks(BlinkICARemover().fit(raw).blinks_)
-    >>> figure.axes[1].get_xlabel()
-    'Time from the blink (s)'
-    """
-    if not report.found:
-        figure, ax = figure_and_axes(None)
-        ax.axis("off")
-        reason = textwrap.fill(f"No blinks removed: {report.reason}.", 60)
-        ax.text(0.5, 0.5, reason, ha="center", va="center", transform=ax.transAxes)
-        return figure
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    draw_map(1e6 * report.topography, report.info, "Potential (µV)", ax=left, diverging=True)
-    name = textwrap.shorten(report.channel, 40, placeholder=" ...")
-    left.set_title(f"Component {report.component}, found by {name}", fontsize="medium")
-    right.axhline(0, color="0.8", lw=0.8)
-    for values, label, color in ((report.before, "before", "C3"), (report.after, "after", "C0")):
-        right.plot(report.lags, 1e6 * values, color=color, label=label)
-    right.set(xlabel="Time from the blink (s)", ylabel="Potential (µV)")
-    title = f"Median of {len(report.blink_times)} blinks at {report.shown}"
-    right.set_title(title, fontsize="medium")
-    right.legend(frameon=False)
-    return figure
 
 
 def draw_map(
