@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-_STUDIES = ("faces.command",)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -89,8 +87,6 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     study = commands.add_parser("study", help="rerun a published study")
     if "study" in argv[:1]:
         studies = study.add_subparsers(dest="study", required=True)
-        for name in _STUDIES:
-            import_module(f"npa_ann.studies.{name}").add_parser(studies)
         from npa_ann.studies.command_line import add_parsers
 
         add_parsers(studies, argv[1] if len(argv) > 1 else None)

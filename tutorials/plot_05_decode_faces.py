@@ -19,8 +19,8 @@ from npa import BlinkICARemover, NeuralPowerAmplifier
 from npa.datasets import simulate_faces
 from npa.decoding import audit_scaling, compare, minmax_per_class
 from npa.trials import collect_trials
-from npa_ann.studies.faces.conditions import resample_trials
 from npa_ann.studies.faces.decoders import ShrinkageLDA, flatten, window_means
+from npa_ann.studies.faces.trials import resample_trials
 
 # %%
 # People who look at faces

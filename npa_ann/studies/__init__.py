@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from npa_ann.studies.frame import Study
 
 STUDIES = {
+    "faces": "does the Neural Power Amplifier help decoding?",
     "one-over-f": "1/f noise in LSTM networks that read movie reviews",
     "rhythms": "do rhythms help to read digits pixel by pixel?",
     "ssvep": "frequency tagging of a CNN that classifies images",

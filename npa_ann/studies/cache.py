@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from npa.recordings.staging import staged_file
 from npa.typing import PathLike
@@ -32,7 +33,8 @@ class Cache:
     A result is found again by the name and source code of the function, by the source code of the
     project's functions, classes and plain constants that it uses by name, and by its arguments:
     numbers, strings, arrays (shape, dtype and bytes), containers and dataclasses of these,
-    functions, and Keras models (configuration and weights). Changing any of these computes anew.
+    functions, estimators (parameters, and source code if they are the project's) and Keras models
+    (configuration and weights). Changing any of these computes anew.
 
     Results are dicts, lists, tuples, strings, numbers, None and arrays, nested at will. They are
     written as ``.npz`` files and read without ``pickle``.
@@ -64,9 +66,32 @@ class Cache:
         result : object
             What the function returns, as it is read from the file.
         """
+        return self._call(function, {"progress"}, *args, **kwargs)
+
+    def cache(self, function: Callable[..., Any], ignore: Iterable[str] = ()) -> Callable[..., Any]:
+        """Wrap a function, as `joblib.Memory.cache` does.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module.
+        ignore : iterable of str
+            Names of arguments that take no part in the key.
+
+        Returns
+        -------
+        wrapped : callable
+            Takes the same arguments; returns the stored result, or computes and stores it.
+        """
+        return partial(self._call, function, set(ignore))
+
+    def _call(
+        self, function: Callable[..., Any], ignored: set[str], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return the stored result of a call, or compute and store it."""
         digest = hashlib.blake2b(digest_size=16)
-        known = {name: value for name, value in kwargs.items() if name != "progress"}
-        _update(digest, [function, args, known])
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        _update(digest, [function, {k: value for k, value in given.items() if k not in ignored}])
         path = self.folder / f"{_name(function)}-{digest.hexdigest()}.npz"
         if not path.exists():
             arrays: dict[str, np.ndarray] = {}
@@ -114,11 +139,21 @@ def _update(digest: Any, value: Any) -> None:
             _update(digest, [field.name, getattr(value, field.name)])
     elif hasattr(value, "get_weights") and hasattr(value, "get_config"):
         _update(digest, [type(value).__qualname__, _configuration(value), value.get_weights()])
+    elif hasattr(value, "get_params") or _package(type(value)) == "sklearn":
+        settings = value.get_params(deep=False) if hasattr(value, "get_params") else vars(value)
+        source = inspect.getsource(type(value)) if _package(type(value)) in _PROJECT else ""
+        _update(digest, [type(value).__qualname__, settings, source])
     else:
         raise TypeError(
             "arguments of a cached function must be numbers, strings, arrays, dataclasses, "
-            f"functions, Keras models, or containers of these, got {type(value).__name__}."
+            "functions, estimators, Keras models, or containers of these, got "
+            f"{type(value).__name__}."
         )
+
+
+def _package(kind: type) -> str:
+    """Return the package that defines a class."""
+    return kind.__module__.partition(".")[0]
 
 
 def _configuration(model: Any) -> str:
@@ -171,7 +206,7 @@ def _used(name: str, value: Any, seen: set[Any]) -> Iterator[str]:
             yield from _used(f"{name}[{key!r}]", part, seen)
     elif isinstance(value, partial):
         yield from _used(name, (value.func, value.args, value.keywords), seen)
-    elif isinstance(value, (*_PLAIN, np.ndarray)) and value is not None:
+    elif isinstance(value, (*_PLAIN, np.ndarray, BaseEstimator)) and value is not None:
         constant = hashlib.blake2b(digest_size=16)
         _update(constant, value)
         yield f"{name} = {constant.hexdigest()}"

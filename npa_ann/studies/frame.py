@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -221,8 +221,8 @@ class Plot:
     ----------
     draw : callable
         ``draw_NAME``: takes, by name, what a stage takes, and ``results``; returns a
-        `matplotlib.figure.Figure`, or None where there is nothing to draw. The file is
-        ``NAME.png``.
+        `matplotlib.figure.Figure`, a dict of label to figure, or None where there is nothing to
+        draw. The file is ``NAME.png`` or ``NAME_LABEL.png``.
     title, caption : str
         What is written above and below it.
     """
@@ -261,7 +261,8 @@ class Study:
     rows : callable
         Takes the results, returns a list of `Row`: ours beside the published.
     tables : sequence of callable
-        Each takes the results and returns a `Table`, or None where there is nothing to show.
+        Each takes the results and returns a `Table`, a list of them, or None where there is
+        nothing to show.
     plots : sequence of Plot
         Its figures.
     """
@@ -274,7 +275,7 @@ class Study:
     prose: str
     facts: Callable[[dict[str, Any]], dict[str, Any]]
     rows: Callable[[dict[str, Any]], list[Row]]
-    tables: tuple[Callable[[dict[str, Any]], Table | None], ...]
+    tables: tuple[Callable[[dict[str, Any]], Table | list[Table] | None], ...]
     plots: tuple[Plot, ...]
 
 
@@ -378,8 +379,7 @@ def write_pages(
     out = Path(out)
     template = files("npa_ann.studies").joinpath(study.prose).read_text(encoding="utf-8")
     prose = fill_prose(template, {"r": results} | study.facts(results))
-    tables = [_compare(study, results), *(make(results) for make in study.tables)]
-    shown = [table for table in tables if table is not None]
+    shown = list(_tables(study, results))
     text = "\n".join([f"# {study.title}", "", prose, "", *map(str, shown)])
     (out / "results.md").write_text(text, encoding="utf-8")
     report = mne.Report(title=study.title, verbose=False)
@@ -571,16 +571,24 @@ def _compare(study: Study, results: dict[str, Any]) -> Table | None:
     return Table("Ours and published", ("", "ours", "published", "note"), cells, note)
 
 
+def _tables(study: Study, results: dict[str, Any]) -> Iterator[Table]:
+    """Yield ours beside the published, then the other tables."""
+    for made in (_compare(study, results), *(make(results) for make in study.tables)):
+        yield from made if isinstance(made, list) else [made] if made is not None else []
+
+
 def _add_plot(plot: Plot, values: dict[str, Any], report: Any, out: Path) -> None:
     """Draw a figure, and put it into a file and the report."""
     import matplotlib.pyplot as plt
 
-    figure = plot.draw(**_arguments(plot.draw, values))
-    if figure is None:
-        return
-    figure.savefig(out / f"{plot.name}.png", dpi=150, bbox_inches="tight")
-    report.add_figure(figure, title=plot.title, caption=plot.caption, image_format="png")
-    plt.close(figure)
+    drawn = plot.draw(**_arguments(plot.draw, values))
+    figures = drawn if isinstance(drawn, dict) else {} if drawn is None else {"": drawn}
+    for label, figure in figures.items():
+        name = plot.name + (f"_{re.sub(r'[^0-9A-Za-z]', '_', label)}" if label else "")
+        title = f"{plot.title}, {label}" if label else plot.title
+        figure.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
+        report.add_figure(figure, title=title, caption=plot.caption, image_format="png")
+        plt.close(figure)
 
 
 class _Missing(Exception):

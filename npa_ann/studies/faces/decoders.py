@@ -1,29 +1,33 @@
 """The decoders of the faces study."""
 
+from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from npa.checks import check_option
+from npa.typing import AnyArray, FloatArray
 from npa_ann.decoding import LSTMDecoder
 
 LINEAR = ("LDA", "xDAWN")
 LSTMS = ("LSTM, published", "LSTM, converged")
-_MOST_FEATURES = 700  # of LDA
+
+_MAX_LDA_FEATURES = 700
 _XDAWN_WINDOW = 0.03  # s
 _MICROVOLTS = 1e6
 
 
 class ShrinkageLDA(ClassifierMixin, BaseEstimator):
-    """Tell two classes apart by their means and one shrunk covariance.
+    """Linear discriminant analysis of two classes with a shrunk covariance.
 
     Attributes
     ----------
@@ -32,7 +36,7 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
     coef_ : array, shape (1, n_features)
         Weights of the features.
     intercept_ : array, shape (1,)
-        What is added.
+        Intercept.
     n_features_in_ : int
         Number of features.
 
@@ -44,9 +48,9 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
     Notes
     -----
     The same as scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")``,
-    Ledoit and Wolf's shrinkage [1]_ included, but solved by Cholesky's method in place of a
-    singular value decomposition: three to four times as fast for 500 to 1000 features, which a
-    permutation test of hundreds of fits feels.
+    Ledoit and Wolf's shrinkage [1]_ included, but solved by a Cholesky decomposition instead of a
+    singular value decomposition: three to four times as fast for 500 to 1000 features, which
+    matters in permutation tests of hundreds of fits.
 
     References
     ----------
@@ -63,7 +67,7 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
     True
     """
 
-    def fit(self, X, y):
+    def fit(self, X: FloatArray, y: AnyArray) -> Self:
         """Estimate means and covariance.
 
         Parameters
@@ -71,7 +75,7 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
         X : array, shape (n, n_features)
             Features.
         y : array, shape (n,)
-            Labels, two of them.
+            Labels of two classes.
 
         Returns
         -------
@@ -91,19 +95,18 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
         if counts.min() < 2:
             raise ValueError(f"y must hold each class at least twice, got {counts.tolist()} rows.")
         means = np.array([X[codes == code].mean(axis=0) for code in (0, 1)])
-        shares = counts / len(codes)
+        priors = counts / len(codes)
         covariance = sum(
-            share * _shrunk_covariance(X[codes == code] - mean)
-            for code, (share, mean) in enumerate(zip(shares, means, strict=True))
+            prior * _shrunk_covariance(X[codes == code] - mean)
+            for code, (prior, mean) in enumerate(zip(priors, means, strict=True))
         )
         weights = cho_solve(cho_factor(covariance, overwrite_a=True), means[1] - means[0])
         self.coef_ = weights[np.newaxis]
-        middle = means.mean(axis=0) @ weights
-        self.intercept_ = np.array([np.log(shares[1] / shares[0]) - middle])
+        self.intercept_ = np.array([np.log(priors[1] / priors[0]) - means.mean(axis=0) @ weights])
         return self
 
-    def decision_function(self, X):
-        """Return how much speaks for the second class.
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        """Return the log odds of the second class.
 
         Parameters
         ----------
@@ -117,9 +120,10 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
-        return X @ self.coef_[0] + self.intercept_[0]
+        scores: FloatArray = X @ self.coef_[0] + self.intercept_[0]
+        return scores
 
-    def predict(self, X):
+    def predict(self, X: FloatArray) -> AnyArray:
         """Return the more probable label.
 
         Parameters
@@ -135,24 +139,24 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
         is_second = self.decision_function(X) > 0
         return self.classes_[is_second.astype(int)]
 
-    def __sklearn_tags__(self):
-        """Tell scikit-learn that there are two classes."""
+    def __sklearn_tags__(self) -> Any:
+        """Declare that there are two classes."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
 
 
-def _shrunk_covariance(centred):
-    """Return Ledoit and Wolf's covariance of features brought to unit variance, scaled back."""
-    sd = centred.std(axis=0)
+def _shrunk_covariance(centered: FloatArray) -> FloatArray:
+    """Ledoit and Wolf's covariance of features scaled to unit variance, scaled back."""
+    sd = centered.std(axis=0)
     sd[sd == 0] = 1.0
-    covariance, _ = ledoit_wolf(centred / sd, assume_centered=True)
+    covariance, _ = ledoit_wolf(centered / sd, assume_centered=True)
     covariance *= sd
     covariance *= sd[:, np.newaxis]
     return covariance
 
 
-def window_means(X, n_samples):
+def window_means(X: FloatArray, n_samples: int) -> FloatArray:
     """Average trials within windows.
 
     Parameters
@@ -160,7 +164,7 @@ def window_means(X, n_samples):
     X : array, shape (n_trials, n_channels, n_times)
         Trials.
     n_samples : int
-        Samples a window; what is left over at the end is left out.
+        Samples per window; an incomplete last window is left out.
 
     Returns
     -------
@@ -176,15 +180,15 @@ def window_means(X, n_samples):
     return X[..., : n_windows * n_samples].reshape(*X.shape[:-1], n_windows, n_samples).mean(-1)
 
 
-def shorten(X, n_features):
-    """Average trials within windows that are as short as the number of features allows.
+def limit_features(X: FloatArray, n_features: int) -> FloatArray:
+    """Average trials within the shortest windows that give at most so many features.
 
     Parameters
     ----------
     X : array, shape (n_trials, n_channels, n_times)
         Trials.
     n_features : int
-        Most channels times windows.
+        Maximum number of channels times windows.
 
     Returns
     -------
@@ -193,24 +197,25 @@ def shorten(X, n_features):
 
     Examples
     --------
-    >>> shorten(np.zeros((1, 4, 100)), 100).shape, shorten(np.zeros((1, 4, 100)), 400).shape
+    >>> X = np.zeros((1, 4, 100))
+    >>> limit_features(X, 100).shape, limit_features(X, 400).shape
     ((1, 4, 25), (1, 4, 100))
     """
     return window_means(X, max(1, -(-X.shape[1] * X.shape[2] // n_features)))
 
 
-def flatten(X):
-    """Make one row of features of every trial.
+def flatten(X: FloatArray) -> FloatArray:
+    """Turn each trial into one row of features.
 
     Parameters
     ----------
     X : array, shape (n_trials, n_channels, n_times)
-        Trials.
+        Trials in volts.
 
     Returns
     -------
     rows : array, shape (n_trials, n_channels * n_times)
-        Features, in microvolts where trials are in volts.
+        Features in microvolts.
 
     Examples
     --------
@@ -220,7 +225,7 @@ def flatten(X):
     return _MICROVOLTS * X.reshape(len(X), -1)
 
 
-def make_decoders(names, sfreq, seed=0):
+def make_decoders(names: Iterable[str], sfreq: float, random_state: int = 0) -> dict[str, Pipeline]:
     """Make the decoders of the study.
 
     Parameters
@@ -229,7 +234,7 @@ def make_decoders(names, sfreq, seed=0):
         Out of ``"LDA"``, ``"xDAWN"``, ``"LSTM, published"`` and ``"LSTM, converged"``.
     sfreq : float
         Sampling rate of the trials in Hz.
-    seed : int
+    random_state : int, default 0
         Seed of the networks.
 
     Returns
@@ -246,11 +251,12 @@ def make_decoders(names, sfreq, seed=0):
 
     Notes
     -----
-    LDA: means of windows as short as 700 features allow, Ledoit-Wolf shrinkage. xDAWN: means of
-    30 ms, four spatial filters a class, and logistic regression. The LSTM has 16 cells; as
-    published it is trained by plain gradient descent at a rate of 0.0002 for 60 steps; to
-    convergence, by Adam at 0.005 for up to 60 epochs, stopped by the loss of a sixth of the
-    training trials.
+    LDA: means of the shortest windows that give at most 700 features, Ledoit-Wolf shrinkage.
+    xDAWN: means of 30 ms, four spatial filters per class, and logistic regression, whose
+    predictions do not depend on the sign or order of the filters. The LSTM has 16 units; as
+    published it is trained by gradient descent at a learning rate of 0.0002 for 60 steps; to
+    convergence, by Adam at 0.005 for up to 60 epochs, with early stopping by the loss on a sixth
+    of the training trials.
 
     Examples
     --------
@@ -259,12 +265,12 @@ def make_decoders(names, sfreq, seed=0):
     """
     makers = {
         "LDA": lambda: make_pipeline(
-            FunctionTransformer(shorten, kw_args={"n_features": _MOST_FEATURES}),
+            FunctionTransformer(limit_features, kw_args={"n_features": _MAX_LDA_FEATURES}),
             FunctionTransformer(flatten),
             ShrinkageLDA(),
         ),
         "xDAWN": lambda: _xdawn(sfreq),
-        "LSTM, published": lambda: make_pipeline(LSTMDecoder(random_state=seed)),
+        "LSTM, published": lambda: make_pipeline(LSTMDecoder(random_state=random_state)),
         "LSTM, converged": lambda: make_pipeline(
             LSTMDecoder(
                 optimizer="adam",
@@ -275,31 +281,32 @@ def make_decoders(names, sfreq, seed=0):
                 early_stopping=True,
                 validation_fraction=1 / 6,
                 class_weight="balanced",
-                random_state=seed,
+                random_state=random_state,
             )
         ),
     }
     return {check_option("decoders", name, makers): makers[name]() for name in names}
 
 
-def has_xdawn():
-    """Tell whether pyriemann is installed.
+def available_decoders() -> list[str]:
+    """Name the decoders that can be made: xDAWN needs pyriemann.
 
     Returns
     -------
-    there : bool
-        Whether ``"xDAWN"`` can be made.
+    names : list of str
+        Names for `make_decoders`.
 
     Examples
     --------
-    >>> has_xdawn() in (True, False)
+    >>> "LDA" in available_decoders()
     True
     """
-    return find_spec("pyriemann") is not None
+    there = find_spec("pyriemann") is not None
+    return [name for name in (*LINEAR, *LSTMS) if there or name != "xDAWN"]
 
 
-def _xdawn(sfreq):
-    """Spatial filters for the mean responses, and logistic regression on what they let through."""
+def _xdawn(sfreq: float) -> Pipeline:
+    """Logistic regression of spatially filtered window means."""
     try:
         from pyriemann.spatialfilters import Xdawn
     except ImportError as error:
@@ -315,6 +322,6 @@ def _xdawn(sfreq):
     )
 
 
-def _to_microvolts(X):
-    """Scale volts so that no tolerance of a solver mistakes them for nothing."""
+def _to_microvolts(X: FloatArray) -> FloatArray:
+    """Scale volts, so that no tolerance of a solver takes them for zero."""
     return _MICROVOLTS * X

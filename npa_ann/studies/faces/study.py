@@ -1,219 +1,312 @@
-"""Faces against noise under four preprocessings, by four decoders, with the audit of the 98 %."""
+"""Faces against noise under several preprocessings and decoders: Doyle et al. (2019), run again."""
 
-import platform
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import joblib
-import keras
+import numpy as np
+from sklearn.base import BaseEstimator
 
-from npa import __version__
 from npa.checks import check_number, check_option
-from npa_ann.studies.faces.cells import correct, decode
-from npa_ann.studies.faces.command import EFFECTS
-from npa_ann.studies.faces.conditions import CONDITIONS, cut_source, join_condition
-from npa_ann.studies.faces.decoders import LINEAR, LSTMS, has_xdawn, make_decoders
-from npa_ann.studies.faces.material import fits, mean_responses
-from npa_ann.studies.faces.recipe import audit_noise, audit_source
-from npa_ann.studies.faces.record import Record
-from npa_ann.studies.faces.report import write_report
-from npa_ann.studies.faces.sources import open_sources
+from npa.typing import PathLike
+from npa_ann.studies.cache import Cache
+from npa_ann.studies.faces import report
+from npa_ann.studies.faces.analysis import (
+    audit_dataset,
+    audit_noise,
+    correct,
+    decode,
+    mean_responses,
+)
+from npa_ann.studies.faces.decoders import available_decoders, make_decoders
+from npa_ann.studies.faces.trials import (
+    CONDITIONS,
+    DATASETS,
+    EFFECTS,
+    MAIN,
+    Dataset,
+    Part,
+    cut_dataset,
+    join_conditions,
+    open_dataset,
+)
+from npa_ann.studies.frame import Option, Source, Stage, Study, versions, write_results
 
-_PACKAGES = ("mne", "numpy", "scikit-learn", "fooof", "keras", "pyriemann")
+DECODERS = {
+    "lda": "LDA",
+    "xdawn": "xDAWN",
+    "lstm-published": "LSTM, published",
+    "lstm-converged": "LSTM, converged",
+}
 
+_PACKAGES = ("mne", "scikit-learn", "fooof", "pyriemann")
+_PARTS = ("accuracy", "differences", "audit", "noise", "datasets")
 
-def run(
-    data=None,
-    datasets=("simulated",),
-    out="faces",
-    *,
-    decoders=None,
-    audit=("LDA",),
-    n_permutations=180,
-    n_bootstraps=1000,
-    sfreq=64.0,
-    effects=EFFECTS,
-    simulation=None,
-    events=None,
-    conditions=CONDITIONS,
-    progress=None,
-    command=None,
-):
-    """Rerun the study: conditions, decoders, audit, figures, tables and report.
-
-    Parameters
-    ----------
-    data : path-like | None
-        Where the recordings lie, as for `npa_ann.studies.faces.sources.open_sources`.
-    datasets : sequence of {"simulated", "n170", "visual", "ft10", "bids"}
-        What to decode.
-    out : path-like
-        Where to write. What an earlier, even interrupted, run left there is taken up, and stays
-        in the tables.
-    decoders : sequence of str | dict of str to estimator | None
-        Names as for `npa_ann.studies.faces.decoders.make_decoders`, or classifiers; None for all
-        that can be made, an empty one for a report on what is known. They run in this order, each
-        on all data sets.
-    audit : sequence of str
-        Those of the decoders that audit the published recipe; empty for no audit.
-    n_permutations, n_bootstraps : int
-        As for `npa.decoding.compare`.
-    sfreq : float
-        Sampling rate in Hz that trials are resampled to.
-    effects : sequence of float
-        Effect sizes to simulate.
-    simulation : dict | None
-        Further arguments of `npa.datasets.simulate_faces`.
-    events : dict | None
-        Label to descriptions of events, for ``"bids"``.
-    conditions : sequence of str
-        Which preprocessings to decode; all of them are cut and drawn.
-    progress : callable | None
-        Wraps lists of jobs, as tqdm does.
-    command : str | None
-        How the study was called, for the record.
-
-    Returns
-    -------
-    results : dict
-        What ``results.json`` holds.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a data set is not there.
-    ValueError
-        If an argument is out of its range.
-
-    Notes
-    -----
-    Written are ``results.json``, ``results.md``, ``report.html``, PNG figures, ``material.json``
-    (what the figures show) and ``kept``, from which an interrupted run resumes: recording by
-    recording, fold by fold, and by 20 permutations.
-
-    References
-    ----------
-    .. [1] Doyle, J. A., Toussaint, P.-J., & Evans, A. C. (2019). Amplifying the Neural Power
-       Spectrum. bioRxiv 659268. https://doi.org/10.1101/659268
-
-    Examples
-    --------
-    >>> run(datasets=["houses"])
-    Traceback (most recent call last):
-    ValueError: dataset must be one of ['simulated', ..., 'bids'], got 'houses'.
-    """
-    sfreq = check_number("sfreq", sfreq, low=32)
-    for name in conditions:
-        check_option("conditions", name, CONDITIONS)
-    if not isinstance(decoders, Mapping):
-        decoders = make_decoders(_available() if decoders is None else decoders, sfreq)
-    settings = {"effects": effects, "simulation": simulation, "events": events}
-    sources = [source for name in datasets for source in open_sources(name, data, **settings)]
-    record, memory = Record(out), joblib.Memory(Path(out) / "kept", verbose=0)
-    record.results["versions"] = _versions()
-    record.add_command(command or f"npa_ann.studies.faces.run(datasets={list(datasets)})")
-    cut = {}
-    for source in sources:
-        cut[source.name] = cut_source(source, sfreq, memory, progress)
-        _describe(record, source, cut[source.name])
-    record.save()
-    counts = {"n_permutations": n_permutations, "n_bootstraps": n_bootstraps, "memory": memory}
-    chosen = {
-        name: {key: each for key, each in _join(parts).items() if key in conditions}
-        for name, parts in cut.items()
-    }
-    jobs = [
-        partial(_decode, record, source, chosen[source.name], name, decoder, **counts)
-        for name, decoder in decoders.items()
-        for source in sources
-    ]
-    jobs += [
-        partial(_audit, record, source, cut[source.name], name, decoders[name], memory)
-        for name in audit
-        if name in decoders
-        for source in sources
-    ]
-    for job in jobs if progress is None else progress(jobs):
-        job()
-        record.save()
-    write_report(record.results, record.material, record.folder)
-    return record.results
+Record = dict[str, dict[str, Any]]  # ``results`` and ``material``: what the figures show
 
 
-def _available():
-    """Name the decoders that can be made here."""
-    return [name for name in (*LINEAR, *LSTMS) if name != "xDAWN" or has_xdawn()]
-
-
-def _join(parts):
-    """Return the trials under every condition that could be made of all recordings."""
+def _sources(
+    datasets: Sequence[str],
+    data: PathLike | None,
+    effects: Sequence[float],
+    simulation: Mapping[str, Any],
+    events: Mapping[str, Any],
+) -> dict[str, Dataset]:
+    """Open the datasets."""
+    settings: dict[str, Any] = {"effects": effects, "simulation": simulation, "events": events}
     return {
-        name: join_condition(parts, name)
-        for name in CONDITIONS
-        if all(name in part.trials for part in parts.values())
+        dataset.name: dataset
+        for name in datasets
+        for dataset in open_dataset(name, data, **settings)
     }
 
 
-def _describe(record, source, parts):
-    """Put down what a data set is, and what its figures show."""
-    conditions = _join(parts)
+def _classifiers(
+    decoders: Sequence[str] | Mapping[str, BaseEstimator], sfreq: float
+) -> Mapping[str, BaseEstimator]:
+    """Make the decoders; "all" stands for all that can be made."""
+    if isinstance(decoders, Mapping):
+        return decoders
+    return make_decoders(available_decoders() if "all" in decoders else decoders, sfreq)
+
+
+def _parts(source: str, sources: dict[str, Dataset], sfreq: float, cache: Cache) -> dict[str, Part]:
+    """Cut the trials of one dataset."""
+    return cut_dataset(sources[source], sfreq, cache)
+
+
+def _described(
+    source: str, sources: dict[str, Dataset], parts: dict[str, Part]
+) -> dict[str, dict[str, Any]]:
+    """Describe a dataset: facts, and what its figures show."""
+    dataset, conditions = sources[source], join_conditions(parts, CONDITIONS)
     raw = conditions["raw"]
-    labels = sorted(set(raw.y.tolist()))
-    failed = {}
+    labels, counts = np.unique(raw.y, return_counts=True)
+    failed: dict[str, str] = {}
     for part in parts.values():
-        for name, reason in part.failed.items():
-            if name in CONDITIONS:
-                failed.setdefault(name, reason)
+        failed = {name: why for name, why in part["failed"].items() if name in CONDITIONS} | failed
+    r2 = {name: [part["r2"][name] for part in parts.values()] for name in ("FOOOF", "filters")}
     facts = {
-        "classes": {str(label): int((raw.y == label).sum()) for label in labels},
+        "identity": joblib.hash([trials.X for trials in conditions.values()]),
+        "classes": {str(label): int(n) for label, n in zip(labels, counts, strict=True)},
         "subjects": len(set(raw.groups.tolist())),
         "recordings": len(parts),
         "channels": len(raw.ch_names),
         "sfreq": float(raw.info["sfreq"]),
-        "cut": source.cut,
-        "split_by": source.split_by,
-        "dropped": sum(part.n_dropped for part in parts.values()),
-        "blinks_removed": sum(part.blinks == "removed" for part in parts.values()),
-        "limits": list(source.limits),
+        "cut": dataset.cut,
+        "split_by": dataset.split_by,
+        "dropped": sum(part["n_dropped"] for part in parts.values()),
+        "blinks_removed": sum(part["blinks"] == "removed" for part in parts.values()),
+        "limits": list(dataset.limits),
         "failed": failed,
-        "notes": sorted({note for part in parts.values() for note in part.notes}),
+        "notes": sorted({note for part in parts.values() for note in part["notes"]}),
     }
-    identity = joblib.hash([trials.X for trials in conditions.values()])
-    record.begin(source.name, identity, facts)
-    record.material[source.name] |= {**mean_responses(conditions), "r2": fits(parts)}
+    return {
+        "facts": facts,
+        "material": mean_responses(conditions) | {"r2": {"run": list(parts), **r2}},
+    }
 
 
-def _decode(record, source, conditions, name, decoder, **settings):
-    """Decode one data set by one decoder, and put down what was found."""
-    cells, differences, curves = decode(conditions, name, decoder, source.split_by, **settings)
-    accuracy = record.results["accuracy"][source.name]
-    for condition, cell in cells.items():
-        accuracy.setdefault(condition, {})[name] = cell
-    correct(accuracy)
-    record.results["differences"][source.name][name] = differences
-    if curves:
-        record.material[source.name]["curves"][name] = curves
+def _decoded(
+    source: str,
+    sources: dict[str, Dataset],
+    parts: dict[str, Part],
+    classifiers: Mapping[str, BaseEstimator],
+    conditions: str | Sequence[str],
+    n_permutations: int,
+    n_bootstraps: int,
+    cache: Cache,
+) -> dict[str, dict[str, Any]]:
+    """Decode one dataset by each decoder."""
+    trials = join_conditions(parts, CONDITIONS if conditions == "all" else conditions)
+    settings = sources[source].split_by, n_permutations, n_bootstraps, cache
+    return {name: decode(trials, name, decoder, *settings) for name, decoder in classifiers.items()}
 
 
-def _audit(record, source, parts, name, decoder, memory):
-    """Try the published recipe on one data set, and put down what was found."""
-    conditions = _join(parts)
-    for switch, found in audit_source(parts, conditions, decoder, memory).items():
-        cells = record.results["audit"].setdefault(switch, {}).setdefault(source.name, {})
-        for condition, scores in found.items():
-            cells.setdefault(condition, {})[name] = scores
-    if source.name not in record.results["noise"]:
-        record.results["noise"][source.name] = audit_noise(conditions["raw"])
+def _audited(
+    parts: dict[str, Part],
+    classifiers: Mapping[str, BaseEstimator],
+    audit: Sequence[str],
+    cache: Cache,
+) -> dict[str, Any]:
+    """Try the published recipe on one dataset by the decoders named, and on pure noise."""
+    audits = {
+        name: audit_dataset(parts, classifiers[name], cache)
+        for name in audit
+        if name in classifiers
+    }
+    (raw,) = join_conditions(parts, ["raw"]).values()
+    return {"audits": audits, "noise": audit_noise(raw) if audits else None}
 
 
-def _versions():
-    """Name the software."""
-    found = {"python": platform.python_version(), "npa": __version__}
-    for name in (*_PACKAGES, keras.backend.backend()):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def start(record: Record, dataset: str, facts: Mapping[str, Any]) -> None:
+    """Put a dataset into the record, without what was found on other trials of this name.
+
+    Parameters
+    ----------
+    record : dict of dict
+        ``results`` and ``material``; changed in place.
+    dataset : str
+        Name of the dataset.
+    facts : dict
+        Its description; ``identity`` stands for its trials.
+
+    Examples
+    --------
+    >>> record = {"results": {part: {} for part in _PARTS}, "material": {}}
+    >>> start(record, "made up", {"identity": "a1b2"})
+    >>> record["results"]["datasets"]
+    {'made up': {'identity': 'a1b2'}}
+    """
+    results, material = record["results"], record["material"]
+    if results["datasets"].get(dataset, {}).get("identity") != facts["identity"]:
+        for part in ("accuracy", "differences", "noise"):
+            results[part].pop(dataset, None)
+        for switch in results["audit"].values():
+            switch.pop(dataset, None)
+        material.pop(dataset, None)
+    results["datasets"][dataset] = dict(facts)
+    for part in ("accuracy", "differences"):
+        results[part].setdefault(dataset, {})
+    material.setdefault(dataset, {}).setdefault("curves", {})
+
+
+def _record(
+    out: Path,
+    described: dict[str, Any],
+    decoded: dict[str, Any],
+    audited: dict[str, Any],
+    command: str,
+) -> Record:
+    """Add what was found to what earlier runs left in the folder."""
+    record: Record = {"results": {part: {} for part in _PARTS} | _read(out, "results")}
+    record["material"] = _read(out, "material")
+    results, material = record["results"], record["material"]
+    for name, found in described.items():
+        start(record, name, found["facts"])
+        material[name] |= found["material"]
+        accuracy = results["accuracy"][name]
+        for decoder, own in decoded[name].items():
+            for condition, cell in own["cells"].items():
+                accuracy.setdefault(condition, {})[decoder] = cell
+            results["differences"][name][decoder] = own["differences"]
+            if own["curves"]:
+                material[name]["curves"][decoder] = own["curves"]
+        correct(accuracy)
+        for decoder, audit in audited[name]["audits"].items():
+            for switch, cells in audit.items():
+                scores = results["audit"].setdefault(switch, {}).setdefault(name, {})
+                for condition, score in cells.items():
+                    scores.setdefault(condition, {})[decoder] = score
+        if audited[name]["noise"]:
+            results["noise"].setdefault(name, audited[name]["noise"])
+    known = results.get("command", "").split("; ")
+    results["command"] = "; ".join(dict.fromkeys(each for each in [*known, command] if each))
+    results["versions"] = versions(_PACKAGES)
+    record["material"] = write_results(material, out / "material.json")
+    return record
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    """Read a JSON file, if it is there."""
+    path = folder / f"{name}.json"
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read
+
+
+def _material(record: Record) -> dict[str, Any]:
+    """Return what the figures show."""
+    return record["material"]
+
+
+def _results(record: Record) -> dict[str, Any]:
+    """Return the results alone."""
+    return record["results"]
+
+
+def _check_conditions(name: str, value: str | Sequence[str]) -> str | Sequence[str]:
+    """Check the names of conditions."""
+    for each in () if value == "all" else value:
+        check_option(name, each, CONDITIONS)
+    return value
+
+
+def _parse_events(words: Sequence[str]) -> dict[str, list[str]]:
+    """Turn LABEL=NAME,NAME into a dict."""
+    events = dict(word.partition("=")[::2] for word in words)
+    if len(events) != 2 or not all(events) or not all(events.values()):
+        raise ValueError(f"--events must be two of LABEL=NAME,NAME, got {' '.join(words)!r}.")
+    return {label: names.split(",") for label, names in events.items()}
+
+
+def _names(words: Sequence[str]) -> tuple[str, ...]:
+    """Turn the command line's names of decoders into those of the results."""
+    return tuple(DECODERS.get(word, word) for word in words)
+
+
+STUDY = Study(
+    name="faces",
+    title="Does the Neural Power Amplifier help decoding?",
+    sources=(
+        Source(
+            "Doyle, Toussaint & Evans (2019), Amplifying the Neural Power Spectrum",
+            "10.1101/659268",
+        ),
+    ),
+    options=(
+        Option("datasets", ("simulated",), "one or several", choices=DATASETS, flag="dataset"),
+        Option("effects", EFFECTS, "effect sizes to simulate"),
+        Option(
+            "decoders",
+            ("all",),
+            "default: all that can be made; none: a report on what is known",
+            choices=("all", *DECODERS),
+            convert=_names,
+        ),
+        Option(
+            "audit",
+            ("LDA",),
+            "those of the decoders that try the published recipe (default: lda)",
+            choices=DECODERS,
+            convert=_names,
+        ),
+        Option(
+            "conditions",
+            "all",
+            "main: without whitening and per-channel amplifiers (default: all)",
+            choices=("all", "main"),
+            convert={"all": "all", "main": MAIN}.__getitem__,
+            check=_check_conditions,
+        ),
+        Option("n_permutations", 180, "for linear decoders", flag="permutations"),
+        Option("n_bootstraps", 1000, "for the intervals", flag="bootstraps"),
+        Option(
+            "events",
+            (),
+            "for bids: which trial types make each of the two labels, LABEL=NAME,NAME",
+            kind=str,
+            convert=_parse_events,
+        ),
+        Option("sfreq", 64.0, check=partial(check_number, low=32)),
+        Option("simulation", {}),
+    ),
+    stages=(
+        Stage(_sources, cached=False),
+        Stage(_classifiers, cached=False),
+        Stage(_parts, over="source", cached=False),
+        Stage(_described, over="source", cached=False),
+        Stage(_decoded, over="source", cached=False),
+        Stage(_audited, over="source", cached=False),
+        Stage(_record, cached=False),
+        Stage(_material, cached=False),
+        Stage(_results, cached=False),
+    ),
+    prose="faces/prose.md",
+    facts=report.facts,
+    rows=report.compare,
+    tables=report.TABLES,
+    plots=report.PLOTS,
+)

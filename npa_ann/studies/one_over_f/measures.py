@@ -228,19 +228,7 @@ def record_slopes(
 
 
 def layer_alone(model: keras.Model, layer: str = "lstm") -> keras.Model:
-    """Build the model of one recurrent layer, which takes vectors in place of words.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A network with an embedding before the layer.
-    layer : str, default "lstm"
-        Name of the layer.
-
-    Returns
-    -------
-    model : keras.Sequential
-        The layer with a copy of its weights.
+    """Build the model of one recurrent layer, which takes vectors instead of words.
 
     Examples
     --------
@@ -261,18 +249,8 @@ def layer_alone(model: keras.Model, layer: str = "lstm") -> keras.Model:
 def review_spectra(model: keras.Model, tokens: AnyArray) -> dict[str, FloatArray]:
     """Compute the spectra of one review and of the network's response, as in figure 3.
 
-    Parameters
-    ----------
-    model : keras.Model
-        The network.
-    tokens : array of int, shape (time,)
-        The review.
-
-    Returns
-    -------
-    spectra : dict of array
-        ``freqs`` in cycles per word; power summed over cells of the embedded words ``x`` and of
-        ``h``; ``x_line`` and ``h_line``: slope and intercept.
+    Returns ``freqs`` in cycles per word, power summed over cells of the embedded words ``x`` and of
+    ``h``, and ``x_line`` and ``h_line``: slope and intercept.
 
     Examples
     --------
@@ -292,19 +270,7 @@ def review_spectra(model: keras.Model, tokens: AnyArray) -> dict[str, FloatArray
 
 
 def eeg_slopes(raw: mne.io.BaseRaw, length: int = 500) -> FloatArray:
-    """Measure the slope of EEG like that of a network: power summed over electrodes.
-
-    Parameters
-    ----------
-    raw : mne.io.Raw
-        A recording.
-    length : int, default 500
-        Samples per epoch, as many as words per review.
-
-    Returns
-    -------
-    slopes : array, shape (n_epochs,)
-        Slope beta over all frequencies up to Nyquist but 0 Hz, without a window.
+    """Measure the slope of each epoch of EEG like that of a network: power summed over electrodes.
 
     Examples
     --------
@@ -320,17 +286,9 @@ def eeg_slopes(raw: mne.io.BaseRaw, length: int = 500) -> FloatArray:
 
 
 def find_eeg(folder: PathLike | None = None) -> Path | None:
-    """Find the EEG recordings of ``EEG_FILES``.
+    """Find the folder of the recordings of ``EEG_FILES``, itself or one level down.
 
-    Parameters
-    ----------
-    folder : path-like | None
-        Where to look, itself and one level down; None for the folder named by ``NPA_DATA``.
-
-    Returns
-    -------
-    found : pathlib.Path | None
-        The folder that holds all three.
+    None stands for the folder named by ``NPA_DATA``.
 
     Examples
     --------
@@ -345,18 +303,10 @@ def find_eeg(folder: PathLike | None = None) -> Path | None:
 
 
 def summarize_slopes(slopes: Any) -> dict[str, float | None]:
-    """Summarize slopes by their mean and two spreads: between networks, and between reviews.
+    """Summarize slopes ``(n_networks, n_reviews)`` by their mean and two spreads.
 
-    Parameters
-    ----------
-    slopes : array, shape (n_networks, n_reviews)
-        Slope of one signal. NaN (a failed fit) is left out.
-
-    Returns
-    -------
-    summary : dict
-        ``mean``; ``sd_networks``, the SD of the networks' means (None for one network);
-        ``sd_reviews``, the mean over networks of the SD over reviews (None for one review).
+    ``sd_networks`` is the SD of the networks' means (None for one network); ``sd_reviews`` the mean
+    over networks of the SD over reviews (None for one review). NaN (a failed fit) is left out.
 
     Examples
     --------
@@ -380,21 +330,9 @@ def slope_and_error(
 ) -> dict[str, float | int | None]:
     """Relate the slope of each review to the network's error on it.
 
-    Parameters
-    ----------
-    slopes : array, shape (n,)
-        Slope of each review.
-    probability : array, shape (n,)
-        Predicted probability that the review is positive.
-    labels : array of int, shape (n,)
-        1 for a positive review.
-
-    Returns
-    -------
-    relation : dict
-        ``rho`` and ``p``, Spearman's correlation of slope and loss; ``auc``, the probability that
-        a misclassified review has a less negative slope than a correctly classified one (None
-        where there is only one kind); ``errors``, the number of misclassified reviews.
+    ``rho`` and ``p`` are Spearman's correlation of slope and loss; ``auc`` is the probability that
+    a misclassified review has a less negative slope than a correctly classified one (None where
+    there is only one kind); ``errors`` is the number of misclassified reviews.
 
     Examples
     --------

@@ -32,20 +32,6 @@ def build_network(
 ) -> keras.Sequential:
     """Build the network of the paper, or the same with another recurrent layer.
 
-    Parameters
-    ----------
-    reviews : Reviews
-        The corpus, which sets the number of words.
-    cell : {"lstm", "gru", "simple_rnn"}
-        Kind and name of the recurrent layer.
-    embedding, units : int
-        Size of the network.
-
-    Returns
-    -------
-    model : keras.Sequential
-        As `npa_ann.networks.sentiment_lstm`.
-
     Examples
     --------
     >>> reviews = Reviews(*(np.zeros((1, 3), int),) * 5, vocabulary=("", "[UNK]", "film"))
@@ -160,23 +146,7 @@ def train(
 def evaluate(
     model: keras.Model, reviews: Reviews, rows: IntArray, batch_size: int = 256
 ) -> dict[str, float]:
-    """Measure loss and accuracy of a network.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The network.
-    reviews : Reviews
-        The corpus.
-    rows : array of int
-        Which reviews.
-    batch_size : int, default 256
-        Reviews per batch; it does not change the result.
-
-    Returns
-    -------
-    scores : dict
-        ``loss`` (mean binary cross-entropy, nats) and ``accuracy``.
+    """Measure ``loss`` (mean binary cross-entropy, nats) and ``accuracy`` on some rows of reviews.
 
     Examples
     --------
@@ -195,23 +165,7 @@ def evaluate(
 def predict(
     model: keras.Model, reviews: Reviews, rows: IntArray, batch_size: int = 256
 ) -> FloatArray:
-    """Predict the probability that reviews are positive.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The network.
-    reviews : Reviews
-        The corpus.
-    rows : array of int, shape (n,)
-        Which reviews.
-    batch_size : int, default 256
-        Reviews per batch; it does not change the result.
-
-    Returns
-    -------
-    probability : array, shape (n,)
-        Probability that each review is positive.
+    """Predict the probability that some rows of reviews are positive.
 
     Examples
     --------
@@ -275,25 +229,7 @@ class Network:
 def train_network(
     out: PathLike, reviews: Reviews, seed: int, cell: str = "lstm", **training: Any
 ) -> Network:
-    """Train a network in its folder of a study, or open it there.
-
-    Parameters
-    ----------
-    out : path-like
-        Folder of all networks.
-    reviews : Reviews
-        The corpus.
-    seed : int
-        Its seed.
-    cell : {"lstm", "gru", "simple_rnn"}
-        Kind of the recurrent layer.
-    **training
-        Passed to `train`.
-
-    Returns
-    -------
-    network : Network
-        The network with all its epochs.
+    """Train a network in its folder of a study, by `train`, or open it there.
 
     Examples
     --------
@@ -383,16 +319,6 @@ def export_networks(
 def read_words(folder: PathLike) -> list[str]:
     """Read the words that the pretrained networks know, from index 2 on.
 
-    Parameters
-    ----------
-    folder : path-like
-        Where the weights are.
-
-    Returns
-    -------
-    words : list of str
-        The words.
-
     Examples
     --------
     >>> from npa.datasets import bundled_data
@@ -403,19 +329,7 @@ def read_words(folder: PathLike) -> list[str]:
 
 
 def open_network(folder: PathLike, number: int = 0) -> keras.Sequential:
-    """Build one of the pretrained networks, trained.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where the weights are.
-    number : int, default 0
-        Which of the card's networks.
-
-    Returns
-    -------
-    model : keras.Sequential
-        The network.
+    """Build one of the pretrained networks of a folder, by its position in their card.
 
     Examples
     --------
@@ -431,20 +345,6 @@ def open_network(folder: PathLike, number: int = 0) -> keras.Sequential:
 
 def open_pretrained(folder: PathLike, number: int, reviews: Reviews) -> Network:
     """Open a pretrained network, trained and untrained (which its seed determines).
-
-    Parameters
-    ----------
-    folder : path-like
-        Where the weights are.
-    number : int
-        Which of the card's networks.
-    reviews : Reviews
-        The corpus.
-
-    Returns
-    -------
-    network : Network
-        The network, without its epochs.
 
     Examples
     --------
@@ -463,21 +363,9 @@ def open_pretrained(folder: PathLike, number: int, reviews: Reviews) -> Network:
 
 
 def load_pretrained_reviews(data: PathLike | None, folder: PathLike, **corpus: Any) -> Reviews:
-    """Tokenize the reviews with the words of the pretrained networks.
+    """Load the reviews with the words of the pretrained networks of a folder.
 
-    Parameters
-    ----------
-    data : path-like | None
-        As in `load_reviews`.
-    folder : path-like
-        Where the weights are.
-    **corpus
-        Passed to `load_reviews`.
-
-    Returns
-    -------
-    reviews : Reviews
-        The corpus; a warning is given if it is not the one that the networks were trained on.
+    A warning is given if they are not the reviews that the networks were trained on.
 
     Examples
     --------

@@ -52,6 +52,9 @@ def compare(results: Results) -> list[Row]:
     low, high = PAPER["test_accuracy"]
     h, x = (results["slope"]["trained"][signal] for signal in ("h", "x"))
     r2 = results["review_against_input"]
+    published_x, published_h = (
+        _pm(mean, sd, 3) for mean, sd in (PAPER["x"], PAPER["h_of_one_network"])
+    )
     rows = [
         Row("test accuracy", _range(results["test_accuracy"], ".2%"), _range((low, high), ".2%")),
         Row("test loss", _range(results["test_loss"], ".3f"), _range(PAPER["test_loss"], ".3f")),
@@ -64,8 +67,8 @@ def compare(results: Results) -> list[Row]:
             rows.append(Row(label, _spreads(ours), write_value(value, "+.2f"), note=note))
     return [
         *rows,
-        Row("slope of the input x", _spreads(x), _pm(*PAPER["x"], digits=3)),
-        Row("slope of h, one network", _spreads(h), _pm(*PAPER["h_of_one_network"], digits=3)),
+        Row("slope of the input x", _spreads(x), published_x),
+        Row("slope of h, one network", _spreads(h), published_h),
         Row(
             "R² of the slope of h on that of the input",
             None if r2["r2"] is None else f"{r2['r2']:.3f} ({_range(r2['networks'], '.3f')})",

@@ -117,20 +117,8 @@ def control_tokens(
 ) -> dict[str, AnyArray]:
     """Draw inputs that share the words of reviews but not their order, or only their frequency.
 
-    Parameters
-    ----------
-    reviews : Reviews
-        The corpus.
-    rows : array of int, shape (n,)
-        Which reviews.
-    rng : numpy.random.Generator
-        Random number generator.
-
-    Returns
-    -------
-    tokens : dict of array, shape (n, length)
-        ``shuffled``: the words of each review in random order; ``random``: words drawn
-        independently by their frequency in the training reviews.
+    ``shuffled`` has the words of each review in random order; ``random`` has words drawn
+    independently by their frequency in the training reviews.
 
     Examples
     --------
@@ -148,20 +136,10 @@ def control_tokens(
 
 
 def randomize_phases(vectors: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Randomize the Fourier phases of embedded reviews.
+    """Randomize the Fourier phases of embedded reviews ``(n, time, features)``.
 
-    Parameters
-    ----------
-    vectors : array, shape (n, time, features)
-        Embedded reviews.
-    rng : numpy.random.Generator
-        Random number generator.
-
-    Returns
-    -------
-    surrogates : array, shape (n, time, features)
-        Signals with the same power spectra, means and correlations between features: the same
-        random phases are added to all features of a review.
+    Power spectra, means and correlations between features stay the same: the same random phases are
+    added to all features of a review.
 
     Examples
     --------

@@ -6,6 +6,9 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from npa.spectral import psd
 from npa_ann.networks import resnet
@@ -126,3 +129,20 @@ def test_nothing_is_unpickled(cache):
         cache(scale, np.array([{}]))
     with pytest.raises(TypeError, match="got object"):
         cache(scale, object())
+
+
+def predict(decoder, X, y, key=""):
+    CALLS.append(key)
+    return decoder.fit(X, y).predict(X)
+
+
+def test_estimators_are_known_by_their_parameters_and_an_ignored_array_by_its_key(cache):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    wrapped = cache.cache(predict, ignore=["X"])
+    for n, scaling in ((0.1, True), (0.1, True), (0.2, True), (0.1, False)):
+        decoder = make_pipeline(StandardScaler(with_std=scaling), LogisticRegression(C=n))
+        first = wrapped(decoder, X, y, key="one")
+        np.testing.assert_array_equal(wrapped(decoder, X + 9, y, "one"), first)
+    assert len(CALLS) == 3
+    wrapped(decoder, X + 9, y, key="another")
+    assert len(CALLS) == 4

@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import json
+from importlib.resources import files
+from pathlib import Path
 
 import joblib
 import mne
@@ -19,12 +21,13 @@ from npa.decoding import compare
 from npa.decoding.resampling import holm
 from npa.recordings.trials import Trials, collect_trials
 from npa_ann.decoding import LSTMDecoder
-from npa_ann.studies.faces import cells, conclusions, conditions, material, recipe, sources, tables
-from npa_ann.studies.faces.command import add_parser
-from npa_ann.studies.faces.conditions import CONDITIONS, MAIN, UNCLEANED, UNREJECTED
+from npa_ann.studies.cache import Cache
+from npa_ann.studies.command_line import add_parsers
+from npa_ann.studies.faces import STUDY, analysis, report, study
+from npa_ann.studies.faces import trials as cutting
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS, ShrinkageLDA, make_decoders
-from npa_ann.studies.faces.record import Record
-from npa_ann.studies.faces.study import run
+from npa_ann.studies.faces.trials import CONDITIONS, MAIN, SWITCHES, UNCLEANED, UNREJECTED
+from npa_ann.studies.frame import fill_prose, run_study
 
 CHANNELS = ["Fp1", "Fp2", "Fz", "Cz", "Pz", "P9", "P10", "PO7", "PO8", "Oz"]
 SMALL = {"n_subjects": 3, "n_trials": 50, "n_runs": 1, "ch_names": CHANNELS, "pops": 0.1}
@@ -39,24 +42,32 @@ ARGUMENTS = {
 }
 
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "faces.json"
+
+
+def run(out, **settings):
+    """Run the study."""
+    return run_study(STUDY, out, **settings)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Folder and results of a whole study."""
     out = tmp_path_factory.mktemp("faces")
-    run(out=out, decoders=make_decoders(["LDA"], 32.0), **ARGUMENTS)
+    run(out, decoders=make_decoders(["LDA"], 32.0), **ARGUMENTS)
     # Tracing a network takes seconds, however small it is.
     few = ARGUMENTS | {"effects": (3.0,), "conditions": ("NPA", "raw"), "audit": ()}
-    return out, run(out=out, decoders=LSTM, **few)
+    return out, run(out, decoders=LSTM, **few)
 
 
 @pytest.fixture(scope="module")
 def parts(finished):
-    """The trials of that study, as they were kept."""
+    """The trials of that study, from its cache."""
     out, _ = finished
-    memory = joblib.Memory(out / "kept", verbose=0)
+    cache = Cache(out / "cached")
     return {
-        source.name: conditions.cut_source(source, 32.0, memory)
-        for source in sources.open_sources("simulated", effects=(0.0, 3.0), simulation=SMALL)
+        dataset.name: cutting.cut_dataset(dataset, 32.0, cache)
+        for dataset in cutting.open_dataset("simulated", effects=(0.0, 3.0), simulation=SMALL)
     }
 
 
@@ -98,13 +109,13 @@ def test_differences_state_the_limit_of_few_subjects(finished):
     assert pair["auc"] == pytest.approx(cell["NPA"]["LDA"]["auc"] - cell["raw"]["LDA"]["auc"])
     assert pair["lowest_p"] == 0.25
     assert pair["sign_flip_p"] >= pair["lowest_p"]
-    assert any("cannot go below p = 0.25" in line for line in conclusions.claims(results))
+    assert any("cannot go below p = 0.25" in line for line in report.summarize_tests(results))
 
 
 @pytest.mark.parametrize(("p", "floor"), [(1 / 81, True), (2 / 81, False)])
-def test_claims_name_what_the_permutations_allow_and_what_the_amplifier_adds(p, floor):
+def test_summary_names_what_the_permutations_allow_and_what_the_amplifier_adds(p, floor):
     pair = {"auc": -0.01, "interval": [-0.03, 0.01], "lowest_p": 0.01, "n_subjects": 14}
-    (line,) = conclusions.claims(
+    (line,) = report.summarize_tests(
         {
             "accuracy": {"made up": {"raw": {"LDA": {"p": p, "permutations": 80}}}},
             "differences": {"made up": {"LDA": {"NPA - raw": pair}}},
@@ -121,11 +132,9 @@ def test_what_the_recipe_alone_reaches_is_no_evidence(recipe_accuracy, named):
         scores = {how: {"accuracy": accuracy} for how in ("within", "across")}
         return {"simulated, effect 0": {"raw": {"LDA": scores}}, "n": {"raw": {"LDA": scores}}}
 
-    audit = {switch: cells(0.5) for switch in recipe.SWITCHES} | {
-        "together": cells(recipe_accuracy)
-    }
+    audit = {switch: cells(0.5) for switch in SWITCHES} | {"together": cells(recipe_accuracy)}
     facts = {"simulated, effect 0": {"split_by": "groups"}, "n": {"split_by": "runs"}}
-    text = conclusions.conclude({"audit": audit, "datasets": facts})
+    text = report.summarize_recipe({"audit": audit, "datasets": facts})
     assert ("n (within subjects): such a score is no evidence" in text) == named
     assert "On 'n', across" not in text  # its runs are left out, not its subjects
     assert "scaled by class changes nothing" in text
@@ -143,22 +152,22 @@ def test_what_was_not_run_says_so(finished):
 def test_report_shows_every_table_and_figure(finished):
     out, results = finished
     text, page = ((out / name).read_text() for name in ("results.md", "report.html"))
-    every = tables.all_tables(results)
-    assert len(every) >= 7
-    for table in every:
+    made = [table for make in STUDY.tables for table in np.ravel(make(results))]
+    assert len(made) >= 7
+    for table in made:
         assert table.title in text
         assert table.title.partition(":")[0] in page
     pictures = {path.stem for path in out.glob("*.png")}
     assert {"fits", "accuracy_simulated__effect_3", "erp_simulated__effect_3"} <= pictures
-    assert "training_simulated__effect_3_LSTMpublished" in pictures
+    assert "training_simulated__effect_3__LSTM__published" in pictures
     assert "maps_simulated__effect_3" in pictures
 
 
 def test_a_second_run_adds_to_the_first(finished, monkeypatch):
     out, before = finished
-    monkeypatch.setattr(conditions, "_cut", None)  # nothing is cut again
+    monkeypatch.setattr(cutting.BlinkICARemover, "fit_transform", None)  # nothing is cut again
     other = {"LDA again": make_decoders(["LDA"], 32.0)["LDA"]}
-    after = run(out=out, decoders=other, audit=(), command="a second run", **ARGUMENTS)
+    after = run(out, decoders=other, audit=(), command="a second run", **ARGUMENTS)
     found = after["accuracy"]["simulated, effect 3"]["raw"]
     assert set(found) == {"LDA", "LSTM, published", "LDA again"}
     assert found["LDA again"]["auc"] == found["LDA"]["auc"]
@@ -169,7 +178,7 @@ def test_a_second_run_adds_to_the_first(finished, monkeypatch):
 
 def test_all_conditions_hold_the_same_trials(parts):
     for own in parts.values():
-        joined = {name: conditions.join_condition(own, name) for name in CONDITIONS}
+        joined = {name: cutting.join_condition(own, name) for name in CONDITIONS}
         first = joined["raw"]
         dropped = sum(bool(why) for log in first.drop_log.values() for why in log)
         assert dropped > 0
@@ -184,19 +193,19 @@ def test_all_conditions_hold_the_same_trials(parts):
 
 def test_the_recipe_rejects_nothing_from_npa_and_leaves_blinks(parts):
     own = parts["simulated, effect 0"]
-    kept = conditions.join_condition(own, "NPA")
-    every = conditions.join_condition(own, UNREJECTED)
+    kept = cutting.join_condition(own, "NPA")
+    every = cutting.join_condition(own, UNREJECTED)
     assert len(every) == 150 > len(kept)
-    clean, blinking = (conditions.join_condition(own, name) for name in ("band-pass", UNCLEANED))
+    clean, blinking = (cutting.join_condition(own, name) for name in ("band-pass", UNCLEANED))
     front = clean.ch_names.index("Fp1")
     assert blinking.X[:, front].std() > 1.5 * clean.X[:, front].std()
     np.testing.assert_array_equal(blinking.y, clean.y)
 
 
-def test_scaling_by_class_is_found_out(parts, finished):
+def test_scaling_by_class_is_found_to_leak(parts, finished):
     _, results = finished
     audit = {name: found["simulated, effect 0"] for name, found in results["audit"].items()}
-    assert list(audit) == list(recipe.SWITCHES)
+    assert list(audit) == list(SWITCHES)
     assert list(audit["NPA unrejected"]) == ["NPA"]
     assert list(audit["band-pass before ICA"]) == ["band-pass"]
     assert list(audit["together"]) == list(MAIN)
@@ -204,17 +213,17 @@ def test_scaling_by_class_is_found_out(parts, finished):
     assert honest["auc"] < 0.65
     assert scaled["auc"] > honest["auc"] + 0.15
     assert results["noise"]["simulated, effect 0"]["leaks_within"]
-    text = conclusions.conclude(results)
+    text = report.summarize_recipe(results)
     assert "without any effect" in text
     assert f"{100 * audit['honest']['raw']['LDA']['across']['accuracy']:.0f}" in text
 
 
 def test_only_a_switch_that_is_on_changes_the_trials(parts):
     own = parts["simulated, effect 0"]
-    honest = conditions.join_condition(own, "raw").X
+    honest = cutting.join_condition(own, "raw").X
     for switch in ("honest", "NPA unrejected", "band-pass before ICA"):
-        np.testing.assert_array_equal(recipe.apply_switch(own, switch, "raw").X, honest)
-    scaled = recipe.apply_switch(own, "scaled by class", "raw")
+        np.testing.assert_array_equal(cutting.apply_switch(own, switch, "raw").X, honest)
+    scaled = cutting.apply_switch(own, "scaled by class", "raw")
     for run_name in np.unique(scaled.runs):
         for label in ("face", "noise"):
             own_trials = scaled.X[(scaled.runs == run_name) & (scaled.y == label)]
@@ -231,17 +240,17 @@ def test_a_condition_that_fails_is_left_out_and_named(monkeypatch, tmp_path):
         def __sklearn_clone__(self):
             return self
 
-    steps = {**conditions.STEPS, "NPA per channel": Refusing()}
-    monkeypatch.setattr(conditions, "STEPS", steps)
+    steps = {**cutting.STEPS, "NPA per channel": Refusing()}
+    monkeypatch.setattr(cutting, "STEPS", steps)
     small = SMALL | {"n_subjects": 2, "n_trials": 24}
     arguments = ARGUMENTS | {"simulation": small, "effects": (0.0,), "n_permutations": 0}
     lda = make_decoders(["LDA"], 32.0)
-    results = run(out=tmp_path, decoders=lda, audit=(), **arguments)
+    results = run(tmp_path, decoders=lda, audit=(), **arguments)
     found = results["accuracy"]["simulated, effect 0"]
     assert "NPA per channel" not in found
     assert set(found) == set(CONDITIONS) - {"NPA per channel"}
     assert "NaN" in results["datasets"]["simulated, effect 0"]["failed"]["NPA per channel"]
-    assert "| LDA | NPA per channel | could not be made |" in (tmp_path / "results.md").read_text()
+    assert "| LDA | NPA per channel | failed |" in (tmp_path / "results.md").read_text()
 
 
 def test_resampling_keeps_slow_and_drops_fast_waves():
@@ -250,7 +259,7 @@ def test_resampling_keeps_slow_and_drops_fast_waves():
     waves = np.array([np.sin(2 * np.pi * freq * raw.times) for freq in (5.0, 60.0)])
     raw.apply_function(lambda data: waves, picks="eeg", channel_wise=False)
     trials = collect_trials(found.recordings, found.event_id, **CUT)
-    slow = conditions.resample_trials(trials, 64.0)
+    slow = cutting.resample_trials(trials, 64.0)
     assert slow.X.shape == (4, 2, 84)
     assert slow.times[0] == trials.times[0]
     middle = slice(10, -10)  # away from the edges of the filter
@@ -258,7 +267,7 @@ def test_resampling_keeps_slow_and_drops_fast_waves():
         slow.X[:, 0, middle], trials.X[:, 0, ::4][..., middle], atol=0.02
     )  # of an amplitude of 1
     assert np.abs(slow.X[:, 1, middle]).max() < 0.02
-    assert conditions.resample_trials(trials, 256.0) is trials
+    assert cutting.resample_trials(trials, 256.0) is trials
 
 
 def test_lda_is_that_of_scikit_learn():
@@ -309,21 +318,21 @@ def test_decoders_are_known_by_name():
 
 @pytest.mark.parametrize("n", [2, 4, 10])
 def test_sign_flips_have_a_floor(n):
-    assert cells.sign_flip(np.arange(1, n + 1))["sign_flip_p"] == 2 / 2**n
-    assert cells.sign_flip(np.tile([1, -1], n))["sign_flip_p"] == 1
+    assert analysis.sign_flip(np.arange(1, n + 1))["sign_flip_p"] == 2 / 2**n
+    assert analysis.sign_flip(np.tile([1, -1], n))["sign_flip_p"] == 1
 
 
 def test_sign_flips_of_many_subjects_are_drawn():
     rng = np.random.default_rng(0)
-    assert cells.sign_flip(rng.normal(size=40))["sign_flip_p"] > 0.05
-    assert cells.sign_flip(rng.normal(2.0, size=40))["sign_flip_p"] < 1e-3
+    assert analysis.sign_flip(rng.normal(size=40))["sign_flip_p"] > 0.05
+    assert analysis.sign_flip(rng.normal(2.0, size=40))["sign_flip_p"] < 1e-3
 
 
-def test_pooled_auc_is_over_all_subjects():
+def test_pooled_auc_is_over_all_subjects(tmp_path):
     found, _ = simulate_faces(3, 30, 1, effect=2, ch_names=["P8", "Pz"], pops=0)
     trials = {"raw": collect_trials(found.recordings, found.event_id, **CUT)}
     lda = make_decoders(["LDA"], 256.0)["LDA"]
-    found, *_ = cells.decode(trials, "LDA", lda, "groups", 0, 100, joblib.Memory(None))
+    found = analysis.decode(trials, "LDA", lda, "groups", 0, 100, Cache(tmp_path))["cells"]
     result = compare(trials, {"LDA": lda}, LeaveOneGroupOut(), n_permutations=0)
     expected = roc_auc_score(
         result.predictions["label"] == "noise", result.predictions["score_noise"]
@@ -336,7 +345,7 @@ def test_pooled_auc_is_over_all_subjects():
 def test_responses_are_drawn_where_an_n170_is():
     found, truth = simulate_faces(2, 100, 1, effect=3, ch_names=CHANNELS, pops=0)
     trials = {"raw": collect_trials(found.recordings, found.event_id, **CUT)}
-    own = material.mean_responses(trials)
+    own = analysis.mean_responses(trials)
     assert own["sites"] == {"N170": ["P9", "P10", "PO7", "PO8"], "P300": ["Pz"]}
     times = np.array(own["times"])
     n170, p300 = (np.array(own["erp"]["raw"][name]) for name in ("N170", "P300"))
@@ -360,57 +369,98 @@ def test_sites_are_known_by_the_names_of_other_caps(names, sites):
     y, groups = np.array(["face", "noise"]), np.array(["a", "a"])
     X = np.zeros((2, len(names), 10))
     trials = Trials(X, y, groups, groups, np.arange(10) / 64, tuple(names), {}, info)
-    own = material.mean_responses({"raw": trials})
+    own = analysis.mean_responses({"raw": trials})
     assert own["sites"] == sites
     assert own["maps"] == {}
 
 
-def test_a_record_forgets_what_was_found_on_other_trials(tmp_path):
-    record = Record(tmp_path)
-    record.begin("set", "one", {})
-    record.results["accuracy"]["set"]["raw"] = {"LDA": {"auc": 0.6}}
-    record.results["audit"]["honest"] = {"set": {}}
-    record.begin("set", "one", {})
-    assert record.results["accuracy"]["set"]
-    record.begin("set", "two", {})
-    assert record.results["accuracy"]["set"] == {}
-    assert record.results["audit"]["honest"] == {}
+def test_a_record_forgets_what_was_found_on_other_trials():
+    record = {"results": {part: {} for part in study._PARTS}, "material": {}}
+    study.start(record, "set", {"identity": "one"})
+    record["results"]["accuracy"]["set"]["raw"] = {"LDA": {"auc": 0.6}}
+    record["results"]["audit"]["honest"] = {"set": {}}
+    study.start(record, "set", {"identity": "one"})
+    assert record["results"]["accuracy"]["set"]
+    study.start(record, "set", {"identity": "two"})
+    assert record["results"]["accuracy"]["set"] == {}
+    assert record["results"]["audit"]["honest"] == {}
 
 
-def test_data_sets_that_are_not_there_are_named(tmp_path, monkeypatch):
+def test_missing_datasets_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("NPA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="NPA_DATA"):
-        sources.open_sources("visual")
+        cutting.open_dataset("visual")
     for name in ("visual", "n170", "ft10", "bids"):
         with pytest.raises(FileNotFoundError):
-            sources.open_sources(name, tmp_path)
+            cutting.open_dataset(name, tmp_path)
     with pytest.raises(ValueError, match="dataset must be one of"):
-        sources.open_sources("houses")
+        cutting.open_dataset("houses")
 
 
-def test_command_line():
+def test_command_line(tmp_path):
     parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
+    add_parsers(parser.add_subparsers(), "faces")
     args = parser.parse_args(["faces", "--dataset", "bids", "--events", "face=a,b", "noise=c"])
-    assert (args.dataset, args.decoders, args.audit) == (["bids"], None, ["lda"])
+    assert (args.datasets, args.decoders, args.audit) == (["bids"], ("all",), ("LDA",))
+    assert study._parse_events(args.events) == {"face": ["a", "b"], "noise": ["c"]}
     args = parser.parse_args(["faces", "--events", "face"])
     with pytest.raises(ValueError, match="--events must be two of"):
         args.job(args)
+    with pytest.raises(ValueError, match="conditions must be one of"):
+        run(tmp_path, conditions=["low-pass"])
 
 
-def test_real_visual_data_across_subjects(data_dir):
+def test_prose_has_every_paragraph_for_the_stored_results():
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+    template = files("npa_ann.studies").joinpath(STUDY.prose).read_text(encoding="utf-8")
+    prose = fill_prose(template, {"r": stored, **STUDY.facts(stored)})
+    assert prose.count("\n- ") == template.count("\n- ")
+    assert "Of 12 comparisons of NPA with raw by linear decoders, 0 have" in prose
+
+
+@pytest.mark.parametrize("change", ["signs and order", "last bits"])
+def test_xdawn_does_not_depend_on_signs_order_or_last_bits(change, monkeypatch):
+    spatialfilters = pytest.importorskip("pyriemann.spatialfilters")
+    found, _ = simulate_faces(3, 40, 1, effect=1, ch_names=CHANNELS[4:], pops=0)
+    made = collect_trials(found.recordings, found.event_id, **CUT)
+    train, test = made.groups != "s0", made.groups == "s0"
+    X, calls = made.X, []
+
+    def scores(X):
+        decoder = make_decoders(["xDAWN"], 256.0)["xDAWN"]
+        return decoder.fit(X[train], made.y[train]).decision_function(X[test])
+
+    before = scores(X)
+    if change == "last bits":
+        X = X * (1 + 1e-12 * np.random.default_rng(0).normal(size=X.shape))
+    else:
+        fit = spatialfilters.Xdawn.fit
+
+        def turned(self, X, y):
+            calls.append(fit(self, X, y))
+            order = np.concatenate([block[::-1] for block in np.split(np.arange(8), 2)])
+            self.filters_ = self.filters_[order] * np.tile([1, -1], 4)[:, np.newaxis]
+            return self
+
+        monkeypatch.setattr(spatialfilters.Xdawn, "fit", turned)
+    np.testing.assert_allclose(scores(X), before, atol=1e-3 * before.std())
+    assert bool(calls) == (change == "signs and order")
+
+
+def test_real_visual_data_across_subjects(data_dir, tmp_path):
     found = read_uci_visual(data_dir / "uci_visual")
     trials = collect_trials(found.recordings, found.event_id, tmin=0, tmax=255 / 256, detrend=0)
-    trials = {"raw": conditions.resample_trials(trials, 64.0)}
+    trials = {"raw": cutting.resample_trials(trials, 64.0)}
     assert (trials["raw"].y == "S1").sum() == 140
     lda = make_decoders(["LDA"], 64.0)["LDA"]
-    found, *_ = cells.decode(trials, "LDA", lda, "groups", 0, 50, joblib.Memory(None))
+    found = analysis.decode(trials, "LDA", lda, "groups", 0, 50, Cache(tmp_path))["cells"]
     assert found["raw"]["pooled_auc"] >= 0.78
 
 
-def test_real_recordings_that_come_as_epochs_are_cut(data_dir):
-    source, *_ = sources.open_sources("visual", data_dir)
-    subject, runs = next(iter(source.found.recordings.items()))
-    one = dataclasses.replace(source.found, recordings={subject: runs})
-    parts = conditions.cut_source(dataclasses.replace(source, found=one), 64.0, joblib.Memory(None))
-    assert {len(part.trials["raw"]) for part in parts.values()} == {30}
+def test_real_recordings_that_come_as_epochs_are_cut(data_dir, tmp_path):
+    dataset, *_ = cutting.open_dataset("visual", data_dir)
+    subject, runs = next(iter(dataset.found.recordings.items()))
+    one = dataclasses.replace(dataset.found, recordings={subject: runs})
+    dataset = dataclasses.replace(dataset, found=one)
+    parts = cutting.cut_dataset(dataset, 64.0, Cache(tmp_path))
+    assert {len(part["trials"]["raw"]["y"]) for part in parts.values()} == {30}
