@@ -1,56 +1,59 @@
 """Bands of the EEG, golden-ratio rhythms, and whether spectral peaks follow them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_number, check_option, check_range
+from npa.typing import AnyArray, FloatArray, IntArray
 
-# Lower and upper end, Hz; the upper end belongs to the next band.
-CANONICAL_BANDS = MappingProxyType(
+# Lower (inclusive) and upper end (exclusive) in Hz.
+CANONICAL_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
 )
 GOLDEN_RATIO = (1 + 5**0.5) / 2
-SIDEREAL_DAY = 86_160.0
-_CANDIDATES = MappingProxyType({"phi": GOLDEN_RATIO, "2": 2.0, "e": float(np.e)})
+SIDEREAL_DAY = 86_160.0  # s
+CANDIDATE_RATIOS = MappingProxyType({"phi": GOLDEN_RATIO, "2": 2.0, "e": float(np.e)})
 
 
 @dataclass(frozen=True)
 class BandRatios:
-    """Where the ratios of neighbouring peaks lie, and how often chance does as well.
+    """Ratios of neighbouring peaks, their distance from candidate ratios, and p-values.
 
     Parameters
     ----------
     ratios : array, shape (n_ratios,)
-        Each peak's frequency over the one below it.
+        Frequency of each peak divided by that of the next lower one.
     subjects : array of int, shape (n_ratios,)
-        Whose ratio each is: an index into ``peaks``.
+        Index of the subject of each ratio.
     distance : dict of str to float
         For each candidate c, the mean of abs(ln(ratio / c)).
     p_distance : dict of str to float
-        Share of simulated data sets that come as near to the candidate.
+        Share of simulated data sets that are at least as near to the candidate.
     nearest : dict of str to float
-        For each candidate, the share of ratios that lie nearer to it than to the others.
+        For each candidate, the share of ratios that are nearer to it than to the others.
     p_nearest : dict of str to float
-        Share of simulated data sets with as large a share.
+        Share of simulated data sets with at least as large a share.
     """
 
-    ratios: np.ndarray
-    subjects: np.ndarray
-    distance: dict
-    p_distance: dict
-    nearest: dict
-    p_nearest: dict
+    ratios: FloatArray
+    subjects: IntArray
+    distance: dict[str, float]
+    p_distance: dict[str, float]
+    nearest: dict[str, float]
+    p_nearest: dict[str, float]
 
 
-def golden_bands(period=SIDEREAL_DAY, n_bands=36):
-    """List rhythms from the day's to the brain's fastest, each phi times the one before.
+def golden_bands(period: float = SIDEREAL_DAY, n_bands: int = 36) -> AnyArray:
+    """List rhythms from one cycle per day to the gamma band, each phi times the one before.
 
     Parameters
     ----------
     period : float
-        Longest period, s. Default 86,160 (the Earth's rotation: 23 h 56 min).
+        Longest period in s. Default 86,160 (the Earth's rotation, 23 h 56 min).
     n_bands : int
         Number of rows. Default 36, which ends at 239 Hz.
 
@@ -66,8 +69,8 @@ def golden_bands(period=SIDEREAL_DAY, n_bands=36):
 
     Notes
     -----
-    period_k = period / phi^k with phi = (1 + sqrt(5)) / 2, frequency_k = 1 / period_k. Phi is the
-    ratio of neighbours that keeps rhythms from ever meeting in phase again [1]_.
+    period_k = period / phi^k with phi = (1 + sqrt(5)) / 2, frequency_k = 1 / period_k. Rhythms
+    with the ratio phi never synchronize [1]_.
 
     References
     ----------
@@ -90,28 +93,34 @@ def golden_bands(period=SIDEREAL_DAY, n_bands=36):
 
 
 def band_ratios(
-    peaks, freq_range, null="log-uniform", *, min_ratio=None, n_simulations=10_000, seed=0
-):
-    """Ask whether neighbouring spectral peaks stand in the golden ratio, rather than in 2 or e.
+    peaks: Sequence[npt.ArrayLike],
+    freq_range: tuple[float, float],
+    null: str = "log-uniform",
+    *,
+    min_ratio: float | None = None,
+    n_simulations: int = 10_000,
+    random_state: int | np.random.Generator = 0,
+) -> BandRatios:
+    """Test whether neighbouring spectral peaks have the golden ratio, rather than 2 or e.
 
     Parameters
     ----------
     peaks : sequence of array-like
-        Each subject's peak frequencies, Hz, in any order; NaN are left out. Subjects with fewer
-        than two peaks have no ratio.
-    freq_range : (float, float)
-        Range in which peaks were sought, Hz.
+        Peak frequencies of each subject in Hz, in any order; NaN are left out. Subjects with
+        fewer than two peaks have no ratio.
+    freq_range : tuple of float
+        Range in which peaks were searched, in Hz.
     null : "log-uniform"
-        How chance places the peaks: as many a subject, uniformly on the logarithmic axis of
-        ``freq_range``, no nearer to each other than the subject's.
+        Null hypothesis: each subject's peaks, in the same number, are uniformly distributed on
+        the logarithmic axis of ``freq_range``, no nearer to each other than the observed ones.
     min_ratio : float | None
-        Smallest ratio of neighbours that the search could have told apart, the same for all.
-        Default None: each subject's own smallest ratio, which then occurs in each of that
-        subject's simulations, so that a subject with two peaks says nothing.
-    n_simulations : int
-        Number of simulated data sets. Default 10,000.
-    seed : int | numpy.random.Generator
-        Seed of the simulation. Default 0.
+        Smallest ratio of neighbours that the search could resolve, the same for all subjects.
+        Default None: the smallest ratio of each subject, which then occurs in each of that
+        subject's simulations, so that subjects with two peaks carry no information.
+    n_simulations : int, default 10,000
+        Number of simulated data sets.
+    random_state : int | numpy.random.Generator, default 0
+        Seed of the simulation.
 
     Returns
     -------
@@ -122,15 +131,16 @@ def band_ratios(
     ------
     ValueError
         If no subject has two peaks, a peak lies outside ``freq_range``, two peaks are equal or
-        nearer than ``min_ratio``, or there is no room for so many.
+        nearer than ``min_ratio``, or ``freq_range`` is too narrow for the number of peaks.
 
     Notes
     -----
     p = (1 + number of simulations at least as extreme) / (1 + n_simulations), one-sided, not
-    corrected for the number of candidates. Ratios of any ordered peaks in a bounded range cluster
-    somewhere: only against such a null does nearness to phi mean anything. The simulations have
-    the subject's smallest ratio, not at least it: the latter finds phi in two of five data sets
-    of log-uniform peaks, at a level of 0.05.
+    corrected for the number of candidates. Ratios of ordered peaks in a bounded range cluster
+    by themselves, so that nearness to phi can only be judged against a null distribution. With
+    ``min_ratio=None``, the smallest ratio of a simulation equals the subject's, and is not merely
+    at least as large: the latter finds phi in two of five data sets of log-uniform peaks, at a
+    level of 0.05.
 
     Examples
     --------
@@ -142,7 +152,7 @@ def band_ratios(
     check_option("null", null, ("log-uniform",))
     low, high = np.log(check_range("freq_range", freq_range, low=np.finfo(float).tiny))
     n_simulations = check_number("n_simulations", n_simulations, low=1, integer=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     gaps, simulated, subjects = [], [], []
     for subject, found in enumerate(peaks):
         logs = _log_peaks(f"peaks[{subject}]", found, low, high)
@@ -150,9 +160,8 @@ def band_ratios(
             continue
         gaps.append(np.diff(logs))
         smallest = _smallest_gap(subject, gaps[-1], min_ratio)
-        room = (high - low, len(logs), smallest, n_simulations)
         draw = _gaps_at_least if min_ratio is not None else _gaps_with_smallest
-        simulated.append(draw(rng, *room))
+        simulated.append(draw(rng, high - low, len(logs), smallest, n_simulations))
         subjects.append(np.full(len(logs) - 1, subject))
     if not gaps:
         raise ValueError("peaks must hold at least one subject with two peaks.")
@@ -164,9 +173,9 @@ def band_ratios(
     )
 
 
-def _log_peaks(name, found, low, high):
+def _log_peaks(name: str, found: npt.ArrayLike, low: float, high: float) -> FloatArray:
     """Return the sorted logarithms of one subject's peaks."""
-    found = np.asarray(found, dtype=float).ravel()
+    found = np.asarray(found, dtype=np.float64).ravel()
     found = np.sort(found[~np.isnan(found)])
     ends = np.exp([low, high])
     if found.size and not (found[0] >= ends[0] * (1 - 1e-9) and found[-1] <= ends[1] * (1 + 1e-9)):
@@ -175,14 +184,15 @@ def _log_peaks(name, found, low, high):
         )
     if (np.diff(found) == 0).any():
         raise ValueError(f"{name} must hold no peak twice, got {found}.")
-    return np.log(found)
+    logs: FloatArray = np.log(found)
+    return logs
 
 
-def _smallest_gap(subject, gaps, min_ratio):
-    """Return the smallest log ratio that chance may place."""
+def _smallest_gap(subject: int, gaps: FloatArray, min_ratio: float | None) -> float:
+    """Return the smallest log ratio of simulated peaks."""
     if min_ratio is None:
-        return gaps.min()
-    smallest = np.log(check_number("min_ratio", min_ratio, low=1))
+        return float(gaps.min())
+    smallest = float(np.log(check_number("min_ratio", min_ratio, low=1)))
     if gaps.min() < smallest - 1e-9:
         raise ValueError(
             f"peaks[{subject}] has neighbours in the ratio {np.exp(gaps.min()):.4g}, which is "
@@ -191,21 +201,26 @@ def _smallest_gap(subject, gaps, min_ratio):
     return smallest
 
 
-def _gaps_at_least(rng, width, n_peaks, smallest, n):
-    """Draw gaps, shape (n, n_peaks - 1), of uniform points that keep their distance.
+def _gaps_at_least(
+    rng: np.random.Generator, width: float, n_peaks: int, smallest: float, n: int
+) -> FloatArray:
+    """Draw gaps, shape (n, n_peaks - 1), of uniform points with a smallest distance.
 
-    Uniform points in what the gaps leave over, moved apart again, have exactly that law.
+    They are the gaps of uniform points on the remaining width, plus the smallest distance.
     """
     free = width - (n_peaks - 1) * smallest
     if free < 0:
         raise ValueError(
             f"freq_range has no room for {n_peaks} peaks in ratios of {np.exp(smallest):.4g}."
         )
-    return np.diff(np.sort(rng.uniform(0, free, (n, n_peaks)), axis=1), axis=1) + smallest
+    points = np.sort(rng.uniform(0, free, (n, n_peaks)), axis=1)
+    return np.diff(points, axis=1) + smallest
 
 
-def _gaps_with_smallest(rng, width, n_peaks, smallest, n):
-    """Draw gaps of uniform points given that the smallest gap has this very size."""
+def _gaps_with_smallest(
+    rng: np.random.Generator, width: float, n_peaks: int, smallest: float, n: int
+) -> FloatArray:
+    """Draw gaps of uniform points, conditioned on the size of the smallest gap."""
     if n_peaks == 2:
         return np.full((n, 1), smallest)
     others = _gaps_at_least(rng, width - smallest, n_peaks - 1, smallest, n)
@@ -213,18 +228,18 @@ def _gaps_with_smallest(rng, width, n_peaks, smallest, n):
     return rng.permuted(gaps, axis=1)
 
 
-def _compare(observed, simulated):
-    """Return distance, p_distance, nearest, p_nearest: one dict by candidate each."""
-    logs = np.log(list(_CANDIDATES.values()))[:, None, None]
+def _compare(observed: FloatArray, simulated: FloatArray) -> list[dict[str, float]]:
+    """Return distance, p_distance, nearest and p_nearest, each by candidate."""
+    logs = np.log(list(CANDIDATE_RATIOS.values()))[:, None, None]
 
-    def measure(gaps):
-        away = np.abs(gaps - logs)
-        chosen = away.argmin(axis=0) == np.arange(len(logs))[:, None, None]
-        return away.mean(axis=-1), chosen.mean(axis=-1)
+    def measure(gaps: FloatArray) -> tuple[FloatArray, FloatArray]:
+        distance = np.abs(gaps - logs)
+        nearest = distance.argmin(axis=0) == np.arange(len(logs))[:, None, None]
+        return distance.mean(axis=-1), nearest.mean(axis=-1)
 
     distance, nearest = measure(observed[None])
-    chance_distance, chance_nearest = measure(simulated)
-    p_distance = (1 + (chance_distance <= distance).sum(axis=1)) / (1 + len(simulated))
-    p_nearest = (1 + (chance_nearest >= nearest).sum(axis=1)) / (1 + len(simulated))
+    null_distance, null_nearest = measure(simulated)
+    p_distance = (1 + (null_distance <= distance).sum(axis=1)) / (1 + len(simulated))
+    p_nearest = (1 + (null_nearest >= nearest).sum(axis=1)) / (1 + len(simulated))
     columns = (distance[:, 0], p_distance, nearest[:, 0], p_nearest)
-    return [dict(zip(_CANDIDATES, map(float, column), strict=True)) for column in columns]
+    return [dict(zip(CANDIDATE_RATIOS, map(float, column), strict=True)) for column in columns]

@@ -3,37 +3,39 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from npa.checks import check_option
+from npa.typing import AnyArray, FloatArray
 
 REGRESSIONS = ("ols", "theilsen")
-MIN_FREQS = 3  # through two points every line is perfect
-_MAX_THEILSEN = 4096  # frequencies whose 8 million pairs are held at once
-_BLOCK = 2**22  # numbers held at once
+MIN_FREQS = 3  # a line through two points has no residual
+MAX_THEILSEN_FREQS = 4096  # which have 8 million pairs, held in memory at once
+BLOCK_VALUES = 2**22  # held in memory at once
 
 
 class PowerLaw(NamedTuple):
-    """Lines ``log10 S = intercept + slope log10 f``, one a spectrum.
+    """Lines ``log10 S = intercept + slope log10 f``, one per spectrum.
 
     Parameters
     ----------
     slope : array, shape (...)
-        The power beta of ``S ~ f^beta``; negative for 1/f noise.
+        Exponent beta of ``S ~ f^beta``; negative for 1/f noise.
     intercept : array, shape (...)
-        log10 of the power at 1 Hz.
+        log10 of the line's power at 1 Hz.
     stderr : array, shape (...)
         Standard error of the slope.
     r_squared : array, shape (...)
         Share of the variance of log10 power that the line explains.
     """
 
-    slope: np.ndarray
-    intercept: np.ndarray
-    stderr: np.ndarray
-    r_squared: np.ndarray
+    slope: FloatArray
+    intercept: FloatArray
+    stderr: FloatArray
+    r_squared: FloatArray
 
 
-def power_law(freqs, power, regression="ols"):
+def power_law(freqs: npt.ArrayLike, power: npt.ArrayLike, regression: str = "ols") -> PowerLaw:
     """Fit ``S ~ f^beta`` to many power spectra at once.
 
     Parameters
@@ -43,28 +45,28 @@ def power_law(freqs, power, regression="ols"):
     power : array, shape (..., n_freqs)
         Power spectra, such as V^2/Hz.
     regression : {"ols", "theilsen"}, default "ols"
-        Least squares, or the median of the slopes between all pairs of frequencies, which a
-        peak over a few of them hardly moves.
+        Ordinary least squares, or Theil-Sen: the median of the slopes between all pairs of
+        frequencies, which is robust against peaks.
 
     Returns
     -------
     fit : PowerLaw
-        Slope, intercept, standard error and r_squared of every spectrum, NaN where power is not
-        positive and finite everywhere, or where there are fewer than 3 frequencies.
+        Slope, intercept, standard error and r_squared of every spectrum; NaN where power is not
+        positive and finite at every frequency, or where there are fewer than 3 frequencies.
 
     Raises
     ------
     ValueError
-        If frequencies are not positive, do not match ``power``, or are too many for
-        ``"theilsen"``, whose memory grows with their square.
+        If frequencies are not positive, do not match ``power``, or are more than 4,096 for
+        ``"theilsen"``, whose memory grows with the square of their number.
 
     Notes
     -----
     With x = log10 f and y = log10 S over n frequencies, least squares has the slope
     S_xy / S_xx and the standard error sqrt(SSR / (n - 2) / S_xx). The standard error of
-    Theil-Sen is half the width of its 68.3 % confidence interval, taken from the ranks of the
-    pairwise slopes [1]_. Frequencies count alike on their linear grid, so that high ones weigh
-    most.
+    Theil-Sen is half the width of its 68.3 % confidence interval, from the ranks of the pairwise
+    slopes [1]_. Frequencies are evenly spaced on a linear axis and have equal weights, so that
+    high frequencies dominate on the logarithmic axis.
 
     References
     ----------
@@ -79,26 +81,28 @@ def power_law(freqs, power, regression="ols"):
     (-1.5, 1.0)
     """
     check_option("regression", regression, REGRESSIONS)
-    freqs, power = np.asarray(freqs, float), np.asarray(power)
-    _check_shapes(freqs, power, regression)
+    freqs, power = np.asarray(freqs, dtype=np.float64), np.asarray(power)
+    _check_spectra(freqs, power, regression)
     n_freqs = len(freqs)
     rows = power.reshape(int(np.prod(power.shape[:-1])), n_freqs)
     fits = np.full((4, len(rows)), np.nan)
     if n_freqs >= MIN_FREQS:
         x = np.log10(freqs)
-        line = _least_squares if regression == "ols" else _theil_sen
-        cost = n_freqs if regression == "ols" else n_freqs * (n_freqs - 1) // 2
-        step = max(_BLOCK // cost, 1)
+        fit_line = _least_squares if regression == "ols" else _theil_sen
+        n_values = n_freqs if regression == "ols" else n_freqs * (n_freqs - 1) // 2
+        step = max(BLOCK_VALUES // n_values, 1)
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             good = (np.isfinite(rows[block]) & (rows[block] > 0)).all(axis=-1)
-            y = np.log10(rows[block][good], dtype=float)
-            fits[:, start + np.flatnonzero(good)] = _with_r_squared(x, y, *line(x, y))
+            y = np.log10(rows[block][good], dtype=np.float64)
+            slope, intercept, stderr = fit_line(x, y)
+            r_squared = _explained_variance(x, y, slope, intercept)
+            fits[:, start + np.flatnonzero(good)] = slope, intercept, stderr, r_squared
     return PowerLaw(*fits.reshape(4, *power.shape[:-1]))
 
 
-def _check_shapes(freqs, power, regression):
-    """Raise where frequencies are not those of a spectrum."""
+def _check_spectra(freqs: FloatArray, power: AnyArray, regression: str) -> None:
+    """Raise if frequencies are not those of the spectra, or not positive, or too many."""
     if freqs.ndim != 1 or power.ndim == 0 or power.shape[-1] != len(freqs):
         raise ValueError(
             "freqs must have shape (n_freqs,) and power (..., n_freqs), got "
@@ -106,25 +110,25 @@ def _check_shapes(freqs, power, regression):
         )
     if not (np.isfinite(freqs) & (freqs > 0)).all():
         raise ValueError(f"freqs must be above 0 and finite, got {freqs.min():g} as the lowest.")
-    if regression == "theilsen" and len(freqs) > _MAX_THEILSEN:
+    if regression == "theilsen" and len(freqs) > MAX_THEILSEN_FREQS:
         raise ValueError(
-            f"regression='theilsen' compares all pairs of at most {_MAX_THEILSEN} frequencies, "
-            f"got {len(freqs)}; narrow freq_range, or choose psd='welch'."
+            f"regression='theilsen' compares all pairs of at most {MAX_THEILSEN_FREQS} "
+            f"frequencies, got {len(freqs)}; narrow freq_range, or choose psd='welch'."
         )
 
 
-def _least_squares(x, y):
-    """Return slopes, intercepts and standard errors of least squares."""
+def _least_squares(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return slopes, intercepts and standard errors of ordinary least squares."""
     xc = x - x.mean()
     sxx = xc @ xc
     slope = y @ xc / sxx
     intercept = y.mean(axis=-1) - slope * x.mean()
-    rest = _squares(y - intercept[:, np.newaxis] - slope[:, np.newaxis] * x)
-    return slope, intercept, np.sqrt(rest / (len(x) - 2) / sxx)
+    residual = _sum_of_squares(y - intercept[:, np.newaxis] - slope[:, np.newaxis] * x)
+    return slope, intercept, np.sqrt(residual / (len(x) - 2) / sxx)
 
 
-def _theil_sen(x, y):
-    """Return slopes, intercepts and standard errors of Theil and Sen."""
+def _theil_sen(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return slopes, intercepts and standard errors of the Theil-Sen estimator."""
     n = len(x)
     first, second = np.triu_indices(n, 1)
     pairs = (y[:, second] - y[:, first]) / (x[second] - x[first])
@@ -139,14 +143,17 @@ def _theil_sen(x, y):
     return slope, intercept, (pairs[:, upper] - pairs[:, lower]) / 2
 
 
-def _with_r_squared(x, y, slope, intercept, stderr):
-    """Add the share of variance explained, NaN for a spectrum that is one number."""
-    rest = _squares(y - intercept[:, np.newaxis] - slope[:, np.newaxis] * x)
-    total = _squares(y - y.mean(axis=-1, keepdims=True))
-    r_squared = 1 - np.divide(rest, total, out=np.full_like(rest, np.nan), where=total > 0)
-    return slope, intercept, stderr, r_squared
+def _explained_variance(
+    x: FloatArray, y: FloatArray, slope: FloatArray, intercept: FloatArray
+) -> FloatArray:
+    """Return the share of variance explained; NaN for a constant spectrum."""
+    residual = _sum_of_squares(y - intercept[:, np.newaxis] - slope[:, np.newaxis] * x)
+    total = _sum_of_squares(y - y.mean(axis=-1, keepdims=True))
+    share = np.divide(residual, total, out=np.full_like(residual, np.nan), where=total > 0)
+    return np.subtract(1.0, share)
 
 
-def _squares(values):
+def _sum_of_squares(values: FloatArray) -> FloatArray:
     """Sum squares over the last axis."""
-    return np.einsum("...f,...f->...", values, values)
+    squares: FloatArray = np.einsum("...f,...f->...", values, values)
+    return squares

@@ -1,26 +1,29 @@
-"""Responses to frequency tags: their terms, and how far these stand out of a spectrum."""
+"""Responses to frequency tags: their terms, and signal-to-noise measures of a spectrum."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import f as f_distribution
 
 from npa.checks import check_number
+from npa.typing import FloatArray, IntArray
 
-BIN_TOLERANCE = 0.01  # bins by which a frequency may miss its bin
-_SAME = 1e-9  # relative difference below which two frequencies are one
+BIN_TOLERANCE = 0.01  # distance of a frequency from its bin, in bins
+EQUAL_RTOL = 1e-9  # relative difference below which two frequencies are equal
 
 
 @dataclass(frozen=True)
 class TagTerm:
-    """One frequency at which a system may answer to tags.
+    """One frequency at which a system may respond to tags.
 
     Parameters
     ----------
     name : str
         Such as ``"2f1"`` or ``"2f1-f2"``.
     frequency : float
-        In Hz.
+        Frequency in Hz.
     coefficients : tuple of int
         Multiple of every tag.
     collides : tuple of str
@@ -31,22 +34,29 @@ class TagTerm:
 
     name: str
     frequency: float
-    coefficients: tuple
-    collides: tuple = ()
+    coefficients: tuple[int, ...]
+    collides: tuple[str, ...] = ()
     offset: float = 0.0
 
     @property
-    def order(self):
+    def order(self) -> int:
         """Sum of the absolute multiples."""
-        return sum(abs(number) for number in self.coefficients)
+        return sum(abs(multiple) for multiple in self.coefficients)
 
     @property
-    def off_bin(self):
-        """Whether the term misses its bin by more than 0.01 bins."""
+    def off_bin(self) -> bool:
+        """Whether the term is more than 0.01 bins from its bin."""
         return abs(self.offset) > BIN_TOLERANCE
 
 
-def tag_terms(frequencies, n_harmonics=4, max_order=4, *, nyquist=np.inf, resolution=None):
+def tag_terms(
+    frequencies: float | Sequence[float] | FloatArray,
+    n_harmonics: int = 4,
+    max_order: int = 4,
+    *,
+    nyquist: float = np.inf,
+    resolution: float | None = None,
+) -> tuple[TagTerm, ...]:
     """List the harmonics and intermodulation terms of frequency tags.
 
     Parameters
@@ -56,25 +66,25 @@ def tag_terms(frequencies, n_harmonics=4, max_order=4, *, nyquist=np.inf, resolu
     n_harmonics : int, default 4
         Largest multiple of a single tag.
     max_order : int, default 4
-        Largest sum of absolute multiples of terms that mix tags; 1 for none.
+        Largest order (sum of absolute multiples) of intermodulation terms; 1 for none.
     nyquist : float
-        Terms are listed below this frequency in Hz.
+        Only terms below this frequency in Hz are listed.
     resolution : float | None
-        Distance of the bins of the spectrum in Hz. With it terms of one bin collide, and terms
-        know their distance from it; without, only equal frequencies collide.
+        Distance of the bins of the spectrum in Hz: terms in the same bin collide, and ``offset``
+        is set. None: only equal frequencies collide.
 
     Returns
     -------
     terms : tuple of TagTerm
         Every n1 f1 + n2 f2 + ... > 0 within the orders: harmonics of the first tag, of the second,
-        ..., then mixed terms by order.
+        ..., then intermodulation terms by order.
 
     Raises
     ------
     TypeError
-        If an argument is no number.
+        If an argument is not a number.
     ValueError
-        If there is no tag, two are equal (or share a bin), or one is not below ``nyquist``.
+        If there is no tag, two are equal (or in the same bin), or one is not below ``nyquist``.
 
     Examples
     --------
@@ -86,40 +96,42 @@ def tag_terms(frequencies, n_harmonics=4, max_order=4, *, nyquist=np.inf, resolu
     tags = _check_tags(frequencies, nyquist, resolution)
     n_harmonics = check_number("n_harmonics", n_harmonics, low=1, integer=True)
     max_order = check_number("max_order", max_order, low=1, integer=True)
-    multiples = [
+    coefficients: list[tuple[int, ...]] = [
         (0,) * index + (multiple,) + (0,) * (len(tags) - index - 1)
         for index in range(len(tags))
         for multiple in range(1, n_harmonics + 1)
     ]
-    multiples += sorted(
-        (row for row in _multiples(len(tags), max_order) if np.count_nonzero(row) > 1),
-        key=lambda row: (np.abs(row).sum(), tuple(-number for number in row)),
+    coefficients += sorted(
+        (row for row in _combinations(len(tags), max_order) if np.count_nonzero(row) > 1),
+        key=lambda row: (sum(map(abs, row)), tuple(-multiple for multiple in row)),
     )
     terms = []
-    for row in multiples:
+    for row in coefficients:
         frequency = float(np.dot(row, tags))
-        if _SAME * min(tags) < frequency < nyquist * (1 - _SAME):
-            terms.append(TagTerm(_name(row), frequency, row))
-    return _on_grid(terms, resolution or _SAME * min(tags), known=resolution is not None)
+        if EQUAL_RTOL * min(tags) < frequency < nyquist * (1 - EQUAL_RTOL):
+            terms.append(TagTerm(_term_name(row), frequency, row))
+    return _with_collisions(terms, resolution, EQUAL_RTOL * min(tags))
 
 
-def bin_misses(lengths, frequencies, sfreq):
-    """Measure how far frequencies lie from the bins of spectra of different lengths.
+def bin_misses(
+    lengths: Sequence[int] | IntArray, frequencies: Sequence[float] | FloatArray, sfreq: float
+) -> FloatArray:
+    """Compute how far frequencies are from the bins of spectra of different lengths.
 
     Parameters
     ----------
     lengths : array of int, shape (n_lengths,)
         Numbers of samples.
     frequencies : array, shape (n_frequencies,)
-        In Hz.
+        Frequencies in Hz.
     sfreq : float
-        Sampling rate in Hz.
+        Sampling frequency in Hz.
 
     Returns
     -------
     misses : array, shape (n_lengths,)
         The largest distance of a frequency from its nearest bin, in bins: 0 where a length holds
-        whole periods of all; inf where it holds less than one of any.
+        whole periods of all frequencies, inf where it is shorter than half a period of any.
 
     Examples
     --------
@@ -131,8 +143,15 @@ def bin_misses(lengths, frequencies, sfreq):
     return np.where((whole >= 1).all(axis=0), np.abs(periods - whole).max(axis=0), np.inf)
 
 
-def neighbor_bins(bins, n_freqs, n_neighbors=3, n_skip=1, *, exclude=()):
-    """Find the bins beside others, from which noise is estimated.
+def neighbor_bins(
+    bins: npt.ArrayLike,
+    n_freqs: int,
+    n_neighbors: int = 3,
+    n_skip: int = 1,
+    *,
+    exclude: npt.ArrayLike = (),
+) -> IntArray:
+    """Find the neighbours of bins, from which noise is estimated.
 
     Parameters
     ----------
@@ -143,14 +162,14 @@ def neighbor_bins(bins, n_freqs, n_neighbors=3, n_skip=1, *, exclude=()):
     n_neighbors : int, default 3
         Neighbours on each side.
     n_skip : int, default 1
-        Bins left out on each side next to the bin itself.
+        Bins on each side, next to the bin itself, that are not neighbours.
     exclude : array of int
-        Bins that are nobody's neighbours; the next ones further out are taken instead.
+        Bins that are no neighbours; the next bins further away are used instead.
 
     Returns
     -------
     neighbors : array of int, shape (n_bins, 2 * n_neighbors)
-        Indices by rising frequency, first the lower half. -1 where the spectrum ends before.
+        Indices by increasing frequency, first the lower half; -1 beyond the ends of the spectrum.
 
     Raises
     ------
@@ -169,12 +188,20 @@ def neighbor_bins(bins, n_freqs, n_neighbors=3, n_skip=1, *, exclude=()):
     offsets = np.arange(n_neighbors)
     below = np.searchsorted(allowed, bins - n_skip)[:, np.newaxis] - n_neighbors + offsets
     above = np.searchsorted(allowed, bins + n_skip, side="right")[:, np.newaxis] + offsets
-    places = np.concatenate([below, above], axis=1)
-    inside = (places >= 0) & (places < len(allowed))
-    return np.where(inside, np.append(allowed, -1)[np.where(inside, places, -1)], -1)
+    positions = np.concatenate([below, above], axis=1)
+    inside = (positions >= 0) & (positions < len(allowed))
+    return np.where(inside, np.append(allowed, -1)[np.where(inside, positions, -1)], -1)
 
 
-def snr_spectrum(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None, floor=0.0):
+def snr_spectrum(
+    spectrum: npt.ArrayLike,
+    n_neighbors: int = 3,
+    n_skip: int = 1,
+    *,
+    exclude: npt.ArrayLike = (),
+    bins: npt.ArrayLike | None = None,
+    floor: float | FloatArray = 0.0,
+) -> FloatArray:
     """Divide every bin of a spectrum by the mean of its neighbours.
 
     Parameters
@@ -182,16 +209,16 @@ def snr_spectrum(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None, fl
     spectrum : array, shape (..., n_freqs)
         Amplitude, or power.
     n_neighbors, n_skip, exclude
-        The neighbours, as in `neighbor_bins`. Where the spectrum ends before, fewer are used.
+        The neighbours, as in `neighbor_bins`; fewer are used at the ends of the spectrum.
     bins : array of int, shape (n_bins,) | None
-        Where to measure; None for every bin.
+        The bins to measure; None for all.
     floor : float | array, shape (...)
         Smallest noise, in the unit of the spectrum.
 
     Returns
     -------
     snr : array, shape (..., n_bins)
-        Signal-to-noise ratio; 1 where nothing stands out, NaN where a side has no neighbour.
+        Signal-to-noise ratio, 1 without a response; NaN where one side has no neighbour.
 
     Raises
     ------
@@ -207,24 +234,32 @@ def snr_spectrum(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None, fl
     return _ratio(signal, _at_least(noise, floor))
 
 
-def zscore_spectrum(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None, floor=0.0):
-    """Measure how many standard deviations of its neighbours every bin lies above their mean.
+def zscore_spectrum(
+    spectrum: npt.ArrayLike,
+    n_neighbors: int = 3,
+    n_skip: int = 1,
+    *,
+    exclude: npt.ArrayLike = (),
+    bins: npt.ArrayLike | None = None,
+    floor: float | FloatArray = 0.0,
+) -> FloatArray:
+    """Standardize every bin of a spectrum by mean and standard deviation of its neighbours.
 
     Parameters
     ----------
     spectrum : array, shape (..., n_freqs)
         Amplitude, or power.
     n_neighbors, n_skip, exclude
-        The neighbours, as in `neighbor_bins`. Where the spectrum ends before, fewer are used.
+        The neighbours, as in `neighbor_bins`; fewer are used at the ends of the spectrum.
     bins : array of int, shape (n_bins,) | None
-        Where to measure; None for every bin.
+        The bins to measure; None for all.
     floor : float | array, shape (...)
         Smallest standard deviation, in the unit of the spectrum.
 
     Returns
     -------
     zscore : array, shape (..., n_bins)
-        The z-score; NaN where a side has no neighbour.
+        The z-score; NaN where one side has no neighbour.
 
     Raises
     ------
@@ -233,19 +268,26 @@ def zscore_spectrum(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None,
 
     Notes
     -----
-    With the few neighbours that are usual, z is far from normal: read it as a measure, and test
-    with `term_test`.
+    With few neighbours z is far from normally distributed: use it as a measure, and `term_test`
+    as a test.
 
     Examples
     --------
     >>> zscore_spectrum(np.array([1.0, 3, 2, 12, 2, 1, 3]), n_neighbors=2, bins=[3])
     array([8.66025404])
     """
-    signal, noise, spread = _signal_and_noise(spectrum, bins, n_neighbors, n_skip, exclude)
-    return _ratio(signal - noise, _at_least(spread, floor))
+    signal, noise, noise_sd = _signal_and_noise(spectrum, bins, n_neighbors, n_skip, exclude)
+    return _ratio(signal - noise, _at_least(noise_sd, floor))
 
 
-def baseline_corrected_amplitude(spectrum, n_neighbors=3, n_skip=1, *, exclude=(), bins=None):
+def baseline_corrected_amplitude(
+    spectrum: npt.ArrayLike,
+    n_neighbors: int = 3,
+    n_skip: int = 1,
+    *,
+    exclude: npt.ArrayLike = (),
+    bins: npt.ArrayLike | None = None,
+) -> FloatArray:
     """Subtract from every bin of a spectrum the mean of its neighbours.
 
     Parameters
@@ -253,14 +295,14 @@ def baseline_corrected_amplitude(spectrum, n_neighbors=3, n_skip=1, *, exclude=(
     spectrum : array, shape (..., n_freqs)
         Amplitude, or power.
     n_neighbors, n_skip, exclude
-        The neighbours, as in `neighbor_bins`. Where the spectrum ends before, fewer are used.
+        The neighbours, as in `neighbor_bins`; fewer are used at the ends of the spectrum.
     bins : array of int, shape (n_bins,) | None
-        Where to measure; None for every bin.
+        The bins to measure; None for all.
 
     Returns
     -------
     amplitude : array, shape (..., n_bins)
-        In the unit of the spectrum; NaN where a side has no neighbour.
+        Amplitude, in the unit of the spectrum; NaN where one side has no neighbour.
 
     Raises
     ------
@@ -277,13 +319,21 @@ def baseline_corrected_amplitude(spectrum, n_neighbors=3, n_skip=1, *, exclude=(
     return signal - noise
 
 
-def term_test(power, bins, n_neighbors=3, n_skip=1, *, exclude=(), floor=0.0):
-    """Test whether power at some bins is more than that of their neighbours.
+def term_test(
+    power: npt.ArrayLike,
+    bins: npt.ArrayLike,
+    n_neighbors: int = 3,
+    n_skip: int = 1,
+    *,
+    exclude: npt.ArrayLike = (),
+    floor: float | FloatArray = 0.0,
+) -> tuple[FloatArray, FloatArray]:
+    """Test whether power at some bins is larger than at their neighbours (F-test).
 
     Parameters
     ----------
     power : array, shape (n_epochs, ..., n_freqs)
-        Power spectra of independent epochs; those that are NaN are left out.
+        Power spectra of independent epochs; epochs that are NaN are left out.
     bins : array of int, shape (n_bins,)
         The bins to test.
     n_neighbors, n_skip, exclude
@@ -294,9 +344,9 @@ def term_test(power, bins, n_neighbors=3, n_skip=1, *, exclude=(), floor=0.0):
     Returns
     -------
     ratio : array, shape (..., n_bins)
-        Power over the mean power of the neighbours, both summed over epochs.
+        Power divided by the mean power of the neighbours, both summed over epochs.
     p : array, shape (..., n_bins)
-        Probability of this ratio or a larger one without a response; NaN where a side has no
+        p-value: probability of at least this ratio without a response; NaN where one side has no
         neighbour.
 
     Raises
@@ -306,8 +356,9 @@ def term_test(power, bins, n_neighbors=3, n_skip=1, *, exclude=(), floor=0.0):
 
     Notes
     -----
-    In Gaussian noise of locally even spectrum, power at each bin is exponentially distributed, so
-    that the ratio over K epochs and m neighbours is F with 2K and 2Km degrees of freedom [1]_.
+    In Gaussian noise with a locally flat spectrum, power at each bin is exponentially distributed,
+    so that the ratio over K epochs and m neighbours follows an F distribution with 2K and 2Km
+    degrees of freedom [1]_.
 
     References
     ----------
@@ -334,8 +385,10 @@ def term_test(power, bins, n_neighbors=3, n_skip=1, *, exclude=(), floor=0.0):
     return ratio, f_distribution.sf(ratio, 2 * count, 2 * count * n_used)
 
 
-def _check_tags(frequencies, nyquist, resolution):
-    """Return the tags as a list of floats."""
+def _check_tags(
+    frequencies: float | Sequence[float] | FloatArray, nyquist: float, resolution: float | None
+) -> list[float]:
+    """Return the tags as a list of floats, or raise."""
     tags = [
         check_number(f"frequencies[{index}]", tag, above=0)
         for index, tag in enumerate(np.atleast_1d(np.asarray(frequencies, dtype=object)))
@@ -347,58 +400,69 @@ def _check_tags(frequencies, nyquist, resolution):
             f"frequencies must be below the Nyquist frequency of {nyquist:g} Hz, got {max(tags):g}."
         )
     gaps = np.diff(np.sort(tags))
-    if (gaps < (resolution / 2 if resolution else _SAME * min(tags))).any():
-        raise ValueError(f"frequencies must differ (by a bin of the spectrum), got {tags}.")
+    if (gaps < (resolution / 2 if resolution else EQUAL_RTOL * min(tags))).any():
+        raise ValueError(
+            f"frequencies must differ (by at least a bin of the spectrum), got {tags}."
+        )
     return tags
 
 
-def _multiples(n_tags, order):
-    """Yield every row of ``n_tags`` whole numbers whose absolute values sum to at most order."""
+def _combinations(n_tags: int, order: int) -> Iterator[tuple[int, ...]]:
+    """Yield every tuple of ``n_tags`` integers whose absolute values sum to at most ``order``."""
     if n_tags == 0:
         yield ()
         return
     for first in range(-order, order + 1):
-        for rest in _multiples(n_tags - 1, order - abs(first)):
+        for rest in _combinations(n_tags - 1, order - abs(first)):
             yield (first, *rest)
 
 
-def _name(row):
-    """Name a term, what is added before what is subtracted."""
+def _term_name(coefficients: tuple[int, ...]) -> str:
+    """Return a name such as ``"2f1-f2"``, positive coefficients first."""
     parts = [
-        ("+" if number > 0 else "-", f"{abs(number) if abs(number) > 1 else ''}f{tag}")
-        for tag, number in enumerate(row, start=1)
-        if number
+        ("+" if multiple > 0 else "-", f"{abs(multiple) if abs(multiple) > 1 else ''}f{tag}")
+        for tag, multiple in enumerate(coefficients, start=1)
+        if multiple
     ]
     parts.sort(key=lambda part: part[0])
     return "".join(sign + name for sign, name in parts).removeprefix("+")
 
 
-def _on_grid(terms, step, *, known):
-    """Add collisions, and where the grid of bins is known the distance from it."""
-    places = [round(term.frequency / step) for term in terms]
-    names = {}
-    for term, place in zip(terms, places, strict=True):
-        names.setdefault(place, []).append(term.name)
+def _with_collisions(
+    terms: list[TagTerm], resolution: float | None, tolerance: float
+) -> tuple[TagTerm, ...]:
+    """Set ``collides``, by bins or by a tolerance in Hz, and with bins also ``offset``."""
+    step = resolution or tolerance
+    bins = [round(term.frequency / step) for term in terms]
+    names: dict[int, list[str]] = {}
+    for term, index in zip(terms, bins, strict=True):
+        names.setdefault(index, []).append(term.name)
     return tuple(
         replace(
             term,
-            collides=tuple(name for name in names[place] if name != term.name),
-            offset=term.frequency / step - place if known else 0.0,
+            collides=tuple(name for name in names[index] if name != term.name),
+            offset=0.0 if resolution is None else term.frequency / step - index,
         )
-        for term, place in zip(terms, places, strict=True)
+        for term, index in zip(terms, bins, strict=True)
     )
 
 
-def _signal_and_noise(spectrum, bins, n_neighbors, n_skip, exclude):
+def _signal_and_noise(
+    spectrum: npt.ArrayLike,
+    bins: npt.ArrayLike | None,
+    n_neighbors: int,
+    n_skip: int,
+    exclude: npt.ArrayLike,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return values at bins, and mean and standard deviation of their neighbours."""
-    spectrum = np.asarray(spectrum, dtype=float)
+    spectrum = np.asarray(spectrum, dtype=np.float64)
     n_freqs = spectrum.shape[-1]
     bins = np.arange(n_freqs) if bins is None else np.atleast_1d(np.asarray(bins, dtype=int))
     index = neighbor_bins(bins, n_freqs, n_neighbors, n_skip, exclude=exclude)
     used = index >= 0
     count = used.sum(axis=1)
     signal = spectrum[..., bins]
-    # One neighbour of all bins after the other: together they would be many times the spectrum.
+    # All neighbours of all bins together would need several times the memory of the spectrum.
     total = np.zeros_like(signal)
     for column, use in zip(index.T, used.T, strict=True):
         total += np.where(use, spectrum[..., column], 0.0)
@@ -410,12 +474,12 @@ def _signal_and_noise(spectrum, bins, n_neighbors, n_skip, exclude):
     return signal, mean, np.sqrt(squares / np.maximum(count - 1, 1))
 
 
-def _at_least(noise, floor):
-    """Raise noise to a floor given for each spectrum."""
-    return np.maximum(noise, np.asarray(floor)[..., np.newaxis])
+def _at_least(noise: FloatArray, floor: float | FloatArray) -> FloatArray:
+    """Clip noise to a floor, which may be one value per spectrum."""
+    return np.maximum(noise, np.asarray(floor, dtype=np.float64)[..., np.newaxis])
 
 
-def _ratio(signal, noise):
-    """Divide, knowing that noise may be zero where no floor was given."""
+def _ratio(signal: FloatArray, noise: FloatArray) -> FloatArray:
+    """Divide without warnings; the noise may be zero without a floor."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return signal / noise
+        return np.divide(signal, noise)

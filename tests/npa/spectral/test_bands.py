@@ -69,7 +69,11 @@ def test_band_ratios_keep_their_level_under_the_null(min_ratio):
     rng = np.random.default_rng(0)
     p = [
         band_ratios(
-            log_uniform_subjects(rng), RANGE, min_ratio=min_ratio, n_simulations=199, seed=run
+            log_uniform_subjects(rng),
+            RANGE,
+            min_ratio=min_ratio,
+            n_simulations=199,
+            random_state=run,
         ).p_distance["phi"]
         for run in range(200)
     ]
@@ -89,7 +93,7 @@ def test_band_ratios_by_hand():
 
 def test_band_ratios_are_reproducible():
     peaks = log_uniform_subjects(np.random.default_rng(1))
-    first, again = (band_ratios(peaks, RANGE, n_simulations=99, seed=4) for _ in range(2))
+    first, again = (band_ratios(peaks, RANGE, n_simulations=99, random_state=4) for _ in range(2))
     assert first.p_distance == again.p_distance
 
 
