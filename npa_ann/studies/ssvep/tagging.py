@@ -10,8 +10,7 @@ from scipy.fft import rfft
 from scipy.stats import spearmanr
 
 from npa.spectral.snr import snr_spectrum, tag_terms
-from npa.typing import AnyArray, FloatArray
-from npa_ann.networks import resnet
+from npa.typing import AnyArray, BoolArray, FloatArray
 from npa_ann.recording.recorder import ActivationRecorder
 from npa_ann.stimulation.flicker import ContrastFlicker, Frames
 
@@ -19,10 +18,7 @@ TAGS = (6.0, 7.5)  # Hz, left and right half
 FPS = 120.0
 SCORES = ("a", "b", "c")
 PIXEL_NOISE = 0.05  # standard deviation under score b, of pixels in [0, 1]
-ACTIVATIONS = ("relu", "tanh", "linear")
 N_SPLITS = 100  # of the images into halves
-ONE_SIDED = 1 / 3  # balance: one tag at least twice as strong as the other
-INTEGRATING = 0.1  # intermodulation over tags
 
 Responses = dict[str, AnyArray]
 
@@ -268,153 +264,11 @@ def sides(responses: Responses) -> Responses:
     """
     names, amplitude = responses["terms"], responses["amplitudes"].mean(axis=0)
     left, right = amplitude[:, names == "f1"][:, 0], amplitude[:, names == "f2"][:, 0]
-    mixing = np.sqrt((amplitude[:, _is_mixed(names)] ** 2).sum(axis=1))
+    mixing = np.sqrt((amplitude[:, is_mixed(names)] ** 2).sum(axis=1))
     return {
         "balance": _share(left - right, left + right),
         "mixing": _share(mixing, np.hypot(left, right)),
     }
-
-
-def sides_by_layer(responses: Responses) -> dict[str, dict[str, float]]:
-    """Summarize `sides` for each layer.
-
-    Parameters
-    ----------
-    responses : dict
-        Returned by `tag_network`.
-
-    Returns
-    -------
-    found : dict
-        Layer to the shares of its filters that follow the ``left`` or ``right`` half (its tag at
-        least twice as strong) or are ``integrating`` both (intermodulation above a tenth of the
-        tags), and to its median ``mixing``.
-
-    Examples
-    --------
-    >>> one = {"terms": np.array(["f1", "f2", "f1+f2"]), "amplitudes": np.array([[[3.0, 1, 2]]])}
-    >>> sides_by_layer(one | {"filters": ["relu_1/filter/0"]})["relu_1"]["left"]
-    1.0
-    """
-    found, layers = sides(responses), layer_of(responses["filters"])
-    summary = {}
-    for layer in dict.fromkeys(layers):
-        balance, mixing = (found[name][layers == layer] for name in ("balance", "mixing"))
-        summary[str(layer)] = {
-            "left": float((balance > ONE_SIDED).mean()),
-            "right": float((balance < -ONE_SIDED).mean()),
-            "integrating": float((mixing > INTEGRATING).mean()),
-            "mixing": float(np.median(mixing)),
-        }
-    return summary
-
-
-def count_important(
-    responses: Responses, noisy: Responses, threshold: float, rows: Any = slice(None)
-) -> dict[str, dict[str, int]]:
-    """Count the filters of each layer whose score is above a threshold.
-
-    Parameters
-    ----------
-    responses, noisy, rows
-        As for `score`.
-    threshold : float
-        The threshold.
-
-    Returns
-    -------
-    counts : dict
-        Layer to ``a``, ``b``, ``c``, and ``of``, the number of its filters.
-
-    Examples
-    --------
-    >>> one = {"filters": np.array(["x/filter/0", "x/filter/1"]), "terms": np.array(["f1", "f2"])}
-    >>> one |= {"amplitudes": np.array([[[1.0, 1], [2, 4]]]), "code": np.ones((1, 2))}
-    >>> count_important(one, {"snr": np.full((1, 2), 3.0)}, threshold=1.2)
-    {'x': {'a': 1, 'b': 2, 'c': 0, 'of': 2}}
-    """
-    layers, scores = layer_of(responses["filters"]), score(responses, noisy, rows)
-    return {
-        str(layer): {
-            **{name: int((scores[name][layers == layer] > threshold).sum()) for name in SCORES},
-            "of": int((layers == layer).sum()),
-        }
-        for layer in dict.fromkeys(layers)
-    }
-
-
-def new_terms(responses: Responses) -> dict[str, dict[str, float]]:
-    """Measure how strongly each layer responds at frequencies that were not shown.
-
-    Parameters
-    ----------
-    responses : dict
-        Returned by `tag_network`.
-
-    Returns
-    -------
-    found : dict
-        Layer to ``harmonics`` and ``intermodulation``: the largest amplitude of any filter and
-        image at such a term, over the layer's largest amplitude at a tag.
-
-    Examples
-    --------
-    >>> terms, amplitudes = np.array(["f1", "2f1", "f1+f2"]), np.array([[[4.0, 2, 1]]])
-    >>> new_terms({"terms": terms, "amplitudes": amplitudes, "filters": ["conv_1/filter/000"]})
-    {'conv_1': {'harmonics': 0.5, 'intermodulation': 0.25}}
-    """
-    names, layers = responses["terms"], layer_of(responses["filters"])
-    mixed, shown = _is_mixed(names), np.isin(names, ("f1", "f2"))
-    kinds = {"harmonics": ~mixed & ~shown, "intermodulation": mixed}
-    found = {}
-    for layer in dict.fromkeys(layers):
-        amplitudes = responses["amplitudes"][:, layers == layer]
-        largest = amplitudes[..., shown].max()
-        found[str(layer)] = {
-            kind: float(amplitudes[..., which].max() / largest) for kind, which in kinds.items()
-        }
-    return found
-
-
-def compare_activations(
-    images: AnyArray, depth: int = 20, random_state: int = 1
-) -> dict[str, dict[str, float]]:
-    """Measure `new_terms` of untrained residual networks with different nonlinearities.
-
-    Parameters
-    ----------
-    images : array of uint8, shape (n, 32, 32, 3)
-        Images.
-    depth : int
-        Number of layers.
-    random_state : int
-        Seed of the weights.
-
-    Returns
-    -------
-    found : dict
-        ``"relu"``, ``"relu, no normalisation"``, ... to ``harmonics`` and ``intermodulation``,
-        the largest over all layers.
-
-    Examples
-    --------
-    >>> images = np.full((1, 32, 32, 3), 200, np.uint8)
-    >>> found = compare_activations(images, depth=8)
-    >>> found["linear"]["harmonics"] < 1e-4 < found["relu"]["harmonics"]
-    True
-    """
-    found = {}
-    for activation in ACTIVATIONS:
-        for normalization in (True, False):
-            keras.utils.set_random_seed(random_state)
-            model = resnet(depth, activation=activation, normalization=normalization)
-            layers = new_terms(tag_network(model, f"{activation}_*", images)).values()
-            name = activation if normalization else f"{activation}, no normalisation"
-            found[name] = {
-                kind: max(layer[kind] for layer in layers)
-                for kind in ("harmonics", "intermodulation")
-            }
-    return found
 
 
 def split_half(
@@ -495,8 +349,24 @@ def _correlate(one: AnyArray, other: AnyArray) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def _is_mixed(names: AnyArray) -> AnyArray:
-    """Whether a term mixes both tags."""
+def is_mixed(names: AnyArray) -> BoolArray:
+    """Return which terms mix both tags.
+
+    Parameters
+    ----------
+    names : array of str, shape (n_terms,)
+        Names of terms.
+
+    Returns
+    -------
+    mixed : array of bool, shape (n_terms,)
+        Whether each mixes both.
+
+    Examples
+    --------
+    >>> is_mixed(["2f1", "f1+f2"]).tolist()
+    [False, True]
+    """
     return np.array(["f1" in name and "f2" in name for name in names])
 
 

@@ -13,10 +13,11 @@ from npa_ann.corpora import Images, read_cifar10
 from npa_ann.networks import pretrained, resnet
 from npa_ann.networks.cards import read_card
 from npa_ann.recording.recorder import ActivationRecorder
-from npa_ann.studies import command_line, ssvep
+from npa_ann.studies import command_line
 from npa_ann.studies.frame import run_study
-from npa_ann.studies.ssvep import NETWORKS, STUDY, choose_images, tagging, training
+from npa_ann.studies.ssvep import STUDY, study, training
 from npa_ann.studies.ssvep.pruning import bootstrap_difference, choose_weakest, remove_filters
+from npa_ann.studies.ssvep.study import NETWORKS, SETTINGS, choose_images
 from npa_ann.studies.ssvep.tagging import (
     agreement,
     layer_of,
@@ -51,8 +52,7 @@ def finished(images, tmp_path_factory):
 def _make_tiny(patch, images):
     """Let the study train small networks on few images."""
     patch.setitem(training.NETWORKS, "tiny", partial(resnet, 8))
-    patch.setattr(ssvep, "read_cifar10", lambda data: images)
-    patch.setattr(tagging, "compare_activations", partial(tagging.compare_activations, depth=8))
+    patch.setattr(study, "read_cifar10", lambda data: images)
 
 
 ARGUMENTS = {
@@ -62,6 +62,7 @@ ARGUMENTS = {
     "n_closer": 2,
     "fractions": (0.1, 0.5),
     "draws": 2,
+    "untrained_depth": 8,
     "epochs": 2,
     "further": {"small_epochs": 1, "batch_size": 20},
 }
@@ -82,7 +83,7 @@ def test_results_are_whole(finished):
     gap = results["pruning"]["layer"]["tagging minus"]["random"]["0.5"]
     assert gap["interval"][0] <= gap["difference"] <= gap["interval"][1]
     assert results["stability"]["a"]["all"][0] > 0
-    assert set(results["settings"]) == set(ssvep.SETTINGS)
+    assert set(results["settings"]) == set(SETTINGS)
 
 
 def test_report_has_every_figure_and_table(finished):
