@@ -1,8 +1,7 @@
-"""Twenty recordings through a pipeline by one worker and by two, and what one worker holds.
+"""Twenty recordings through a pipeline by one and by two workers, and the memory of one worker.
 
-The peer is ``npa.batch.run`` with one worker. On a machine that does other work, read the CPU time:
-it is what the recordings cost, however long they waited. Run ``python -m
-benchmarks.batch_throughput [--quick]``.
+The peer is ``npa.batch.run`` with one worker. On a busy machine compare CPU times, which do not
+include waiting. Run ``python -m benchmarks.batch_throughput [--quick]``.
 """
 
 import shutil
@@ -39,7 +38,7 @@ def simulate(folder, n, seconds, sfreq):
 
 
 def cpu_seconds():
-    """Return the CPU time of this process and of its living children."""
+    """Return the CPU time of this process and of its running children in s."""
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -53,7 +52,7 @@ def cpu_seconds():
 
 
 def batch(folder, files, n_jobs, number):
-    """Run the batch when its workers have their imports behind them."""
+    """Run the batch after its workers have imported everything."""
     pipeline = make_pipeline(*(step() for step in TO_TABLE))
     warm = Path(folder) / f"warm {n_jobs} {number}"
     run_batch(pipeline, files[:2], warm, n_jobs=n_jobs, outputs="table")
@@ -64,8 +63,7 @@ def batch(folder, files, n_jobs, number):
     )
     assert (summary["status"] == "done").all()
     took = {"workers": n_jobs, "wall_s": wall, "cpu_s": cpu_seconds() - before}
-    # A process started by another one waits for its children as it ends, and idle workers stay
-    # for minutes.
+    # A child process waits for its own children at exit, and idle workers stay for minutes.
     get_reusable_executor().shutdown()
     return took
 
@@ -81,7 +79,7 @@ def one_recording(folder, steps, seconds):
 
 
 def per_sample(growth):
-    """Return the bytes at the peak that a sample more costs, in those of a float64."""
+    """Return the peak memory per sample, in float64 values."""
     shortest, longest = growth[0], growth[-1]
     n_samples = (longest["work"] - shortest["work"]) * LONG_SFREQ * (len(CHANNELS) + 2)
     return 1e6 * (longest["peak_mb"] - shortest["peak_mb"]) / n_samples / 8
@@ -93,7 +91,7 @@ def run(quick=False):
     Parameters
     ----------
     quick : bool
-        Whether a few short recordings will do.
+        Whether to use a few short recordings.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Controls of the decoding tools: an effect is found, none is not, and leaks are told from none.
+"""Controls of the decoding tools: effects and leaks are found where they exist, and only there.
 
 Run ``python benchmarks/decoding_controls.py [--simulations N]``.
 """

@@ -184,10 +184,8 @@ def _load(
 
 def _works_in_blocks(steps: Sequence[Any]) -> bool:
     """Whether all steps read a recording on disk block by block."""
-    *before, last = steps
-    return all(isinstance(step, SignalTransformer) for step in before) and isinstance(
-        last, (SignalTransformer, FeatureTransformer)
-    )
+    signals = [isinstance(step, SignalTransformer) for step in steps]
+    return all(signals) or (all(signals[:-1]) and isinstance(steps[-1], FeatureTransformer))
 
 
 def _run_in_blocks(steps: list[Any], raw: mne.io.BaseRaw) -> Outcome:
