@@ -1,4 +1,4 @@
-"""One pipeline over many recordings: on a laptop, on a cluster, on a BIDS data set."""
+"""Run a pipeline on many recordings: in parallel, on a cluster, on a BIDS data set."""
 
 from npa.datasets.bids import bids_recordings
 from npa.workflows.batch.pipeline_file import read_pipeline

@@ -14,6 +14,6 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Picks: TypeAlias = str | Sequence[str] | Sequence[int] | slice | None
+Picks: TypeAlias = str | Sequence[str] | Sequence[int] | AnyArray | slice | None
 RandomState: TypeAlias = int | np.random.RandomState | None
 Span: TypeAlias = tuple[int, int]

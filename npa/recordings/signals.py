@@ -13,8 +13,8 @@ from npa.checks import check_finite
 from npa.spectral.density import BLOCK_SAMPLES
 from npa.typing import AnyArray, BoolArray, FloatArray, Span
 
-# Share of the median peak-to-peak of its type; below it a channel holds only rounding errors.
-MIN_PEAK_TO_PEAK = 1e-9
+# Of the median peak-to-peak of its type; below it a channel holds only rounding errors.
+MIN_PEAK_TO_PEAK_RATIO = 1e-9
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Signals:
             of_type = self.types == ch_type
             positive = peak_to_peak[:, of_type & ~self.bad]
             positive = positive[positive > 0]
-            threshold = MIN_PEAK_TO_PEAK * np.median(positive) if positive.size else 0.0
+            threshold = MIN_PEAK_TO_PEAK_RATIO * np.median(positive) if positive.size else 0.0
             flat[:, of_type] = peak_to_peak[:, of_type] <= threshold
         return flat
 

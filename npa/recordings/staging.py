@@ -30,7 +30,7 @@ def staged(
 
     Yields
     ------
-    aside : pathlib.Path
+    staging : pathlib.Path
         The temporary folder to write to. If the block raises or is interrupted, it is removed,
         and ``folder`` and the folders above it are as before.
 
@@ -44,8 +44,8 @@ def staged(
 
     Examples
     --------
-    >>> with staged("results") as aside:
-    ...     _ = (aside / "answer.txt").write_text("42")
+    >>> with staged("results") as staging:
+    ...     _ = (staging / "answer.txt").write_text("42")
     >>> Path("results/answer.txt").read_text()
     '42'
     """
@@ -58,21 +58,21 @@ def staged(
     folder.parent.mkdir(parents=True, exist_ok=True)
     # On the same file system as the results, so that a move is atomic.
     beside = folder if folder.exists() else folder.parent
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=beside))
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=beside))
     try:
-        aside.chmod(0o755)
-        yield aside
+        staging.chmod(0o755)
+        yield staging
         if not folder.exists():
-            aside.rename(folder)
+            staging.rename(folder)
             return
         # The parts of a split recording sort before its first file, which is moved last.
-        names = sorted(written.name for written in aside.iterdir())
+        names = sorted(written.name for written in staging.iterdir())
         if not overwrite:
             refuse_existing(folder, names)
         for name in names:
-            (aside / name).replace(folder / name)
+            (staging / name).replace(folder / name)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         for parent in new_parents:
             with suppress(OSError):  # not empty: it holds the results
                 parent.rmdir()
@@ -89,24 +89,24 @@ def staged_file(path: PathLike) -> Iterator[Path]:
 
     Yields
     ------
-    aside : pathlib.Path
+    staging : pathlib.Path
         The temporary file to write, in the folder of ``path`` and with its extension. If the
         block raises or is interrupted, it is removed, and ``path`` is as before.
 
     Examples
     --------
-    >>> with staged_file("answer.txt") as aside:
-    ...     _ = aside.write_text("42")
+    >>> with staged_file("answer.txt") as staging:
+    ...     _ = staging.write_text("42")
     >>> Path("answer.txt").read_text()
     '42'
     """
     path = Path(path)
-    aside = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    staging = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
-        yield aside
-        aside.replace(path)
+        yield staging
+        staging.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        staging.unlink(missing_ok=True)
 
 
 def write_json(path: PathLike, content: Any) -> None:
@@ -125,8 +125,8 @@ def write_json(path: PathLike, content: Any) -> None:
     >>> json.loads(Path("answer.json").read_text("utf-8"))
     {'answer': 42}
     """
-    with staged_file(path) as aside:
-        aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with staged_file(path) as staging:
+        staging.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def refuse_existing(folder: PathLike, names: Collection[str] | None = None) -> None:

@@ -81,8 +81,8 @@ def test_recordings_without_a_job_to_do_are_refused(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_results_are_not_overwritten_unasked(recording, tmp_path, capsys):
-    (tmp_path / "mine.txt").write_text("precious")
+def test_results_are_overwritten_only_on_request(recording, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("keep me")
     assert main(["demo", "--data", str(recording), "--out", str(tmp_path)]) == 1
     assert "is not empty" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["mine.txt"]
@@ -114,7 +114,7 @@ def test_report_removes_line_noise_first(recording, tmp_path, capsys):
 def test_amplify_writes_one_recording_each(recording, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "mine.txt").write_text("precious")
+    (out / "mine.txt").write_text("keep me")
     args = ["amplify", str(recording), "-o", str(out)]
     assert main(args) == 0
     assert sorted(os.listdir(out)) == ["eight_raw_amplified_raw.fif", "mine.txt"]

@@ -30,7 +30,7 @@ def test_unknown_pick_is_named():
         picked_names(only_stim.info)
 
 
-def test_round_trip_leaves_the_input_and_the_other_channels_alone():
+def test_round_trip_keeps_the_input_and_the_other_channels():
     raw = make_raw(bads=["Oz"])
     before = raw.get_data().tobytes()
     signals = read_signals(raw)
@@ -96,7 +96,7 @@ def test_concatenation_cuts():
     assert read_signals(raw).segments == ((0, 300), (300, 500))
 
 
-def test_nothing_but_bad_spans_is_refused():
+def test_only_bad_spans_is_refused():
     raw = make_raw()
     raw.set_annotations(mne.Annotations(0, 10, "BAD_"))
     with pytest.raises(ValueError, match="no samples outside its BAD_ annotations"):

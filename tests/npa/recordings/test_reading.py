@@ -7,11 +7,11 @@ import pytest
 from npa.recordings.reading import add_positions, load_recording
 
 
-def test_no_file_and_no_recording_are_named(tmp_path):
+def test_missing_and_unreadable_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.edf does not exist"):
         load_recording(tmp_path / "nothing.edf")
     for name in ("text.edf", "text.fif", "text.bdf", "text.xyz", "text.set"):
-        (tmp_path / name).write_text("This is no recording.")
+        (tmp_path / name).write_text("not a recording")
         with pytest.raises(ValueError, match=rf"{name} is not a continuous recording"):
             load_recording(tmp_path / name)
 

@@ -32,7 +32,7 @@ def hum():
     return raw.apply_function(lambda x: x + wave, picks="eeg")
 
 
-def test_steps_stand_in_order(report):
+def test_steps_are_in_order(report):
     assert list(report.steps) == ["blinks", "amplify", "measure"]
     assert report.blinks is report.steps["blinks"].blinks_
     assert report.filters is report.steps["amplify"].filters_
@@ -48,7 +48,7 @@ def test_steps_work_on_what_came_before(report, with_blinks):
     np.testing.assert_array_equal(report.table.to_numpy().ravel(), table)
 
 
-def test_table_has_a_row_a_channel(report):
+def test_table_has_one_row_per_channel(report):
     assert list(report.table.index) == CHANNELS
     assert list(report.table.columns[:2]) == ["offset", "exponent"]
     np.testing.assert_allclose(report.table["exponent"], 1.0, atol=0.3)  # 1/f^1 was simulated
