@@ -150,7 +150,7 @@ class BlinkICARemover(SignalTransformer):
         self.min_r_squared = min_r_squared
         self.random_state = random_state
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(self, X: Any, y: object = None) -> Self:
         """Find the blinks of a recording, and their component.
 
         Parameters
