@@ -17,6 +17,7 @@ from npa.recordings.containers import is_mne, read_signals
 from npa.recordings.signals import Signals
 from npa.reports import BlinkReport
 from npa.spectral.blink_peaks import BLINK_BAND, find_blinks
+from npa.spectral.correlation import squared_correlation
 from npa.spectral.spatial import event_projection
 from npa.typing import BoolArray, FloatArray, IntArray, RandomState
 
@@ -327,7 +328,7 @@ class BlinkICARemover(SignalTransformer):
         r_squared = np.full((len(traces), len(unmixing)), np.nan)
         for row, mask in near.items():
             sources = unmixing @ around[:, mask[kept]]
-            r_squared[row] = _squared_correlation(sources, traces[row, mask])
+            r_squared[row] = squared_correlation(sources, traces[row, mask])
         # By what they explain: an ICA returns its components in no particular order.
         r_squared = r_squared[:, np.argsort(-np.nanmax(r_squared, axis=0), kind="stable")]
         row, component = int(np.nanargmax(r_squared[:, 0])), 0
@@ -447,10 +448,3 @@ class _EOG:
             return spans.filter(self.data, *BLINK_BAND)
         mean = np.full((1, len(self.frontal)), 1 / len(self.frontal))
         return spans.filter(self.data, *BLINK_BAND, channels=self.frontal, weights=mean)
-
-
-def _squared_correlation(sources: FloatArray, trace: FloatArray) -> FloatArray:
-    """Return the squared correlation of each source with a trace."""
-    sources = sources - sources.mean(axis=1, keepdims=True)
-    trace = trace - trace.mean()
-    return np.asarray((sources @ trace) ** 2 / ((sources**2).sum(axis=1) * (trace @ trace)))

@@ -207,4 +207,5 @@ def _mean_square_residual(profile: FloatArray, scale: int, order: int) -> FloatA
         windows = part.reshape(len(profile), count, scale)
         windows = windows - (windows @ basis) @ basis.T
         total += np.einsum("nws,nws->n", windows, windows)
-    return total / (2 * used)
+    mean: FloatArray = total / (2 * used)
+    return mean

@@ -23,7 +23,7 @@ def mne_multitaper(x, sfreq, **kwargs):
 
 
 @pytest.mark.parametrize("half_bandwidth", [2.0, 4.0, 6.5])
-def test_long_tapers_are_scipys(half_bandwidth):
+def test_long_tapers_equal_scipy(half_bandwidth):
     n_times, n_tapers = 20_000, int(2 * half_bandwidth)
     expected, shares = dpss(n_times, half_bandwidth, n_tapers, sym=False, return_ratios=True)
     tapers, concentration = slepian_tapers(n_times, half_bandwidth, low_bias=False)
@@ -33,12 +33,12 @@ def test_long_tapers_are_scipys(half_bandwidth):
     assert len(kept) == (shares > 0.9).sum()
 
 
-def test_tapers_can_be_had_at_fewer_points():
+def test_tapers_at_fewer_points():
     every_tenth = slepian_tapers(20_000)[0][:, ::10]
     assert_allclose(slepian_tapers(20_000, n_points=2_000)[0], every_tenth, rtol=1e-9, atol=1e-12)
 
 
-def test_a_band_too_narrow_for_any_taper_is_told():
+def test_bandwidth_too_narrow_for_any_taper_warns():
     with pytest.warns(RuntimeWarning, match=r"best taper has 0.78 .* 1 frequency bins"):
         tapers, _ = slepian_tapers(900, half_bandwidth=0.5)
     assert tapers.shape == (1, 900)
@@ -46,7 +46,7 @@ def test_a_band_too_narrow_for_any_taper_is_told():
 
 @pytest.mark.parametrize("n_times", [601, 30_000, 30_001])
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
-def test_whole_record_is_mnes(n_times, exponent):
+def test_whole_recording_equals_mne(n_times, exponent):
     x = noise(exponent, 2, n_times) + 3.0
     expected = mne_multitaper(x, 100.0)
     power = psd(x, 100.0, method="multitaper")[1]
@@ -54,7 +54,7 @@ def test_whole_record_is_mnes(n_times, exponent):
 
 
 @pytest.mark.parametrize(("exponent", "typical", "worst"), [(0, 1e-3, 0.01), (1.5, 2e-3, 0.02)])
-def test_a_long_record_up_to_fmax_is_mnes(exponent, typical, worst):
+def test_long_recording_up_to_a_frequency_equals_mne(exponent, typical, worst):
     x = noise(exponent, 4, 200_000)
     expected = mne_multitaper(x, 512.0, fmax=25.0)[:, 1:]
     freqs, power = psd(x, 512.0, method="multitaper", freq_range=(0, 25))
