@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, ClassVar, Self
 
 import mne
 
@@ -16,9 +16,6 @@ from npa.recordings.reading import add_positions
 from npa.recordings.staging import staged
 from npa.typing import PathLike
 from npa.workflows.batch.recordings import Recording
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SPLIT_SIZE = "2GB"  # the maximum of a FIF file
 # MNE writes the split entity after the description, BIDS before it.
@@ -39,6 +36,9 @@ class BIDSRecording(Recording):
     folder : pathlib.Path
         Where its results are written.
     """
+
+    separator: ClassVar[str] = "\t"
+    missing_value: ClassVar[str] = "n/a"
 
     @classmethod
     def from_source(cls, source: Any, out_dir: PathLike) -> Self:
@@ -93,17 +93,6 @@ class BIDSRecording(Recording):
             status = "bad" if name in raw.info["bads"] else "good"
             lines.append(f"{name}\t{_BIDS_TYPES.get(kind, 'MISC')}\tV\t{status}")
         (staging / self.files["channels"]).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    def save_table(self, table: "pd.DataFrame", staging: Path) -> None:
-        """Write the table into a staging folder."""
-        table.to_csv(staging / self.files["table"], sep="\t", na_rep="n/a", index=False)
-
-    def load_table(self) -> "pd.DataFrame | None":
-        """Read the table; None if there is none."""
-        import pandas as pd
-
-        fname = self.folder / self.files["table"]
-        return pd.read_csv(fname, sep="\t", na_values="n/a") if fname.exists() else None
 
     def sidecar(self) -> dict[str, Any]:
         """Return the sidecar of the recording, and its source."""

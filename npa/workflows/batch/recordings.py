@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import mne
 
@@ -50,6 +50,8 @@ class Recording:
     name: str
     source: Any
     folder: Path
+    separator: ClassVar[str] = ","  # of tables
+    missing_value: ClassVar[str] = ""
 
     @classmethod
     def from_source(cls, source: Any, out_dir: PathLike) -> Self:
@@ -87,14 +89,15 @@ class Recording:
 
     def save_table(self, table: "pd.DataFrame", staging: Path) -> None:
         """Write the table into a staging folder."""
-        table.to_csv(staging / self.files["table"], index=False)
+        fname = staging / self.files["table"]
+        table.to_csv(fname, sep=self.separator, na_rep=self.missing_value, index=False)
 
     def load_table(self) -> "pd.DataFrame | None":
         """Read the table; None if there is none."""
         import pandas as pd
 
         fname = self.folder / self.files["table"]
-        return pd.read_csv(fname) if fname.exists() else None
+        return pd.read_csv(fname, sep=self.separator) if fname.exists() else None
 
     def sidecar(self) -> dict[str, Any]:
         """Return further entries of the record."""

@@ -162,6 +162,7 @@ def test_a_signal_of_several_files_is_read_back(root, tmp_path, monkeypatch):
     assert raw.info["line_freq"] == 50
     expected = line.fit_transform(mne_bids.read_raw_bids(found[0]).load_data()).get_data()
     np.testing.assert_allclose(raw.get_data(), expected, rtol=1e-6)  # float32
+    assert [path.basename for path in npa.batch.bids_recordings(out)] == names[:1]
     # A shorter signal replaces all of them, even if their record is lost.
     next(out.rglob("*_desc-npa_eeg.json")).unlink()
     monkeypatch.setattr(npa.workflows.batch.derivatives, "_SPLIT_SIZE", "2GB")
