@@ -1,4 +1,4 @@
-"""`NeuralPowerAmplifier` realises its ideal gain, whitens, and leaves alone what it should."""
+"""`NeuralPowerAmplifier` realises its ideal gain, whitens, and changes nothing else."""
 
 import pickle
 
@@ -131,7 +131,7 @@ def test_peaks_add_to_the_ideal(exponent, sd):
 
 
 @pytest.mark.parametrize(("exponent", "alpha"), [(0.7, 8e-6), (1.5, 0.0), (2.2, 8e-6)])
-def test_whitening_leaves_no_slope(exponent, alpha):
+def test_whitening_makes_the_spectrum_flat(exponent, alpha):
     """A sample of benchmarks/recovery.py."""
     slopes = []
     for seed in range(3):
@@ -175,7 +175,7 @@ def test_peak_gains(design):
         NeuralPowerAmplifier(fitter, peak_gain=-1, **changes).fit(noise)
 
 
-def test_whitening_counts_peaks_in_units_of_the_background():
+def test_peak_gains_of_whitening_are_in_units_of_the_background():
     noise = exact_noise(1.5, peaks=PEAKS)
     fitter = lossless(max_n_peaks=2)
     plain, louder = (
@@ -189,7 +189,7 @@ def test_whitening_counts_peaks_in_units_of_the_background():
 
 
 @pytest.mark.parametrize("design", ["exact", "paper"])
-def test_recording_comes_back_with_every_channel(raw, design):
+def test_every_channel_is_returned(raw, design):
     before = raw.get_data().tobytes()
     pipeline = make_pipeline(NeuralPowerAmplifier(design=design), FOOOFFitter())
     table = pipeline.set_output(transform="pandas").fit_transform(raw)
@@ -204,7 +204,7 @@ def test_recording_comes_back_with_every_channel(raw, design):
     assert list(pipeline[0].get_feature_names_out()) == ["Fpz", "Cz", "Oz"]
 
 
-def test_bad_channel_has_no_part_in_the_fit(raw):
+def test_bad_channel_is_left_out_of_the_fit(raw):
     fitted = NeuralPowerAmplifier().fit(raw).spectrum_
     raw._data[1] *= 1000
     assert NeuralPowerAmplifier().fit(raw).spectrum_.offset == fitted.offset
@@ -219,7 +219,7 @@ def test_filters_stop_at_edges(raw):
     np.testing.assert_array_equal(amplifier.transform(both).get_data(), apart)
 
 
-def test_epochs_are_filtered_by_themselves(raw):
+def test_epochs_are_filtered_separately(raw):
     epochs = mne.make_fixed_length_epochs(raw, 2.0, preload=True)
     before = epochs.get_data().tobytes()
     amplifier = NeuralPowerAmplifier(response="whitening").fit(epochs)
@@ -232,7 +232,7 @@ def test_epochs_are_filtered_by_themselves(raw):
     np.testing.assert_array_equal(again, out.get_data())
 
 
-def test_one_model_a_channel():
+def test_one_model_per_channel():
     noise = np.stack([exact_noise(0.8, seed=0), exact_noise(2.0, seed=1)], axis=1)
     info = mne.create_info(["a", "b", "bad"], SFREQ, "eeg")
     raw = mne.io.RawArray(np.vstack([noise[0], noise[0, :1]]), info)
@@ -270,7 +270,7 @@ def test_too_few_samples_give_nan_and_one_warning(per_channel):
     assert not amplifier.filters_
 
 
-def test_background_that_rises_has_no_filter():
+def test_rising_background_has_no_filter():
     with pytest.warns(RuntimeWarning, match=r"the background does not fall \(exponent -1\)"):
         out = NeuralPowerAmplifier(lossless(), sfreq=SFREQ).fit_transform(exact_noise(-1.0))
     assert np.isnan(out).all()
@@ -285,7 +285,7 @@ def test_flat_channel_is_left_out_with_one_warning(raw):
     assert np.isfinite(out.get_data()).all()
 
 
-def test_paper_design_says_where_it_does_not_exist():
+def test_paper_design_is_refused_where_it_does_not_exist():
     paper = {"design": "paper", "sfreq": SFREQ}
     with pytest.raises(ValueError, match='response="whitening"; use design="exact"'):
         NeuralPowerAmplifier(response="whitening", **paper).fit(exact_noise(1.0))
@@ -338,7 +338,7 @@ def test_recordings_are_checked(raw):
         NeuralPowerAmplifier().fit(raw)
 
 
-def test_sub_estimator_stays_as_it_was(raw):
+def test_sub_estimator_is_unchanged(raw):
     fitter = FOOOFFitter()
     amplifier = NeuralPowerAmplifier(fitter).fit(raw)
     assert vars(fitter) == vars(FOOOFFitter())

@@ -1,4 +1,4 @@
-"""The two shapes of an estimator, on the smallest estimators that have them."""
+"""The two kinds of estimator, tested on the smallest examples of each."""
 
 import importlib
 
@@ -81,8 +81,8 @@ class Power(SpectrumTransformer):
         return measured.sum(axis=-1)
 
 
-class Remembered(Power):
-    """Power that was estimated elsewhere."""
+class GivenPower(Power):
+    """Power that is not estimated from the samples."""
 
     def _spectra(self, signals):
         return np.arange(1.0, 4.0), np.ones((1, len(signals.ch_names), 3))
@@ -126,7 +126,7 @@ def test_fit_on_raw_then_transform_epochs(raw):
     assert Height().fit(raw).transform(epochs).shape == (5, 3)
 
 
-def test_other_channels_are_refused_and_refit_forgets(raw):
+def test_other_channels_are_refused_until_refitted(raw):
     fitted = Height().fit(raw)
     other = raw.copy().rename_channels({"Oz": "Pz"})
     with pytest.raises(ValueError, match=r"'Pz' instead of 'Oz' \(1 differ\)"):
@@ -162,8 +162,8 @@ def test_groups_combine_power_of_usable_channels(raw, aggregate):
     np.testing.assert_allclose(combined[1], getattr(np, aggregate)(each[1:]), rtol=1e-12)
 
 
-def test_spectra_may_come_from_elsewhere(raw):
-    table = Remembered(aggregate="sum").fit_transform(raw)
+def test_estimate_of_spectra_can_be_overridden(raw):
+    table = GivenPower(aggregate="sum").fit_transform(raw)
     np.testing.assert_array_equal(table, [[9.0]])
 
 
@@ -199,7 +199,7 @@ def test_spectra_keep_within_clean_spans(raw):
     np.testing.assert_allclose(Power().fit_transform(raw), clean, rtol=0.3)
 
 
-def test_what_cannot_be_combined_is_refused(raw):
+def test_bad_parameters_of_spectra_are_refused(raw):
     with pytest.raises(ValueError, match=r"by='/' groups channels, so aggregate must be"):
         Power(by="/").fit(raw)
     with pytest.raises(ValueError, match="psd must be one of"):

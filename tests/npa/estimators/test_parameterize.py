@@ -1,4 +1,4 @@
-"""`FOOOFFitter` recovers known spectra, equals FOOOF itself, and says what it could not fit."""
+"""`FOOOFFitter` recovers known spectra, equals FOOOF, and reports failed fits."""
 
 import pickle
 import subprocess
@@ -100,13 +100,13 @@ def test_columns(raw, mode):
     assert isinstance(table, pd.DataFrame)
 
 
-def test_no_peaks_wanted(raw):
+def test_no_peaks_allowed(raw):
     table = FOOOFFitter(max_n_peaks=0).fit_transform(raw)
     assert table.shape == (1, 4 * len(FIXED))
     assert np.isfinite(table).all()
 
 
-def test_groups_are_fitted_as_one(raw):
+def test_groups_are_fitted_together(raw):
     raw.rename_channels({"O1": "occ/1", "Oz": "occ/2", "O2": "occ/3"})
     fitter = FOOOFFitter(aggregate="sum", by="/", max_n_peaks=1)
     table = fitter.set_output(transform="pandas").fit_transform(raw)
@@ -160,7 +160,7 @@ def test_epochs_one_by_one_and_in_parallel(raw, engine):
 
 
 @pytest.mark.parametrize("engine", ["batch", "fooof"])
-def test_too_few_frequencies_are_nan_and_say_so(engine):
+def test_too_few_frequencies_are_nan_with_a_reason(engine):
     noise = np.random.default_rng(0).normal(size=(3, 20))
     fitter = FOOOFFitter(sfreq=SFREQ, engine=engine)
     reason = "freq_range holds fewer than the 8 frequencies that a fit needs"
@@ -173,7 +173,7 @@ def test_too_few_frequencies_are_nan_and_say_so(engine):
 
 
 @pytest.mark.parametrize("engine", ["batch", "fooof"])
-def test_power_that_underflows_is_nan_and_says_so(engine):
+def test_power_that_underflows_is_nan_with_a_reason(engine):
     noise = 1e-200 * np.random.default_rng(0).normal(size=(2, 2000))
     with pytest.warns(RuntimeWarning, match="power is zero or not finite"):
         assert np.isnan(FOOOFFitter(sfreq=SFREQ, engine=engine).fit_transform(noise)).all()
@@ -262,7 +262,7 @@ def test_report_of_a_failed_fit_can_be_drawn(n_times):
     assert "Not fitted: freq_range holds" in figure.axes[0].get_title()
 
 
-def test_nothing_of_fooof_leaks():
+def test_fooof_changes_no_warning_filters_and_prints_nothing():
     code = (
         "import warnings, numpy as np; from npa.estimators.parameterize import FOOOFFitter;"
         "before = warnings.filters[:];"

@@ -1,4 +1,4 @@
-"""Responses to frequency tags: found where they are, and nowhere else."""
+"""Responses to frequency tags are found where they are, and nowhere else."""
 
 import re
 
@@ -87,7 +87,7 @@ def test_measures_equal_values_by_hand(measure, power):
 
 @pytest.mark.parametrize("tags", [(5.0,), (6.0, 7.5), (5.0, 6.7, 8.15)])
 def test_every_term_of_a_nonlinear_response_is_found(tags):
-    response = np.exp(2.0 * sines(tags, 2400)).prod(axis=0)  # answers at every order
+    response = np.exp(2.0 * sines(tags, 2400)).prod(axis=0)  # has terms of every order
     x = response + 0.5 * noise(10, 2400, 2, exponent=1.0)
     tags_ = FrequencyTagger(tags, sfreq=SFREQ).fit(x).tags_
     assert not tags_.collisions
@@ -154,7 +154,7 @@ def test_noiseless_network_is_bounded():
     }
 
 
-def test_rounding_is_no_power():
+def test_rounding_is_not_power():
     x = 1 + EPS * np.random.default_rng(0).integers(-1, 2, size=(2, 1, 240))
     assert np.isnan(FrequencyTagger((6, 7.5), sfreq=SFREQ).fit_transform(x)).all()
 
