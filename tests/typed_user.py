@@ -9,7 +9,7 @@ import mne
 
 import npa
 from npa.reports import BlinkReport, FilterReport, SpectrumReport
-from npa.spectral import psd
+from npa.spectral import SpectralFit, fit_spectra, psd
 from npa.typing import FloatArray
 
 
@@ -30,7 +30,7 @@ def right(x: FloatArray, raw: mne.io.Raw, epochs: mne.Epochs) -> None:
     assert_type(npa.FOOOFFitter(max_n_peaks=3).fit(epochs).spectrum_.exponent, float)
     freqs, power = psd(x, 256.0, freq_range=(1, 45))
     assert_type(freqs, FloatArray)
-    assert_type(power, FloatArray)
+    assert_type(fit_spectra(freqs, power[0]), SpectralFit)
 
 
 def wrong(raw: mne.io.Raw, epochs: mne.Epochs) -> None:
