@@ -49,31 +49,12 @@ def decode(
 ) -> dict[str, Any]:
     """Decode all conditions of a dataset by one decoder.
 
-    Parameters
-    ----------
-    conditions : dict of str to Trials
-        The trials.
-    name : str
-        Name of the decoder.
-    decoder : estimator
-        The classifier.
-    split_by : {"groups", "runs"}
-        As in `npa.decoding.compare`.
-    n_permutations : int
-        For linear decoders, under the four conditions of the paper; others get no p-value, so
-        that the correction for the number of tests stays small.
-    n_bootstraps : int
-        Number of bootstrap samples for the intervals.
-    cache : Cache
-        Where folds and permutations are kept.
-
-    Returns
-    -------
-    found : dict
-        ``cells``: condition to ``auc``, ``accuracy``, ``balanced_accuracy`` with intervals,
-        ``pooled_auc`` over all trials where subjects are held out, ``p_uncorrected``, ``folds``;
-        ``differences``: ``"NPA - raw"`` and so on to difference of AUC, interval and sign-flip
-        test; ``curves``: condition to fold to training curves.
+    Returns ``cells``: condition to ``auc``, ``accuracy``, ``balanced_accuracy`` with intervals,
+    ``pooled_auc`` over all trials where subjects are held out, ``p_uncorrected`` and ``folds``;
+    ``differences``: ``"NPA - raw"`` and so on to difference of AUC, interval and sign-flip test;
+    ``curves``: condition to fold to training curves. Only linear decoders under the four conditions
+    of the paper are permuted, so that the correction for the number of tests stays small. ``cache``
+    keeps folds and permutations.
 
     Examples
     --------
@@ -119,18 +100,9 @@ def decode(
 
 
 def sign_flip(differences: FloatArray) -> dict[str, float | int]:
-    """Test by sign flips whether paired differences between subjects have mean zero.
+    """Test by sign flips whether differences between paired subjects have mean zero.
 
-    Parameters
-    ----------
-    differences : array, shape (n_subjects,)
-        One number per subject.
-
-    Returns
-    -------
-    test : dict
-        ``n_subjects``, two-sided ``sign_flip_p``, and ``lowest_p``: the lowest possible p-value
-        of so few subjects, 2 / 2^n.
+    ``lowest_p`` is the lowest possible p-value of so few subjects, 2 / 2^n.
 
     Examples
     --------
@@ -150,12 +122,7 @@ def sign_flip(differences: FloatArray) -> dict[str, float | int]:
 
 
 def correct(cells: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Correct the p-values of a dataset for their number by Holm's method, in place.
-
-    Parameters
-    ----------
-    cells : dict of str to dict of str to dict
-        Condition to decoder to cell; ``p`` is set where there is ``p_uncorrected``.
+    """Set ``p`` of all cells: ``p_uncorrected``, corrected for their number by Holm's method.
 
     Examples
     --------
@@ -173,23 +140,10 @@ def correct(cells: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
 def pooled_auc(
     predictions: Any, n_bootstraps: int, random_state: int = 0
 ) -> tuple[float, list[float]]:
-    """Compute the AUC over all tested trials at once, comparing subjects with each other.
+    """Compute AUC and 95 % interval over all tested trials, comparing subjects with each other.
 
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        Rows of ``Comparison.predictions`` of one condition and decoder.
-    n_bootstraps : int
-        Number of bootstrap samples of trials within subject and class, for the interval.
-    random_state : int, default 0
-        Seed of the samples.
-
-    Returns
-    -------
-    area : float
-        The AUC.
-    interval : list of float
-        Its 95 % interval.
+    ``predictions`` are rows of ``Comparison.predictions`` of one condition and decoder; trials are
+    resampled within subject and class.
 
     Examples
     --------
@@ -239,22 +193,10 @@ def _number(value: float | None) -> float | None:
 def audit_dataset(
     parts: Mapping[str, Part], decoder: BaseEstimator, cache: Cache
 ) -> dict[str, dict[str, Any]]:
-    """Decode a dataset within and across subjects under every switch of the published recipe.
+    """Decode a dataset under every switch of the published recipe: switch to condition to scores.
 
-    Parameters
-    ----------
-    parts : dict of str to dict
-        Recording to its trials.
-    decoder : estimator
-        The classifier.
-    cache : Cache
-        Where finished scores are kept.
-
-    Returns
-    -------
-    audit : dict
-        Switch to condition to ``"within"`` (five random folds of each subject's trials, whatever
-        run they are from) and ``"across"`` (held-out subjects), as `score_subjects` returns them.
+    ``"within"``: five random folds of each subject's trials, whatever run they are from;
+    ``"across"``: held-out subjects; see `score_subjects`.
 
     Examples
     --------
@@ -276,26 +218,11 @@ def audit_dataset(
 def score_subjects(
     decoder: BaseEstimator, key: str, y: AnyArray, groups: AnyArray, how: str, X: FloatArray
 ) -> dict[str, float] | None:
-    """Score a decoder on every subject.
+    """Score a decoder on every subject, trained within the subject or across the others.
 
-    Parameters
-    ----------
-    decoder : estimator
-        The classifier.
-    key : str
-        Hash of ``X``, which stands for it in a cache.
-    y, groups : array, shape (n_trials,)
-        Label and subject of every trial.
-    how : {"within", "across"}
-        Whether it is trained on other trials of the subject, or on the other subjects.
-    X : array, shape (n_trials, n_channels, n_times)
-        Trials.
-
-    Returns
-    -------
-    scores : dict | None
-        ``accuracy``, ``auc`` (means over subjects), ``lowest`` and ``highest`` AUC of a subject;
-        None for ``"across"`` with one subject.
+    Returns means over subjects of ``accuracy`` and ``auc``, and the ``lowest`` and ``highest`` AUC;
+    None across subjects where there is only one. ``key`` is a hash of ``X`` that stands for it in a
+    cache.
 
     Examples
     --------
@@ -349,18 +276,8 @@ def _splits(
 def audit_noise(trials: Trials, n_permutations: int = 99) -> dict[str, Any]:
     """Test on pure noise whether scaling each class of each recording leaks the labels.
 
-    Parameters
-    ----------
-    trials : Trials
-        Trials whose shape, labels and recordings are used.
-    n_permutations : int, default 99
-        Number of permutations of the labels.
-
-    Returns
-    -------
-    found : dict
-        ``leaks_within`` and ``leaks_across`` recordings, and the ``verdict`` in words; the latter
-        alone where a recording has too few trials of a class.
+    The noise has the shape, labels and recordings of the trials. Where a recording has too few
+    trials of a class, there is only a ``verdict``.
 
     Examples
     --------
@@ -385,17 +302,9 @@ def audit_noise(trials: Trials, n_permutations: int = 99) -> dict[str, Any]:
 def mean_responses(conditions: Mapping[str, Trials]) -> dict[str, Any]:
     """Average the difference of responses, first class minus second, over subjects.
 
-    Parameters
-    ----------
-    conditions : dict of str to Trials
-        Condition to trials.
-
-    Returns
-    -------
-    material : dict
-        ``times`` (s), ``labels``, ``sites`` (channels of N170 and P300), ``erp``: condition to
-        site to volts, ``maps``: condition to window to volts of every channel, ``positions``:
-        channel to x, y, z in m; maps and positions are empty where there are few.
+    Returns ``times`` (s), ``labels``, ``sites`` (channels of N170 and P300), ``erp``: condition to
+    site to volts, ``maps``: condition to window to volts of every channel, and ``positions`` (m);
+    maps and positions are empty where there are few channels.
 
     Examples
     --------

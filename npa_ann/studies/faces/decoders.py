@@ -181,19 +181,7 @@ def window_means(X: FloatArray, n_samples: int) -> FloatArray:
 
 
 def limit_features(X: FloatArray, n_features: int) -> FloatArray:
-    """Average trials within the shortest windows that give at most so many features.
-
-    Parameters
-    ----------
-    X : array, shape (n_trials, n_channels, n_times)
-        Trials.
-    n_features : int
-        Maximum number of channels times windows.
-
-    Returns
-    -------
-    means : array, shape (n_trials, n_channels, n_windows)
-        Mean of every window.
+    """Average trials within the shortest windows that give at most ``n_features`` per trial.
 
     Examples
     --------
@@ -290,11 +278,6 @@ def make_decoders(names: Iterable[str], sfreq: float, random_state: int = 0) -> 
 
 def available_decoders() -> list[str]:
     """Name the decoders that can be made: xDAWN needs pyriemann.
-
-    Returns
-    -------
-    names : list of str
-        Names for `make_decoders`.
 
     Examples
     --------

@@ -39,16 +39,6 @@ _MEANING = {
 def compare(results: Results) -> list[Row]:
     """Set the accuracy for held-out subjects beside the published one.
 
-    Parameters
-    ----------
-    results : dict
-        Results of the study.
-
-    Returns
-    -------
-    rows : list of Row
-        One per dataset in which subjects are held out.
-
     Examples
     --------
     >>> compare({"accuracy": {}, "datasets": {}})
@@ -270,16 +260,6 @@ TABLES = (_datasets, _methods, _accuracy, _audits, _differences, _noise)
 def facts(results: Results) -> dict[str, Any]:
     """Compute what the prose says beside the results themselves.
 
-    Parameters
-    ----------
-    results : dict
-        Results of the study.
-
-    Returns
-    -------
-    facts : dict
-        Values of the template's fields.
-
     Examples
     --------
     >>> parts = ("versions", "audit", "accuracy", "differences", "noise")
@@ -332,15 +312,7 @@ def _list_differences(pairs: Mapping[Any, Mapping[str, Any]], pair: str) -> str 
 def summarize_recipe(results: Results) -> str:
     """Say in one paragraph what the published recipe does to the accuracy.
 
-    Parameters
-    ----------
-    results : dict
-        Results of the study.
-
-    Returns
-    -------
-    text : str
-        Empty where trials without an effect were not audited.
+    The text is empty where trials without an effect were not audited.
 
     Examples
     --------
@@ -412,17 +384,7 @@ def _span(values: Iterable[float]) -> str:
 
 
 def summarize_tests(results: Results) -> list[str]:
-    """Say what the p-values allow to claim.
-
-    Parameters
-    ----------
-    results : dict
-        Results of the study.
-
-    Returns
-    -------
-    lines : list of str
-        One per dataset that has tests.
+    """Say what the p-values allow to claim, in a line per dataset that has tests.
 
     Examples
     --------

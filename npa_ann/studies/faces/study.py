@@ -145,14 +145,7 @@ def _audited(
 def start(record: Record, dataset: str, facts: Mapping[str, Any]) -> None:
     """Put a dataset into the record, without what was found on other trials of this name.
 
-    Parameters
-    ----------
-    record : dict of dict
-        ``results`` and ``material``; changed in place.
-    dataset : str
-        Name of the dataset.
-    facts : dict
-        Its description; ``identity`` stands for its trials.
+    Its ``facts`` have an ``identity``, a hash of the trials.
 
     Examples
     --------

@@ -210,30 +210,12 @@ def cut_recording(
 ) -> Part:
     """Cut one recording into trials under every condition.
 
-    Parameters
-    ----------
-    subject : str
-        The subject.
-    recording : mne.io.BaseRaw | mne.BaseEpochs
-        The recording.
-    event_id : dict
-        Label to events.
-    cut : dict
-        ``tmin``, ``tmax`` and ``detrend``.
-    sfreq : float
-        Sampling rate of the trials in Hz.
-    key : str
-        Hash of the recording, which stands for it in a cache.
-
-    Returns
-    -------
-    part : dict
-        ``trials``: condition to ``X`` (float32), ``y`` and ``drop_log``; ``times``, ``ch_names``,
-        ``sfreq`` and ``positions`` (m) of all; ``r2`` of the amplifier (``"FOOOF"``: the fit of
-        the spectrum, ``"filters"``: the realised gain against the ideal); ``n_dropped`` events;
-        ``blinks``: what became of them; ``failed``: condition to reason; ``notes``: warnings.
-        Which trials are rejected is decided once, on the raw recording, except for
-        ``UNREJECTED``.
+    ``trials``: condition to ``X`` (float32), ``y`` and ``drop_log``; ``times``, ``ch_names``,
+    ``sfreq`` and ``positions`` (m) of all; ``r2`` of the amplifier (``"FOOOF"``: the fit of the
+    spectrum, ``"filters"``: the realised gain against the ideal); ``n_dropped`` events; ``blinks``:
+    what became of them; ``failed``: condition to reason; ``notes``: warnings. Which trials are
+    rejected is decided once, on the raw recording, except for ``UNREJECTED``. ``key`` is a hash of
+    the recording that stands for it in a cache.
 
     Examples
     --------
@@ -308,17 +290,7 @@ def _cut(
 
 
 def channel_positions(info: mne.Info) -> dict[str, list[float]]:
-    """Return the positions of the channels that have one.
-
-    Parameters
-    ----------
-    info : mne.Info
-        Measurement info.
-
-    Returns
-    -------
-    positions : dict of str to list of float
-        Channel to x, y, z in m.
+    """Return the positions in m of the channels that have one.
 
     Examples
     --------
@@ -368,21 +340,7 @@ def resample_trials(trials: Trials, sfreq: float) -> Trials:
 
 
 def cut_dataset(dataset: Dataset, sfreq: float, cache: Cache) -> dict[str, Part]:
-    """Cut all recordings of a dataset.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The dataset.
-    sfreq : float
-        Sampling rate of the trials in Hz.
-    cache : Cache
-        Where finished recordings are kept.
-
-    Returns
-    -------
-    parts : dict of str to dict
-        Recording, ``"subject/number"``, to what `cut_recording` returns.
+    """Cut all recordings of a dataset: ``"subject/number"`` to what `cut_recording` returns.
 
     Examples
     --------
@@ -418,17 +376,7 @@ def _hash_of(recording: Signals) -> str:
 def join_condition(parts: Mapping[str, Part], condition: str) -> Trials:
     """Concatenate the trials of all recordings under one condition.
 
-    Parameters
-    ----------
-    parts : dict of str to dict
-        Recording to its trials.
-    condition : str
-        Which trials.
-
-    Returns
-    -------
-    trials : Trials
-        Trials of the channels that all recordings have; their runs are the keys of ``parts``.
+    They have the channels of all recordings; their runs are the keys of ``parts``.
 
     Examples
     --------
@@ -463,18 +411,6 @@ def join_condition(parts: Mapping[str, Part], condition: str) -> Trials:
 def join_conditions(parts: Mapping[str, Part], names: Sequence[str]) -> dict[str, Trials]:
     """Concatenate the trials under each condition that no recording failed in.
 
-    Parameters
-    ----------
-    parts : dict of str to dict
-        Recording to its trials.
-    names : sequence of str
-        The conditions.
-
-    Returns
-    -------
-    conditions : dict of str to Trials
-        Condition to trials.
-
     Examples
     --------
     >>> join_conditions(parts, CONDITIONS)["raw"].X.shape  # doctest: +SKIP
@@ -488,19 +424,7 @@ def join_conditions(parts: Mapping[str, Part], names: Sequence[str]) -> dict[str
 
 
 def changes(switch: str, condition: str) -> bool:
-    """Tell whether a switch changes the trials of a condition.
-
-    Parameters
-    ----------
-    switch : str
-        One of ``SWITCHES``.
-    condition : str
-        One of ``MAIN``.
-
-    Returns
-    -------
-    does : bool
-        Always True for ``"honest"``, the reference.
+    """Tell whether a switch changes a condition of the paper; ``"honest"`` is the reference.
 
     Examples
     --------
@@ -513,21 +437,9 @@ def changes(switch: str, condition: str) -> bool:
 def apply_switch(parts: Mapping[str, Part], switch: str, condition: str) -> Trials:
     """Return the trials of a condition as the published code would have made them.
 
-    Parameters
-    ----------
-    parts : dict of str to dict
-        Recording to its trials.
-    switch : str
-        One of ``SWITCHES``. ``"scaled by class"``: each class of each recording is scaled to 0..1
-        separately; ``"NPA unrejected"``: no trial of NPA is rejected; ``"band-pass before ICA"``:
-        blinks stay in the band-passed trials; ``"together"``: all three.
-    condition : str
-        One of ``MAIN``.
-
-    Returns
-    -------
-    trials : Trials
-        The trials.
+    ``"scaled by class"``: each class of each recording is scaled to 0..1 separately;
+    ``"NPA unrejected"``: no trial of NPA is rejected; ``"band-pass before ICA"``: blinks stay in
+    the band-passed trials; ``"together"``: all three.
 
     Examples
     --------
