@@ -247,6 +247,7 @@ STUDY = Study(
         Source(
             "Doyle, Toussaint & Evans (2019), Amplifying the Neural Power Spectrum",
             "10.1101/659268",
+            "https://github.com/crocodoyle/npa",
         ),
     ),
     options=(

@@ -77,10 +77,12 @@ def compare(results: Results) -> list[Row]:
     ]
 
 
-def _range(values: Iterable[float], spec: str) -> str:
-    """Smallest and largest value."""
-    values = list(values)
-    low, high = write_value(min(values), spec), write_value(max(values), spec)
+def _range(values: Iterable[float | None], spec: str) -> str | None:
+    """Smallest and largest value; None if there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    low, high = write_value(min(known), spec), write_value(max(known), spec)
     return f"{low.removesuffix(' %')} to {high}"
 
 
@@ -276,11 +278,25 @@ def facts(results: Results) -> dict[str, Any]:
     >>> facts(results)["n_good"]  # doctest: +SKIP
     5
     """
-    slope, over_epochs = results["slope"], results["over_epochs"]
-    trained = [entry["epoch"] for entry in results["chosen"]["by_validation"]]
-    by_test = [entry["test"]["accuracy"] for entry in results["chosen"]["by_test_loss"]]
-    controls = results["controls"]
-    said = {
+    chosen, epochs, controls = results["chosen"], results["over_epochs"], results["controls"]
+    rest, settled = results["rest_minus_task"], results["rest_minus_task_settled"]
+    untrained = results["slope"]["untrained"]
+    trained = [
+        (accuracy, {signal: epochs[signal][number][epoch] for signal in SIGNALS})
+        for number, accuracies in enumerate(epochs["accuracy"])
+        for epoch, accuracy in enumerate(accuracies)
+        if epoch
+    ]
+    good = [slopes for accuracy, slopes in trained if accuracy >= _GOOD]
+    accuracy, closest = min(trained, key=_distance, default=(None, {}))
+    ended = [entry["epoch"] for entry in chosen["by_validation"]]
+    reached = [entry["validation"]["accuracy"] >= _GOOD for entry in chosen["by_validation"]]
+    peers = [
+        f"{cell} {write_value(own['test_accuracy'], '.1%')}, h {own['untrained']['mean']:+.2f} "
+        f"untrained, {own['trained']['mean']:+.2f} trained"
+        for cell, own in results["peers"].items()
+    ]
+    return {
         "origin": "pretrained networks" if results["pretrained"] else "networks trained here",
         "seeds": ", ".join(map(str, results["seeds"])),
         "versions": write_versions(results["versions"]),
@@ -288,49 +304,28 @@ def facts(results: Results) -> dict[str, Any]:
         "n": len(results["seeds"]),
         "n_good": sum(value >= _GOOD for value in results["test_accuracy"]),
         "accuracies": _list(results["test_accuracy"], ".2%"),
-        "accuracies_by_test_loss": _list(by_test, ".2%"),
+        "accuracies_by_test_loss": _list(
+            (entry["test"]["accuracy"] for entry in chosen["by_test_loss"]), ".2%"
+        ),
         "paper_accuracy": _range(PAPER["test_accuracy"], ".2%"),
         "paper_loss": _range(PAPER["test_loss"], ".3f"),
         "losses": _list(results["test_loss"], ".3f"),
-        "gates": _list((slope["untrained"][s]["mean"] for s in "fio"), "+.2f"),
-        "rest": _range((own["rest"] for own in results["rest_minus_task"].values()), "+.2f"),
-        "rest_settled": _range(
-            (own["rest"] for own in results["rest_minus_task_settled"].values()), "+.2f"
-        ),
-        "n_steeper": sum(
-            own["sign"] == "more negative at rest" for own in results["rest_minus_task"].values()
-        ),
+        "stopped": _list(ended, "") if all(reached) else None,
+        "gates": _list((untrained[signal]["mean"] for signal in "fio"), "+.2f"),
+        "padded": results["experiments"]["untrained"]["FFT zero-padded to twice the length"],
+        "rest": _range((own["rest"] for own in rest.values()), "+.2f"),
+        "rest_settled": _range((own["rest"] for own in settled.values()), "+.2f"),
+        "n_steeper": sum(own["sign"] == "more negative at rest" for own in rest.values()),
         "word_order": _largest_change(controls, ("shuffled", "random")),
         "phases": _largest_change(controls, ("phases",)),
         "rhos": _list((own["rho"] for own in results["error"]["networks"]), "+.2f"),
-        "padded": results["experiments"]["untrained"]["FFT zero-padded to twice the length"],
+        "eeg": _range((own["mean"] for own in results["brain"].values()), "+.2f"),
+        "closest": {**closest, "accuracy": accuracy},
+        "f_over_epochs": _range((slopes["f"] for _, slopes in trained), "+.2f"),
+        "f_good": _range((slopes["f"] for slopes in good), "+.2f"),
+        "h_good": _range((slopes["h"] for slopes in good), "+.2f"),
+        "peers": "; ".join(peers) or None,
     }
-    if not results["pretrained"]:
-        said["stopped"] = _list(trained, "")
-    if results["brain"]:
-        said["eeg"] = _range((own["mean"] for own in results["brain"].values()), "+.2f")
-    if results["slope_against_accuracy"]:
-        late = [
-            (accuracy, {s: over_epochs[s][number][epoch] for s in SIGNALS})
-            for number, accuracies in enumerate(over_epochs["accuracy"])
-            for epoch, accuracy in enumerate(accuracies)
-            if epoch
-        ]
-        good = [slopes for accuracy, slopes in late if accuracy >= _GOOD]
-        said["closest"] = min(late, key=_distance)[1] | {"accuracy": min(late, key=_distance)[0]}
-        said["f_over_epochs"] = _range((slopes["f"] for _, slopes in late), "+.2f")
-        if good:
-            said["f_good"] = _range((slopes["f"] for slopes in good), "+.2f")
-            said["h_good"] = _range((slopes["h"] for slopes in good), "+.2f")
-    said["peers"] = (
-        "; ".join(
-            f"{cell} {write_value(own['test_accuracy'], '.1%')}, h {own['untrained']['mean']:+.2f} "
-            f"untrained, {own['trained']['mean']:+.2f} trained"
-            for cell, own in results["peers"].items()
-        )
-        or None
-    )
-    return said
 
 
 def _list(values: Iterable[Any], spec: str) -> str:
@@ -345,24 +340,19 @@ def _distance(epoch: tuple[float, Mapping[str, float]]) -> float:
     return float(max(abs(epoch[1][gate] - published[gate]) for gate in ("f", "i", "cc", "o")))
 
 
-def _largest_change(controls: Mapping[str, Any], names: Sequence[str]) -> float:
+def _largest_change(controls: Mapping[str, Any], names: Sequence[str]) -> float | None:
     """Largest change of a mean slope of the network's signals by a control."""
-    changes = [
-        abs(controls[name][signal]["mean"] - controls["reviews"][signal]["mean"])
+    means = [
+        (controls[name][signal]["mean"], controls["reviews"][signal]["mean"])
         for name in names
         for signal in SIGNALS
     ]
-    return float(max(changes))
-
-
-def _first(measured: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
-    """Return the measurements of the first network."""
-    return next(iter(measured.values()))
+    return max((abs(a - b) for a, b in means if None not in (a, b)), default=None)
 
 
 def _draw_figure_3(measured: dict[int, dict[str, Any]]) -> Figure:
     """Draw the spectra of one review and their lines."""
-    spectra = _first(measured)["spectra"]
+    spectra = next(iter(measured.values()))["spectra"]
     figure, ax = plt.subplots(layout="constrained")
     for name, color in {"h": _OURS, "x": _OTHER}.items():
         slope, intercept = spectra[f"{name}_line"]
@@ -377,7 +367,7 @@ def _draw_figure_3(measured: dict[int, dict[str, Any]]) -> Figure:
 
 def _draw_figure_4(measured: dict[int, dict[str, Any]], results: Results) -> Figure:
     """Draw the slopes of h and of the input, and one against the other."""
-    slopes = _first(measured)["slopes"]["trained"]
+    slopes = next(iter(measured.values()))["slopes"]["trained"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for name, color in {"h": _OURS, "x": _OTHER}.items():
         values = slopes[name][np.isfinite(slopes[name])]
