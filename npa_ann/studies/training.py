@@ -13,7 +13,7 @@ from mne.utils import logger
 from npa.recordings.staging import write_json
 from npa.typing import PathLike
 from npa_ann.networks.weights import load_weights, save_weights
-from npa_ann.studies.frame import versions
+from npa_ann.studies.pages import versions
 
 Entry = dict[str, Any]
 
@@ -178,12 +178,12 @@ def fit(
             entry["train"] = _run_epoch(model, batches, rng, epoch, learning_rate)
         entry |= evaluate(epoch) if evaluate else {}
         checkpoint.save(model, entry | {"seconds": round(time.perf_counter() - start, 1)})
-        scores = {name: part for name, part in entry.items() if isinstance(part, dict)}
-        logger.info(
-            "%s, epoch %d: %s.",
-            *(checkpoint.folder.name, epoch),
-            ", ".join(f"{name} accuracy {part['accuracy']:.3f}" for name, part in scores.items()),
-        )
+        scores = [
+            f", {name} accuracy {part['accuracy']:.3f}"
+            for name, part in entry.items()
+            if isinstance(part, dict)
+        ]
+        logger.info("%s, epoch %d%s.", checkpoint.folder.name, epoch, "".join(scores))
     return record
 
 

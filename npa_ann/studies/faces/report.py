@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from npa_ann.studies.faces.analysis import WINDOWS
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS
 from npa_ann.studies.faces.trials import CONDITIONS, MAIN, PASS_BAND, SWITCHES, changes
-from npa_ann.studies.frame import Plot, Row, Table, write_versions
+from npa_ann.studies.frame import Plot
+from npa_ann.studies.pages import Row, Table, write_versions
 
 Results = dict[str, Any]
 Material = dict[str, dict[str, Any]]

@@ -33,7 +33,8 @@ from npa_ann.studies.faces.trials import (
     join_conditions,
     open_dataset,
 )
-from npa_ann.studies.frame import Option, Source, Stage, Study, versions, write_results
+from npa_ann.studies.frame import Option, Stage, Study
+from npa_ann.studies.pages import Source, versions, write_results
 
 DECODERS = {
     "lda": "LDA",

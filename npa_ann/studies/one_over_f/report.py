@@ -7,8 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from npa_ann.studies.frame import Plot, Row, Table, write_value, write_versions
+from npa_ann.studies.frame import Plot
 from npa_ann.studies.one_over_f.measures import MEASURES, PAPER_MEASURE, SIGNALS
+from npa_ann.studies.pages import Row, Table, write_value, write_versions
 
 Results = dict[str, Any]
 

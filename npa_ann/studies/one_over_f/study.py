@@ -14,7 +14,7 @@ from npa.checks import check_number
 from npa.datasets import bundled_data
 from npa.typing import AnyArray, FloatArray, IntArray, PathLike
 from npa_ann.studies.cache import Cache
-from npa_ann.studies.frame import Option, Source, Stage, Study
+from npa_ann.studies.frame import Option, Stage, Study
 from npa_ann.studies.one_over_f import report
 from npa_ann.studies.one_over_f.measures import (
     EEG_FILES,
@@ -43,6 +43,7 @@ from npa_ann.studies.one_over_f.reviews import (
     load_reviews,
     randomize_phases,
 )
+from npa_ann.studies.pages import Source
 
 SEEDS = (1, 2, 3, 4, 5)
 PEERS = ("gru", "simple_rnn")

@@ -14,7 +14,8 @@ from npa.datasets.bundled import bundled_data
 from npa.typing import AnyArray, FloatArray, PathLike
 from npa_ann.corpora import read_mnist
 from npa_ann.networks.oscillators import golden_frequencies
-from npa_ann.studies.frame import Option, Row, Source, Stage, Study, Table, write_versions
+from npa_ann.studies.frame import Option, Stage, Study
+from npa_ann.studies.pages import Row, Source, Table, write_versions
 from npa_ann.studies.rhythms.figures import PLOTS
 from npa_ann.studies.rhythms.jobs import (
     AIMS,
@@ -454,8 +455,8 @@ def _facts(results: dict[str, Any]) -> dict[str, Any]:
         "versions": write_versions(results["versions"]),
         "counts": dict(zip(("train", "validation", "test"), recipe["digits"], strict=True)),
         "trained_with": "; ".join(results["trained_with"]) or None,
-        "pretrained": "" if results["pretrained"] else None,
-        "n_missing": len(results["not_run"]) or None,
+        "only_pretrained": "" if results["pretrained"] else None,
+        "only_missing": len(results["not_run"]) or None,
         "means": means,
         "order": "the lecture's" if ranked == [n for n in LECTURE if n in means] else "another",
         "ranked": ", ".join(NAMES[name].partition(" (")[0] for name in ranked) if order else None,

@@ -13,7 +13,8 @@ from npa_ann.corpora import Images, read_cifar10
 from npa_ann.networks import load_weights, resnet
 from npa_ann.networks import pretrained as open_pretrained
 from npa_ann.studies.cache import Cache
-from npa_ann.studies.frame import Option, Source, Stage, Study, write_versions
+from npa_ann.studies.frame import Option, Stage, Study
+from npa_ann.studies.pages import Source, write_versions
 from npa_ann.studies.ssvep import figures, tables
 from npa_ann.studies.ssvep.pruning import (
     RIVALS,
@@ -424,7 +425,7 @@ def _facts(results: dict[str, Any]) -> dict[str, Any]:
     return {
         "versions": write_versions(results["versions"]),
         "origin": "shipped networks" if results["pretrained"] else "trained by this command",
-        "shipped": "" if results["pretrained"] else None,
+        "only_shipped": "" if results["pretrained"] else None,
         "n_layers": len(sides),
         **{f"published_{number}": every.get(layer, {}).get("c") for number, layer in at.items()},
         **{f"deep_{number}": deep.get(layer, {}).get("c") for number, layer in at.items()},

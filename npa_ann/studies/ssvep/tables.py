@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from npa_ann.studies.frame import Row, Table, write_value
+from npa_ann.studies.pages import Row, Table, write_value
 from npa_ann.studies.ssvep.pruning import RIVALS, SCOPES
 
 PUBLISHED_IMPORTANT = {1: 15, 4: 15, 8: 1}  # of 16 filters of each of these layers

@@ -27,7 +27,8 @@ from npa_ann.studies.faces import STUDY, analysis, report, study
 from npa_ann.studies.faces import trials as cutting
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS, ShrinkageLDA, make_decoders
 from npa_ann.studies.faces.trials import CONDITIONS, MAIN, SWITCHES, UNCLEANED, UNREJECTED
-from npa_ann.studies.frame import fill_prose, run_study
+from npa_ann.studies.frame import run_study
+from npa_ann.studies.pages import fill_prose
 
 CHANNELS = ["Fp1", "Fp2", "Fz", "Cz", "Pz", "P9", "P10", "PO7", "PO8", "Oz"]
 SMALL = {"n_subjects": 3, "n_trials": 50, "n_runs": 1, "ch_names": CHANNELS, "pops": 0.1}

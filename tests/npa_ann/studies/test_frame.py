@@ -9,7 +9,8 @@ import pytest
 
 from npa.checks import check_number
 from npa_ann.studies import command_line, frame
-from npa_ann.studies.frame import Option, Plot, Row, Source, Stage, Study, Table, run_study
+from npa_ann.studies.frame import Option, Plot, Stage, Study, run_study
+from npa_ann.studies.pages import Row, Source, Table, write_versions
 
 CALLS = []
 PROSE = """
@@ -90,7 +91,7 @@ STUDY = Study(
         Stage(results, cached=False),
     ),
     prose="sums.md",
-    facts=lambda results: {"versions": frame.write_versions(results["versions"]), "nothing": None},
+    facts=lambda results: {"versions": write_versions(results["versions"]), "nothing": None},
     rows=lambda results: [Row("sum", results["sum"]["1"], 5050, ".0f", "of other numbers")],
     tables=(sum_table, lambda results: None),
     plots=(Plot(draw_sums, "Sums", "All sums."), Plot(draw_nothing, "Nothing", "Nothing.")),

@@ -13,11 +13,12 @@ from made_up_reviews import CORPUS, SMALL, write_reviews
 from npa.datasets import simulate_recording
 from npa_ann.recording.recorder import ActivationRecorder
 from npa_ann.studies.command_line import add_parsers
-from npa_ann.studies.frame import fill_prose, run_study
+from npa_ann.studies.frame import run_study
 from npa_ann.studies.one_over_f import STUDY, networks, report, study
 from npa_ann.studies.one_over_f.measures import EEG_FILES, MEASURES, SIGNALS, eeg_slopes
 from npa_ann.studies.one_over_f.networks import export_networks, load_pretrained_reviews
 from npa_ann.studies.one_over_f.reviews import load_reviews
+from npa_ann.studies.pages import fill_prose
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "one_over_f.json"
 ARGUMENTS = {

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from npa_ann.studies import STUDIES, frame, load_study
-from npa_ann.studies.frame import fill_prose, write_pages
+from npa_ann.studies.frame import write_pages
+from npa_ann.studies.pages import fill_prose
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
