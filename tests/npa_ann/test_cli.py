@@ -54,7 +54,7 @@ def test_record_writes_what_the_recorder_sees(lstm_file, inputs_file, tmp_path, 
     np.testing.assert_allclose(epochs.get_data(), expected.get_data(), rtol=1e-6)
 
     assert run(*words) == 1
-    assert "is there; choose another folder, or overwrite" in capsys.readouterr().err
+    assert "exists; choose another folder, or overwrite" in capsys.readouterr().err
     assert run(*words, "--overwrite") == 0
 
 
