@@ -91,8 +91,8 @@ def decibels_off(filters):
     """Return the largest error in dB of the gain within 1-45 Hz, where it is above 0.02."""
     freqs = np.linspace(1, 45, 1761)
     ideal = filters.ideal(freqs)
-    heard = ideal > 0.02
-    return float(np.abs(20 * np.log10(filters.gain(freqs) / ideal)[heard]).max())
+    large = ideal > 0.02
+    return float(np.abs(20 * np.log10(filters.gain(freqs) / ideal)[large]).max())
 
 
 def run(quick=False):

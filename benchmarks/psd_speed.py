@@ -21,7 +21,7 @@ from npa.spectral import design_filter, psd
 
 RANGE = (0.5, 45.0)  # Hz
 SIMULATED = {"1.2, no knee": (1.2, 0.0), "1.5, knee 10": (1.5, 10.0)}
-EARS = 0.02  # gain below which decibels say nothing
+MIN_GAIN = 0.02  # decibels of smaller gains mean little
 
 
 def whole(x, sfreq):
@@ -76,8 +76,8 @@ def gain_of(fitted, sfreq):
 def compare(one, other, sfreq):
     """Return how far two fits and their filters are apart."""
     first, second = gain_of(one, sfreq), gain_of(other, sfreq)
-    heard = np.minimum(first, second) > EARS
-    decibels = np.abs(20 * np.log10(first[heard] / second[heard]))
+    large = np.minimum(first, second) > MIN_GAIN
+    decibels = np.abs(20 * np.log10(first[large] / second[large]))
     centres = [fitted[2][:, 0] for fitted in (one, other)]
     same = len(centres[0]) == len(centres[1])
     shift = np.abs(centres[0] - centres[1]).max(initial=0) if same else np.nan

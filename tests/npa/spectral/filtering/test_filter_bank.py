@@ -2,9 +2,9 @@ import pickle
 
 import numpy as np
 import pytest
+from filter_gains import TONES, amplitudes
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal
-from tone_amplitudes import TONES, amplitudes
 
 from npa.spectral import (
     chebyshev_bank,

@@ -1,15 +1,22 @@
 import numpy as np
 import pytest
+from filter_gains import TONES, assert_gain
 
-from npa.spectral import design_filter
+from npa.spectral import (
+    design_filter,
+    gaussian_response,
+    logarithmic_response,
+    whitening_response,
+)
 from npa.spectral.filtering.power_filter import check_design
 
+SFREQ = 256.0  # Hz
 PEAKS = [(10.0, 0.8, 1.0), (25.0, 0.5, 2.0)]
 
 
 @pytest.mark.parametrize("design", ["exact", "paper"])
 def test_output_depends_on_samples_within_reach(design):
-    power_filter = design_filter(1.5, 1.0, PEAKS, 256.0, design=design)
+    power_filter = design_filter(1.5, 1.0, PEAKS, SFREQ, design=design)
     reach = power_filter.reach
     impulse = np.zeros(2 * reach + 2000)
     impulse[reach + 1000] = 1.0
@@ -21,7 +28,7 @@ def test_output_depends_on_samples_within_reach(design):
 
 @pytest.mark.parametrize("design", ["exact", "paper"])
 def test_weighted_parts_add_up_to_gain_and_output(design):
-    power_filter = design_filter(1.5, 1.0, PEAKS, 256.0, design=design)
+    power_filter = design_filter(1.5, 1.0, PEAKS, SFREQ, design=design)
     x = np.random.default_rng(0).standard_normal((2, 3000))
     freqs = np.linspace(1, 45, 45)
     gain = sum(weight * part.gain(freqs) for weight, part in power_filter.parts)
@@ -34,11 +41,11 @@ def test_weighted_parts_add_up_to_gain_and_output(design):
 
 def test_gains_of_peaks():
     freqs = np.array([10.0, 25.0])
-    bumps = [design_filter(1.5, 1.0, PEAKS, 256.0, peak_gain=gain) for gain in (2.0, [0.0, 3.0])]
+    bumps = [design_filter(1.5, 1.0, PEAKS, SFREQ, peak_gain=gain) for gain in (2.0, [0.0, 3.0])]
     rise = [made.ideal(freqs) - made.ideal_background(freqs) for made in bumps]
     np.testing.assert_allclose(rise, [[2.0, 2.0], [0.0, 3.0]], rtol=1e-6, atol=1e-6)
     with pytest.raises(ValueError, match="one for each of the 2 fitted peaks, got 3"):
-        design_filter(1.5, 1.0, PEAKS, 256.0, peak_gain=[1.0, 2.0, 3.0])
+        design_filter(1.5, 1.0, PEAKS, SFREQ, peak_gain=[1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,26 @@ def test_gains_of_peaks():
 def test_designs_that_do_not_exist_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         check_design(*options)
+
+
+@pytest.mark.parametrize("knee", [0, 1, 10, 100, 1000])
+@pytest.mark.parametrize("exponent", [0.3, 1.0, 2.0, 3.0])
+def test_exact_design_is_exact(exponent, knee):
+    made = design_filter(exponent, knee, [], SFREQ)
+    assert_gain(made.apply, logarithmic_response(TONES, exponent, knee, SFREQ / 2), SFREQ)
+
+
+@pytest.mark.parametrize("exponent", [0.3, 3.0])
+def test_exact_whitening_is_exact(exponent):
+    made = design_filter(exponent, 0, [], SFREQ, response="whitening")
+    assert_gain(made.apply, whitening_response(TONES, exponent, 0, SFREQ / 2), SFREQ)
+
+
+@pytest.mark.parametrize("sd", [0.5, 6.0])
+@pytest.mark.parametrize("exponent", [0.3, 3.0])
+def test_peaks_add_to_the_ideal(exponent, sd):
+    made = design_filter(exponent, 1.0, [[10.0, 0.8, sd], [20.0, 0.5, 1.5]], SFREQ)
+    ideal = logarithmic_response(TONES, exponent, 1.0, SFREQ / 2)
+    ideal += 0.8 * gaussian_response(TONES, 10.0, sd) + 0.5 * gaussian_response(TONES, 20.0, 1.5)
+    np.testing.assert_allclose(made.ideal(TONES), ideal, rtol=1e-12)
+    assert_gain(made.apply, ideal, SFREQ)

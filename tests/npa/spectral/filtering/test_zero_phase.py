@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from filter_gains import TONES, amplitudes, assert_realised
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal
-from tone_amplitudes import TONES, amplitudes
 
 from npa.spectral import (
     apply_zero_phase,
@@ -23,13 +23,6 @@ SFREQS = [128.0, 160.0, 256.0, 512.0]
 
 def logarithm(exponent, knee, sfreq):
     return lambda freqs: logarithmic_response(freqs, exponent, knee, sfreq / 2)
-
-
-def assert_realised(realised, ideal):
-    assert_allclose(realised, ideal, rtol=0, atol=0.002)  # of full scale
-    large = ideal >= 0.02  # decibels of smaller gains mean little
-    decibel = 20 * np.log10(realised[large] / ideal[large])
-    assert_allclose(decibel, 0, rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize("sfreq", SFREQS)
