@@ -1,56 +1,75 @@
 """Removal of blinks by independent component analysis, as a scikit-learn transformer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import mne
 import numpy as np
-from mne.utils import logger
+from mne.utils import logger, warn
 from threadpoolctl import threadpool_limits
 
 from npa.checks import check_number, check_option
 from npa.estimators.base import SignalTransformer
-from npa.recordings.channels import frontal_channels
+from npa.recordings.channels import (
+    blink_potential,
+    electrode_positions,
+    frontal_channels,
+    is_electrode,
+)
 from npa.recordings.clean_spans import CleanSpans
 from npa.recordings.containers import is_mne, read_signals
 from npa.recordings.signals import Signals
 from npa.reports import BlinkReport
-from npa.spectral.blink_peaks import BLINK_BAND, find_blinks
+from npa.spectral.blink_peaks import BLINK_BAND, BlinkPeaks, cut_windows, find_blink_peaks
 from npa.spectral.correlation import squared_correlation
-from npa.spectral.spatial import event_projection
+from npa.spectral.spatial import dominant_pattern, minimum_variance_filters
 from npa.typing import BoolArray, FloatArray, IntArray, RandomState
 
-MIN_FRONTAL_RATIO = 2.0  # frontal over median amplitude of a blink's topography
 MIN_SAMPLES_PER_CHANNEL = 20
 ICA_TOLERANCE = 1e-4  # of the gradient; the components are compared, not subtracted
+MIN_LOCATED = 3  # electrodes that a topography needs
+MIN_VARIANCE_RATIO = 1e-6  # of the principal components of the ICA, as in MNE
+MAX_RESIDUAL = 0.1  # of the median blink, above which a further component goes
+WARN_RESIDUAL = 0.25
+ALIGNMENT = 0.1  # s by which the peak in the source may differ from that in the EOG
+CARRIES_BLINK = 0.5  # of the largest median blink, from which an electrode carries it
+
+ADVICE = "if there are blinks, name an EOG channel (eog, --eog), or lower min_blinks or min_score"
 
 
 class BlinkICARemover(SignalTransformer):
-    """Remove blinks, found by the independent component that explains them.
+    """Find blinks, whatever the reference, and subtract them from the recording.
 
     Parameters
     ----------
     eog : str | list of str | None, default None
-        EOG channels, of whatever type; those typed EEG are then left out of the ICA and not
-        cleaned. None for the channels typed EOG, or, where there are none, a virtual EOG: the mean
-        of the frontal-most electrodes.
+        EOG channels, of whatever type. None for the channels typed EOG. Where these show no blinks,
+        or there are none, a virtual EOG serves: the mean of the frontal-most electrodes minus the
+        mean of all others. A scalp electrode named here (such as Fp1) is used as an EOG, and
+        cleaned like all others.
+    components : "auto" | int | sequence of int, default "auto"
+        What to subtract. ``"auto"`` decides by the evidence. Numbers of independent components, as
+        ``blinks_.plot()`` shows and ``blinks_.to_frame()`` lists them, overrule it.
+    max_components : int, default 2
+        Most dimensions to subtract by ``"auto"``: a further one goes while more than a tenth of the
+        median blink is left.
     n_components : int | float | None, default 0.98
         Number of principal components for the ICA, or the share of variance that they explain
         together. None for all.
     method : "picard" | "infomax", default "picard"
         ICA algorithm, in its extended version.
     l_freq, h_freq : float, default 1 and 40
-        Pass band in Hz of the copy that the ICA is fitted to.
+        Pass band in Hz of the copy that the ICA and the filters are fitted to.
     fit_sfreq : float, default 128
         Lowest sampling rate in Hz that this copy may be decimated to; at least 2.5 ``h_freq``.
     fit_duration : float | None, default 1200
         Longest duration in s of the samples that the ICA is fitted to, spread evenly over the
         clean recording (ICA ignores the order of samples). None for all.
-    min_blinks : int, default 5
+    min_blinks : int, default 3
         Fewest blinks.
-    min_r_squared : float, default 0.5
-        Share of the EOG's variance around blinks that the component must explain.
+    min_score : float, default 0.65
+        Smallest score of blinks, see Notes.
     random_state : int | numpy.random.RandomState | None, default 0
         Random start of the ICA.
 
@@ -58,12 +77,14 @@ class BlinkICARemover(SignalTransformer):
     ----------
     blinks_ : BlinkReport
         What was found, or why nothing was; has ``plot()`` and ``to_frame()``.
-    filter_ : array, shape (n_channels,)
-        Weights of the EEG channels in the time course of the blinks, which is about 1 at the peak
-        of a blink; 0 for bad and flat channels, and where no blinks were found.
-    pattern_ : array, shape (n_channels,)
-        What a typical blink adds to each EEG channel at its peak, between ``l_freq`` and
-        ``h_freq``, in V; 0 where ``filter_`` is.
+    filters_ : array, shape (n_removed, n_channels)
+        Weights of the EEG channels in the time courses that are subtracted. The first one is about
+        1 at the peak of a blink. 0 for bad and flat channels; no rows where nothing is removed.
+    patterns_ : array, shape (n_channels, n_removed)
+        How these appear in each EEG channel; ``filters_ @ patterns_`` is the identity.
+    filter_, pattern_ : array, shape (n_channels,)
+        The first of them; all 0 where nothing is removed. The pattern is what a typical blink adds
+        to each EEG channel at its peak, between ``l_freq`` and ``h_freq``, in V.
     ch_names_ : tuple of str
         EEG channels of the fit.
     sfreq_ : float
@@ -81,30 +102,36 @@ class BlinkICARemover(SignalTransformer):
 
     Notes
     -----
-    Only EEG channels are cleaned; all others pass unchanged. Blinks are peaks of the EOG within
-    1-10 Hz, of at least 60 uV and 5 median absolute deviations, which must also be shaped like
-    blinks: in the median over the peaks 0.04 to 0.4 s wide at half height, at least 7 median
-    absolute deviations high, and with an undershoot within 0.5 s of at most 0.75 of the peak
-    (steps, such as horizontal eye movements, and alpha waves have one of about 1).
+    Blinks are sought within 1-10 Hz in every EOG and in the virtual EOG, as peaks of at least 3
+    robust standard deviations that are shaped like blinks (`npa.spectral.blink_peaks`). Four
+    numbers from 0 to 1 are the evidence:
 
-    With the sources ``s = W x`` of the ICA, the blink component maximises the squared correlation
-    with an EOG channel, within 1-10 Hz and 0.5 s of that channel's blinks, over all pairs of
-    channel and component. A virtual EOG is itself a mixture of the channels, and some component
-    always resembles it; there the topography must also be frontal: positive at the electrodes of
-    the virtual EOG, and on average at least twice the median over the others.
+    * contrast, how much taller they are than such peaks of the other polarity: about 0 for any
+      background without blinks, whatever its spectrum or strength;
+    * shape, the cosine of all tall peaks with the shape of a blink;
+    * topography, the correlation over the electrodes of the median blink with a potential that
+      falls off with the distance from the eyes. It does not depend on the reference;
+    * explained, the share of the EOG's variance around the peaks that one component explains.
 
-    The ICA decides whether the peaks are one source, and no more: which of several equally good
-    solutions it returns depends on its random start and, by rounding, on the processor. What is
-    subtracted therefore follows from the blinks alone, ``x - a (w' x)`` at full bandwidth and
-    rate: the pattern ``a`` is the dominant dimension of the median blink, and the filter ``w`` has
-    unit gain for it, ``w' a = 1``, and passes the least of the recording away from blinks [2]_.
-    Where anything fails, the signal comes back unchanged.
+    Their geometric mean is the score, which must reach ``min_score``; no single one decides. The
+    score of a recording does not depend on whether electrode positions are set, if the electrodes
+    have standard names.
 
-    Bad channels, flat channels and ``BAD_`` spans take no part in the fit; bad and flat channels
-    are not cleaned. No filter runs across an ``EDGE`` or ``BAD_ACQ_SKIP`` annotation.
+    What is subtracted follows from the blinks alone, ``x - A W x`` at full bandwidth and rate: the
+    pattern in ``A`` is the dominant dimension of the median blink, and the filter in ``W`` has unit
+    gain for it and passes the least of the recording away from blinks [2]_. While more than a tenth
+    of the median blink is left on the electrodes that carry it, in the odd and in the even blinks
+    alike (what is left of noise is not), the dominant dimension of what is left goes too. The ICA
+    shows which independent components hold the blinks, and serves ``components``; which of several
+    equally good solutions it returns depends on its random start and, by rounding, on the
+    processor. What ``"auto"`` subtracts does not.
+
+    Only EEG channels are cleaned; all others pass unchanged. Bad channels, flat channels and
+    ``BAD_`` spans take no part in the fit; bad and flat channels are not cleaned. No filter runs
+    across an ``EDGE`` or ``BAD_ACQ_SKIP`` annotation.
 
     A Raw that is not in memory is read block by block; ``fit`` holds the samples of the ICA, the
-    channels around blinks, and two traces at ``fit_sfreq``.
+    channels around blinks, and a trace per EOG at ``fit_sfreq``.
 
     References
     ----------
@@ -130,17 +157,21 @@ class BlinkICARemover(SignalTransformer):
     def __init__(
         self,
         eog: str | Sequence[str] | None = None,
+        components: str | int | Sequence[int] = "auto",
+        max_components: int = 2,
         n_components: int | float | None = 0.98,
         method: str = "picard",
         l_freq: float = 1.0,
         h_freq: float = 40.0,
         fit_sfreq: float = 128.0,
         fit_duration: float | None = 1200.0,
-        min_blinks: int = 5,
-        min_r_squared: float = 0.5,
+        min_blinks: int = 3,
+        min_score: float = 0.65,
         random_state: RandomState = 0,
     ) -> None:
         self.eog = eog
+        self.components = components
+        self.max_components = max_components
         self.n_components = n_components
         self.method = method
         self.l_freq = l_freq
@@ -148,17 +179,17 @@ class BlinkICARemover(SignalTransformer):
         self.fit_sfreq = fit_sfreq
         self.fit_duration = fit_duration
         self.min_blinks = min_blinks
-        self.min_r_squared = min_r_squared
+        self.min_score = min_score
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Find the blinks of a recording, and their component.
+        """Find the blinks of a recording, and what to subtract.
 
         Parameters
         ----------
         X : mne.io.BaseRaw | mne.BaseEpochs
             The recording.
-        y : None
+        y : object
             Ignored; for scikit-learn.
 
         Returns
@@ -171,31 +202,45 @@ class BlinkICARemover(SignalTransformer):
         self._check_parameters(signals)
         self._warn_flat_channels(signals)
         spans = CleanSpans(signals, self.fit_sfreq)
-        eog = self._read_eog(X, signals)
-        samples = self._choose_samples(spans, signals.usable.sum())
-        self.filter_, self.pattern_, self.blinks_ = self._search(signals, spans, eog, samples)
+        samples = self._choose_samples(spans, int(signals.usable.sum()))
+        traces = self._read_eog(X, signals, spans)
+        self.filters_, self.patterns_, self.blinks_ = self._search(signals, spans, traces, samples)
+        zero = np.zeros(len(signals.ch_names))
+        self.filter_ = self.filters_[0] if len(self.filters_) else zero
+        self.pattern_ = self.patterns_[:, 0] if len(self.filters_) else zero
         self.ch_names_, self.sfreq_ = signals.ch_names, signals.sfreq
-        if self.blinks_.found:
-            logger.info(
-                "BlinkICARemover: %d blinks in %s; removed (r2 %.2f with component %d).",
-                len(self.blinks_.blink_times),
-                self.blinks_.channel,
-                np.nanmax(self.blinks_.r_squared),
-                self.blinks_.component,
+        report = self.blinks_
+        if not report.found:
+            logger.info("BlinkICARemover: nothing removed: %s.", report.reason)
+            return self
+        logger.info(
+            "BlinkICARemover: %d blinks in %s; removed %d component(s), %.0f %% left.",
+            len(report.blink_times),
+            report.channel,
+            len(self.filters_),
+            100 * report.median_residual,
+        )
+        if report.median_residual > WARN_RESIDUAL:
+            left = ", ".join(f"{name} {share:.0%}" for name, share in report.residual.items())
+            warn(
+                f"BlinkICARemover left {report.median_residual:.0%} of the median blink ({left}); "
+                "look at blinks_.plot(), and try max_components, components or eog."
             )
-        else:
-            logger.info("BlinkICARemover: nothing removed: %s.", self.blinks_.reason)
         return self
 
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
-        """Read the EEG channels that are not named as EOG."""
+        """Read the EEG channels but for those named as EOG that are not on the scalp."""
         if not is_mne(X):
             raise TypeError(
                 "BlinkICARemover needs channel names: X must be an mne.io.BaseRaw or an "
                 f"mne.BaseEpochs, got {type(X).__name__}."
             )
-        eeg = mne.pick_types(X.info, meg=False, eeg=True, exclude=())
-        eeg = [index for index in eeg if X.ch_names[index] not in self._named_eog()]
+        named = self._named_eog()
+        eeg = [
+            index
+            for index in mne.pick_types(X.info, meg=False, eeg=True, exclude=())
+            if X.ch_names[index] not in named or is_electrode(X.info, X.ch_names[index])
+        ]
         if not eeg:
             raise ValueError(f"X must have EEG channels besides eog={self.eog!r}, got none.")
         signals = read_signals(X, picks=eeg, lazy=lazy)
@@ -247,7 +292,8 @@ class BlinkICARemover(SignalTransformer):
             )
         check_number("l_freq", self.l_freq, above=0, below=h_freq)
         check_number("min_blinks", self.min_blinks, low=1, integer=True)
-        check_number("min_r_squared", self.min_r_squared, low=0, high=1)
+        check_number("min_score", self.min_score, low=0, high=1)
+        check_number("max_components", self.max_components, low=1, integer=True)
         if self.fit_duration is not None:
             check_number("fit_duration", self.fit_duration, above=0)
         n_usable = signals.usable.sum()
@@ -261,18 +307,44 @@ class BlinkICARemover(SignalTransformer):
         elif self.n_components is not None:
             check_number("n_components", self.n_components, above=0, below=1)
 
-    def _read_eog(self, X: Any, signals: Signals) -> "_EOG":
-        """Read the EOG channels, or average the frontal-most electrodes."""
+    def _check_components(self, n_components: int) -> list[int]:
+        """Return the numbers in ``components``; none where it is ``"auto"``."""
+        if isinstance(self.components, str):
+            check_option("components", self.components, ("auto",))
+            return []
+        given = self.components
+        numbers = [given] if isinstance(given, (int, np.integer)) else list(given)
+        for number in numbers:
+            check_number("components", number, low=0, high=n_components - 1, integer=True)
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise ValueError(f"components must hold different numbers, got {given!r}.")
+        return [int(number) for number in numbers]
+
+    def _read_eog(self, X: Any, signals: Signals, spans: CleanSpans) -> list["_Trace"]:
+        """Read the EOG channels and the virtual EOG within the blink band, in the clean spans."""
         typed = mne.pick_types(X.info, meg=False, eog=True, exclude="bads")
         names = self._named_eog() or tuple(X.ch_names[index] for index in typed)
+        traces = []
         if names:
-            index = [X.ch_names.index(name) for name in names]
-            return _EOG(names, read_signals(X, picks=index, lazy=True).data)
+            eog = read_signals(X, picks=[X.ch_names.index(name) for name in names], lazy=True)
+            filtered = spans.filter(eog.data, *BLINK_BAND)
+            rows = zip(names, filtered, eog.usable, strict=True)
+            traces = [_Trace(name, values, (1.0, -1.0)) for name, values, usable in rows if usable]
         frontal = frontal_channels(signals)
-        if not frontal:
-            return _EOG((), None)
-        name = f"virtual EOG ({', '.join(signals.ch_names[index] for index in frontal)})"
-        return _EOG((name,), signals.data, frontal)
+        if frontal:
+            located = np.isfinite(electrode_positions(signals.info)).all(axis=1)
+            others = np.flatnonzero(signals.usable & located)
+            others = np.setdiff1d(others, frontal)
+            weights = np.zeros((1, len(signals.ch_names)))
+            weights[0, frontal] = 1 / len(frontal)
+            weights[0, others] = -1 / max(len(others), 1)
+            used = np.flatnonzero(weights)
+            filtered = spans.filter(
+                signals.data, *BLINK_BAND, channels=used, weights=weights[:, used]
+            )
+            name = f"virtual EOG ({', '.join(signals.ch_names[index] for index in frontal)})"
+            traces.append(_Trace(name, filtered[0], (1.0,), virtual=True))
+        return traces
 
     def _choose_samples(self, spans: CleanSpans, n_channels: int) -> IntArray:
         """Choose the samples for the ICA, spread evenly."""
@@ -288,92 +360,164 @@ class BlinkICARemover(SignalTransformer):
         return np.linspace(0, spans.sample.size - 1, n_samples).astype(int)
 
     def _search(
-        self, signals: Signals, spans: CleanSpans, eog: "_EOG", samples: IntArray
+        self, signals: Signals, spans: CleanSpans, traces: list["_Trace"], samples: IntArray
     ) -> tuple[FloatArray, FloatArray, BlinkReport]:
-        """Return filter and pattern of the blinks, and the report."""
-        traces = eog.filter(spans)
-        candidates = [
-            find_blinks(
-                trace,
+        """Return filters and patterns of what to subtract, and the report."""
+        found = [
+            find_blink_peaks(
+                trace.values,
                 spans.span,
                 spans.sfreq,
                 min_blinks=self.min_blinks,
-                upright=bool(eog.frontal),
+                signs=trace.signs,
             )
             for trace in traces
         ]
-        blinks = {row: peaks for row, (peaks, reason) in enumerate(candidates) if not reason}
+        n_channels = len(signals.ch_names)
         report = BlinkReport(
             found=False,
-            eog_names=eog.names,
-            n_blinks=tuple(len(peaks) for peaks, _ in candidates),
+            eog_names=tuple(trace.name for trace in traces),
+            n_blinks=tuple(each.n_blinks for each in found),
             ch_names=signals.ch_names,
             info=signals.info,
+            scores=np.full((len(traces), 4), np.nan),
         )
-        zero = np.zeros(len(signals.ch_names))
-        if not blinks:
-            reasons = [
-                f"{name}: {why}" for name, (_, why) in zip(eog.names, candidates, strict=True)
-            ]
-            reason = "; ".join(reasons) or "there is neither an EOG channel nor a frontal electrode"
-            return zero, zero, replace(report, reason=reason)
+        nothing = np.zeros((0, n_channels)), np.zeros((n_channels, 0))
+        automatic = isinstance(self.components, str)
+        judged = [row for row, each in enumerate(found) if each.n_blinks >= self.min_blinks]
+        if automatic and not judged:
+            self._check_components(0)
+            reason = "; ".join(
+                f"{trace.name}: {each.n_blinks} blink-like peak(s), fewer than "
+                f"min_blinks = {self.min_blinks}"
+                for trace, each in zip(traces, found, strict=True)
+            )
+            reason += f"; {ADVICE}"
+            if not traces:
+                reason = "there is neither an EOG channel nor a frontal electrode"
+            return *nothing, replace(report, reason=reason, **_refused(traces, found, spans))
 
         used = np.flatnonzero(signals.usable)
         band = self.l_freq, self.h_freq
         data = spans.filter(signals.data, *band, channels=used, samples=samples)
-        unmixing = self._fit_ica(data, spans.sfreq)
-        near = {row: spans.near(peaks) for row, peaks in blinks.items()}
-        kept = np.flatnonzero(np.any(list(near.values()), axis=0))
-        around = spans.filter(signals.data, *BLINK_BAND, channels=used, samples=kept)
-        r_squared = np.full((len(traces), len(unmixing)), np.nan)
-        for row, mask in near.items():
-            sources = unmixing @ around[:, mask[kept]]
-            r_squared[row] = squared_correlation(sources, traces[row, mask])
-        # By what they explain: an ICA returns its components in no particular order.
-        r_squared = r_squared[:, np.argsort(-np.nanmax(r_squared, axis=0), kind="stable")]
-        row, component = int(np.nanargmax(r_squared[:, 0])), 0
-
-        peaks = blinks[row]
-        trace = np.zeros(spans.span.size)
-        response = np.empty((len(used), len(spans.lags)))
-        for channel, values in enumerate(around):
-            trace[kept] = values
-            response[channel] = spans.median_around(trace, peaks)
-        response = response[:, np.isfinite(response).all(axis=0)]
-        away = ~near[row][samples]
-        # Where blinks leave too little of the recording, their own samples have to serve.
-        enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(used)
-        filters, patterns = event_projection(response, np.cov(data[:, away] if enough else data))
-        weights = filters[0]
-        shown = np.argmax(np.abs(patterns[:, 0]))
-        both = np.stack([weights, np.eye(len(used))[shown]])
-        source, before = spans.filter(signals.data, *band, channels=used, weights=both)
-        # Positive, and 1 in the median, at the peaks of the blinks.
-        height = np.median(source[peaks])
-        pattern = patterns[:, 0] * height
-        topography = np.full(len(zero), np.nan)
-        topography[used] = pattern
-        report = replace(report, r_squared=r_squared)
-        reason = self._reason_against(r_squared[row, component], topography, eog.frontal)
-        if reason:
-            return zero, zero, replace(report, reason=reason)
-        full_weights, full_pattern = zero.copy(), zero.copy()
-        full_weights[used], full_pattern[used] = weights / height, pattern
-        removed = patterns[shown, 0] * source
-        report = replace(
-            report,
-            found=True,
-            channel=eog.names[row],
-            component=component,
-            topography=topography,
-            shown=signals.ch_names[used[shown]],
-            blink_times=spans.sample[peaks] / spans.original_sfreq,
-            blink_epochs=spans.epoch[peaks],
-            lags=spans.lags / spans.sfreq,
-            before=spans.median_around(before, peaks),
-            after=spans.median_around(before - removed, peaks),
+        near = {row: spans.near(found[row].peaks) for row in judged}
+        kept = np.flatnonzero(np.any(list(near.values()), axis=0) if judged else [])
+        around = _Windows(
+            spans, kept, spans.filter(signals.data, *BLINK_BAND, channels=used, samples=kept)
         )
-        return full_weights, full_pattern, report
+        unmixing = self._fit_ica(data, spans.sfreq)
+        r_squared = np.full((len(traces), len(unmixing)), np.nan)
+        for row in judged:
+            sources = unmixing @ around.values[:, near[row][kept]]
+            r_squared[row] = squared_correlation(sources, traces[row].values[near[row]])
+        if judged:
+            # An ICA returns its components in no particular order.
+            order = np.argsort(-np.nanmax(r_squared, axis=0), kind="stable")
+            unmixing, r_squared = unmixing[order], r_squared[:, order]
+        chosen = self._check_components(len(unmixing))
+
+        potential = blink_potential(electrode_positions(signals.info)[used])
+        scores = report.scores.copy()
+        candidates = {}
+        for row in judged:
+            candidates[row] = _Candidate(
+                around, found[row].peaks, data, ~near[row][samples], potential
+            )
+            scores[row] = candidates[row].score(found[row], traces[row].values, near[row])
+        report = replace(report, r_squared=r_squared, scores=scores)
+        score = report.score
+        # An EOG goes before the virtual one.
+        passed = [row for row in judged if score[row] >= self.min_score]
+        best = max(
+            passed or judged or [0],
+            key=lambda row: (not traces[row].virtual if passed else 0, np.nan_to_num(score[row])),
+        )
+        if automatic and not passed:
+            return *nothing, replace(
+                report,
+                reason="; ".join([*(self._reason(report, row) for row in judged), ADVICE]),
+                **_refused(traces, found, spans, best),
+            )
+        if automatic:
+            filters, patterns = candidates[best].projection(self.max_components)
+        else:
+            filters = unmixing[chosen]
+            patterns = np.asarray(np.linalg.pinv(unmixing)[:, chosen], dtype=float)
+        peaks = np.empty(0, np.intp)
+        if best in candidates:
+            peaks, report = candidates[best].peaks, replace(report, channel=traces[best].name)
+        components = tuple(chosen) or (0,)
+        report = replace(report, found=True, component=components[0], components=components)
+        return self._removed(signals, spans, report, filters, patterns, peaks)
+
+    def _reason(self, report: BlinkReport, row: int) -> str:
+        """Say what was measured of refused peaks, and what was asked for."""
+        evidence = ", ".join(
+            f"{name} {value:.2f}"
+            for name, value in zip(report.evidence, report.scores[row], strict=True)
+            if np.isfinite(value)
+        )
+        return (
+            f"{report.eog_names[row]}: {report.n_blinks[row]} peaks score "
+            f"{report.score[row]:.2f}, below min_score = {self.min_score:g} ({evidence})"
+        )
+
+    def _removed(
+        self,
+        signals: Signals,
+        spans: CleanSpans,
+        report: BlinkReport,
+        filters: FloatArray,
+        patterns: FloatArray,
+        peaks: IntArray,
+    ) -> tuple[FloatArray, FloatArray, BlinkReport]:
+        """Scale filters and patterns, and describe what they take away."""
+        used = np.flatnonzero(signals.usable)
+        band = self.l_freq, self.h_freq
+        kept = np.flatnonzero(spans.near(peaks))
+        around = _Windows(
+            spans, kept, spans.filter(signals.data, *band, channels=used, samples=kept)
+        )
+        if len(peaks):
+            before = around.median(peaks)
+            clean = _Windows(spans, kept, around.values - patterns @ (filters @ around.values))
+            after = clean.median(peaks)
+            # 1 in the median, and positive, at the peaks of the blinks.
+            heights = np.median(clean.at(peaks, filters @ around.values), axis=1)
+            heights[heights == 0] = 1.0
+            filters, patterns = filters / heights[:, np.newaxis], patterns * heights
+            size, left = _height(before), _height(after)
+            carrying = used[_carrying(before)]
+            frontal = np.intersect1d(frontal_channels(signals), carrying)
+            residual = {
+                signals.ch_names[index]: float((left / size)[used == index][0])
+                for index in (frontal if len(frontal) else carrying)
+            }
+            shown = int(size.argmax())
+        else:
+            before = after = np.full((len(used), len(spans.lags)), np.nan)
+            residual, shown = {}, int(np.abs(patterns[:, 0]).argmax())
+        full_filters = np.zeros((len(filters), len(signals.ch_names)))
+        full_patterns = np.zeros(full_filters.shape[::-1])
+        full_filters[:, used], full_patterns[used] = filters, patterns
+        topography = np.full(len(signals.ch_names), np.nan)
+        topography[used] = patterns[:, 0]
+        return (
+            full_filters,
+            full_patterns,
+            replace(
+                report,
+                n_removed=len(filters),
+                topography=topography,
+                shown=signals.ch_names[used[shown]],
+                residual=residual,
+                blink_times=spans.sample[peaks] / spans.original_sfreq,
+                blink_epochs=spans.epoch[peaks],
+                lags=spans.lags / spans.sfreq,
+                before=before[shown],
+                after=after[shown],
+            ),
+        )
 
     def _fit_ica(self, data: FloatArray, sfreq: float) -> FloatArray:
         """Fit the ICA, and return its filters, one row per component."""
@@ -403,48 +547,153 @@ class BlinkICARemover(SignalTransformer):
                 "least 2, and look for a channel that outweighs all others."
             ) from error
         kept = ica.pca_components_[: ica.n_components_]
-        return np.asarray(ica.unmixing_matrix_ @ kept / ica.pre_whitener_.T)
-
-    def _reason_against(self, r_squared: float, topography: FloatArray, frontal: list[int]) -> str:
-        """Say why a component is not that of blinks; empty where it is."""
-        if r_squared < self.min_r_squared:
-            return (
-                f"the best component explains r2 = {r_squared:.2f}, "
-                f"below min_r_squared = {self.min_r_squared:g}"
+        variances = ica.pca_explained_variance_[: ica.n_components_]
+        if variances[-1] < MIN_VARIANCE_RATIO * variances[0]:
+            n_stable = int((variances >= MIN_VARIANCE_RATIO * variances[0]).sum())
+            warn(
+                f"The ICA has an unstable mixing matrix: of {len(variances)} principal components, "
+                f"{len(variances) - n_stable} hold next to no variance (bridged, interpolated or "
+                f"re-referenced channels). Give n_components of at most {n_stable}."
             )
-        if frontal:
-            others = np.abs(np.delete(topography, frontal))
-            elsewhere = np.nanmedian(others) if np.isfinite(others).any() else 0.0
-            at_front = topography[frontal]
-            if at_front.min() <= 0 or at_front.mean() < MIN_FRONTAL_RATIO * elsewhere:
-                return "the topography of the best component is not frontal"
-        return ""
+        return np.asarray(ica.unmixing_matrix_ @ kept / ica.pre_whitener_.T)
 
     def transform_block(self, x: FloatArray, finite: BoolArray, n_times: int) -> FloatArray:
         """Subtract the blinks."""
-        if not self.blinks_.found:
-            return x
-        used = np.flatnonzero(self.filter_)
+        used = np.flatnonzero(np.any(self.filters_, axis=0))
         for epoch in x:
-            source = self.filter_[used] @ epoch[used]
+            sources = self.filters_[:, used] @ epoch[used]
             for channel in used:
-                epoch[channel] -= self.pattern_[channel] * source
+                epoch[channel] -= self.patterns_[channel] @ sources
         return x
 
 
 @dataclass(frozen=True)
-class _EOG:
-    """EOG channels, or the EEG channels that a virtual one is the mean of."""
+class _Trace:
+    """An EOG within the blink band, and the polarities that blinks may have in it."""
 
-    names: tuple[str, ...]
-    data: Any
-    frontal: list[int] = field(default_factory=list)
+    name: str
+    values: FloatArray
+    signs: tuple[float, ...]
+    virtual: bool = False
 
-    def filter(self, spans: CleanSpans) -> FloatArray:
-        """Return the EOG (n_channels, n_samples) in the clean spans, within the blink band."""
-        if not self.names:
-            return np.empty((0, spans.sample.size))
-        if not self.frontal:
-            return spans.filter(self.data, *BLINK_BAND)
-        mean = np.full((1, len(self.frontal)), 1 / len(self.frontal))
-        return spans.filter(self.data, *BLINK_BAND, channels=self.frontal, weights=mean)
+
+class _Windows:
+    """Channels (n_channels, n_kept) at some of the samples of the clean spans."""
+
+    def __init__(self, spans: CleanSpans, kept: IntArray, values: FloatArray) -> None:
+        self.spans, self.kept, self.values = spans, kept, values
+
+    def median(self, peaks: IntArray) -> FloatArray:
+        """Return the median around the peaks (n_channels, n_lags)."""
+        trace = np.full(self.spans.span.size, np.nan)
+        out = np.empty((len(self.values), len(self.spans.lags)))
+        for row, values in zip(out, self.values, strict=True):
+            trace[self.kept] = values
+            row[:] = self.spans.median_around(trace, peaks)
+        return out
+
+    def at(self, peaks: IntArray, values: FloatArray) -> FloatArray:
+        """Return signals at the peaks."""
+        return values[:, np.searchsorted(self.kept, peaks)]
+
+
+class _Candidate:
+    """Peaks of an EOG, and the projection that takes them out of the channels."""
+
+    def __init__(
+        self,
+        around: _Windows,
+        peaks: IntArray,
+        data: FloatArray,
+        away: BoolArray,
+        potential: FloatArray,
+    ) -> None:
+        self.around, self.peaks, self.potential = around, peaks, potential
+        # Where blinks leave too little of the recording, their own samples have to serve.
+        enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(data)
+        self.noise_cov = np.cov(data[:, away] if enough else data)
+        self._project()
+        # In the EOG, peaks lie where the background is positive too, and would carry it into the
+        # median. The background of the source is much smaller.
+        self.peaks = self._aligned()
+        self._project()
+
+    def _project(self) -> None:
+        """Find the dominant pattern of the median blink, and its filter."""
+        response = self.around.median(self.peaks)
+        self.response = response[:, np.isfinite(response).all(axis=0)]
+        self.patterns = dominant_pattern(self.response)
+        self.filters = minimum_variance_filters(self.patterns, self.noise_cov)
+
+    def _aligned(self) -> IntArray:
+        """Return the peaks of the blinks in the source."""
+        source = (self.filters @ self.around.values)[0]
+        source = source * np.sign(np.median(self.around.at(self.peaks, source[np.newaxis])))
+        spans = self.around.spans
+        trace = np.full(spans.span.size, -np.inf)
+        trace[self.around.kept] = source
+        half = round(ALIGNMENT * spans.sfreq)
+        pieces = cut_windows(trace, self.peaks, np.arange(-half, half + 1), spans.span)
+        pieces = np.where(np.isfinite(pieces), pieces, -np.inf)
+        return np.unique(self.peaks + pieces.argmax(axis=1) - half)
+
+    def topography(self, pattern: FloatArray) -> float:
+        """Return the correlation of a pattern with the potential of a blink; NaN if unknown."""
+        located = np.isfinite(self.potential)
+        if located.sum() < MIN_LOCATED:
+            return np.nan
+        return float(np.corrcoef(pattern[located], self.potential[located])[0, 1])
+
+    def score(self, found: BlinkPeaks, trace: FloatArray, near: BoolArray) -> list[float]:
+        """Return the evidence: contrast, shape, topography and explained variance."""
+        sources = self.filters @ self.around.values
+        sign = np.sign(np.median(self.around.at(self.peaks, sources)))
+        explained = squared_correlation(sources[:, near[self.around.kept]], trace[near])[0]
+        topography = self.topography(sign * self.patterns[:, 0])
+        return [found.contrast, found.shape, max(topography, 0.0), float(explained)]
+
+    def projection(self, max_components: int) -> tuple[FloatArray, FloatArray]:
+        """Return filters and patterns; further ones while a blink is left in both halves."""
+        filters, patterns = self.filters, self.patterns
+        halves = [self.around.median(self.peaks[half::2]) for half in (0, 1)]
+        known = np.isfinite(halves).all(axis=(0, 1))
+        carrying = _carrying(self.response)
+        while len(filters) < max_components:
+            left = [half - patterns @ (filters @ half) for half in halves]
+            power, whole = (
+                np.sum(first[carrying][:, known] * second[carrying][:, known])
+                for first, second in (left, halves)
+            )
+            # Noise of the two halves is independent, what is left of a blink is not.
+            if power <= MAX_RESIDUAL**2 * whole:
+                break
+            rest = self.response - patterns @ (filters @ self.response)
+            patterns = np.column_stack([patterns, dominant_pattern(rest)])
+            filters = minimum_variance_filters(patterns, self.noise_cov)
+        return filters, patterns
+
+
+def _carrying(medians: FloatArray) -> IntArray:
+    """Return the channels that carry at least half of the largest median blink."""
+    height = _height(medians)
+    return np.flatnonzero(height >= CARRIES_BLINK * height.max())
+
+
+def _height(medians: FloatArray) -> FloatArray:
+    """Return the peak-to-peak height of each row, where it is known."""
+    return np.asarray(np.nanmax(medians, axis=1) - np.nanmin(medians, axis=1))
+
+
+def _refused(
+    traces: list[_Trace], found: list[BlinkPeaks], spans: CleanSpans, row: int | None = None
+) -> dict[str, Any]:
+    """Describe the refused peaks of one EOG, by default of that with the tallest contrast."""
+    rows = [index for index, each in enumerate(found) if len(each.peaks)]
+    if not rows:
+        return {}
+    row = max(rows, key=lambda index: found[index].contrast) if row is None else row
+    return {
+        "shown": traces[row].name,
+        "lags": spans.lags / spans.sfreq,
+        "before": spans.median_around(traces[row].values, found[row].peaks),
+    }

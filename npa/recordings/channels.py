@@ -1,16 +1,24 @@
-"""Picking channels, and grouping them by name."""
+"""Channels: picking, grouping by name, electrode names and positions."""
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import mne
 import numpy as np
 
 from npa.recordings.signals import Signals
-from npa.typing import Picks
+from npa.typing import FloatArray, Picks
 
 FRONTAL_TIERS = (("fp1", "fpz", "fp2"), ("af7", "af3", "afz", "af4", "af8"))
 FRONTAL_ANGLE = 0.6  # how far ahead a frontal electrode lies, of its distance from the centre
 FRONTAL_TOLERANCE = 0.94  # of the frontal-most position; Fp1 counts beside Fpz, AF3 does not
+EYES = ((-0.03, 0.09, -0.01), (0.03, 0.09, -0.01))  # m, head coordinates
+BLINK_DECAY = 1.5  # potential ~ distance^-1.5 from the eyes: between a monopole and a dipole
+PREFIX = re.compile(r"^(eeg|pol)[ _-]+", re.IGNORECASE)
+REFERENCE = re.compile(
+    r"[ _-]+(ref|le|re|ler|a1|a2|a1a2|m1|m2|avg?|ar|car|vref|org|gnd)$", re.IGNORECASE
+)
 
 
 def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
@@ -99,8 +107,117 @@ def channel_groups(
     return {group: [ch_names.index(name) for name in names] for group, names in by.items()}
 
 
+def electrode_name(ch_name: str) -> str:
+    """Return the name that an electrode has in the 10-05 system.
+
+    Parameters
+    ----------
+    ch_name : str
+        Name of a channel, which may carry a prefix (``EEG``, ``POL``), a common reference
+        (``-REF``, ``-LE``, ``-A2``), dots or another case.
+
+    Returns
+    -------
+    name : str
+        Its standard name; empty where it is not an electrode of the 10-05 system. A bipolar
+        derivation, such as ``Fp1-F7``, is not.
+
+    Examples
+    --------
+    >>> [electrode_name(name) for name in ("EEG Fp1-REF", "POL FP1", "Fp1-A2", "Fp1.", "Fp1-F7")]
+    ['Fp1', 'Fp1', 'Fp1', 'Fp1', '']
+    """
+    name = REFERENCE.sub("", PREFIX.sub("", ch_name.strip())).strip(". ").lower()
+    return _standard_names().get(name, "")
+
+
+def is_electrode(info: mne.Info, ch_name: str) -> bool:
+    """Tell whether a channel is an electrode on the scalp, by its name or position.
+
+    Parameters
+    ----------
+    info : mne.Info
+        Measurement info.
+    ch_name : str
+        Name of one of its channels.
+
+    Returns
+    -------
+    answer : bool
+        True for electrodes of the 10-05 system, and for channels that have a position and no
+        ``EOG`` in their name.
+
+    Examples
+    --------
+    >>> info = mne.create_info(["VEOG", "fp1"], 100.0, "eeg")
+    >>> is_electrode(info, "VEOG"), is_electrode(info, "fp1")
+    (False, True)
+    """
+    if electrode_name(ch_name):
+        return True
+    position = info["chs"][info["ch_names"].index(ch_name)]["loc"][:3]
+    return "eog" not in ch_name.lower() and bool(np.isfinite(position).all() and position.any())
+
+
+def electrode_positions(info: mne.Info) -> FloatArray:
+    """Return where the electrodes are: standard positions by name, else measured ones.
+
+    Parameters
+    ----------
+    info : mne.Info
+        Measurement info.
+
+    Returns
+    -------
+    positions : array, shape (n_channels, 3)
+        Head coordinates in m; NaN for channels that are not electrodes. Electrodes of the 10-05
+        system are at their standard positions whether or not the recording holds positions, so
+        that what depends on these does not depend on whether they were set.
+
+    Examples
+    --------
+    >>> info = mne.create_info(["VEOG", "fp1"], 100.0, "eeg")
+    >>> electrode_positions(info).round(2)
+    array([[  nan,   nan,   nan],
+           [-0.03,  0.11,  0.03]])
+    """
+    standard = _standard_positions()
+    positions = np.full((len(info["chs"]), 3), np.nan)
+    for row, channel in zip(positions, info["chs"], strict=True):
+        name = electrode_name(channel["ch_name"])
+        if name:
+            row[:] = standard[name]
+        elif is_electrode(info, channel["ch_name"]):
+            row[:] = channel["loc"][:3]
+    return positions
+
+
+def blink_potential(positions: FloatArray) -> FloatArray:
+    """Return the potential of a blink, as it falls off with the distance from the eyes.
+
+    Parameters
+    ----------
+    positions : array, shape (n_channels, 3)
+        Head coordinates in m.
+
+    Returns
+    -------
+    potential : array, shape (n_channels,)
+        In arbitrary units, against a distant reference.
+
+    Examples
+    --------
+    >>> info = mne.create_info(["Fp1", "Cz", "Oz"], 100.0, "eeg")
+    >>> potential = blink_potential(electrode_positions(info))
+    >>> (potential / potential[0]).round(2)
+    array([1.  , 0.24, 0.16])
+    """
+    distance = np.linalg.norm(positions[:, np.newaxis] - np.array(EYES), axis=-1)
+    return np.asarray((distance**-BLINK_DECAY).sum(axis=1))
+
+
 def frontal_channels(signals: Signals) -> list[int]:
-    """Find the usable frontal-most electrodes, by position, else by name.
+    """Find the usable frontal-most electrodes, by name, else by position.
 
     Parameters
     ----------
@@ -114,9 +231,8 @@ def frontal_channels(signals: Signals) -> list[int]:
 
     Examples
     --------
-    >>> import mne
     >>> from npa.recordings.containers import read_signals
-    >>> info = mne.create_info(["Oz..", "FP2.", "Fp1."], 100.0, "eeg")
+    >>> info = mne.create_info(["Oz..", "FP2.", "EEG Fp1-REF"], 100.0, "eeg")
     >>> noise = np.random.default_rng(0).normal(size=(3, 200))
     >>> frontal_channels(read_signals(mne.io.RawArray(noise, info, verbose=False)))
     [1, 2]
@@ -124,17 +240,30 @@ def frontal_channels(signals: Signals) -> list[int]:
     if signals.info is None:
         return []
     usable = signals.usable
-    positions = np.array([channel["loc"][:3] for channel in signals.info["chs"]])
-    distance = np.linalg.norm(positions, axis=1)
-    located = usable & np.isfinite(distance) & (distance > 0)
-    ahead = np.where(located, positions[:, 1], -np.inf)
-    frontal = located & (ahead >= FRONTAL_TOLERANCE * ahead.max())
-    frontal &= ahead >= FRONTAL_ANGLE * distance
-    if frontal.any():
-        return np.flatnonzero(frontal).tolist()
-    names = [name.replace(".", "").lower() for name in signals.ch_names]
+    names = [electrode_name(name).lower() for name in signals.ch_names]
     for tier in FRONTAL_TIERS:
         found = [index for index, name in enumerate(names) if name in tier and usable[index]]
         if found:
             return found
-    return []
+    positions = electrode_positions(signals.info)
+    distance = np.linalg.norm(positions, axis=1)
+    located = usable & np.isfinite(distance)
+    ahead = np.where(located, positions[:, 1], -np.inf)
+    frontal = located & (ahead >= FRONTAL_TOLERANCE * ahead.max())
+    frontal &= ahead >= FRONTAL_ANGLE * np.where(located, distance, np.inf)
+    return [int(index) for index in np.flatnonzero(frontal)]
+
+
+@cache
+def _standard_positions() -> dict[str, FloatArray]:
+    """Return the head coordinates of the electrodes of the 10-05 system."""
+    montage = mne.channels.make_standard_montage("colin27_1005")
+    info = mne.create_info(montage.ch_names, 100.0, "eeg", verbose=False)
+    info.set_montage(montage, verbose=False)
+    return {channel["ch_name"]: channel["loc"][:3] for channel in info["chs"]}
+
+
+@cache
+def _standard_names() -> dict[str, str]:
+    """Map the lower-case names of the 10-05 system to its names."""
+    return {name.lower(): name for name in _standard_positions()}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import mne
 
+from npa.recordings.channels import electrode_name
 from npa.typing import PathLike
 
 
@@ -75,9 +76,9 @@ def add_positions(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:
     if raw.get_montage() is not None or "eeg" not in raw:
         return raw
     standard = mne.channels.make_standard_montage("colin27_1005").get_positions()
-    known = {name.lower(): position for name, position in standard["ch_pos"].items()}
-    keys = {name: name.strip(". ").lower() for name in raw.ch_names}
-    found = {name: known[key] for name, key in keys.items() if key in known}
+    known = standard["ch_pos"]
+    names = {name: electrode_name(name) for name in raw.ch_names}
+    found = {name: known[electrode] for name, electrode in names.items() if electrode}
     if found:
         montage = mne.channels.make_dig_montage(
             found, **{key: standard[key] for key in ("nasion", "lpa", "rpa", "coord_frame")}

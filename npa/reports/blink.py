@@ -11,7 +11,10 @@ from npa.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MAX_CANDIDATES = 16  # independent components that are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +28,27 @@ class BlinkReport:
     eog_names : tuple of str
         EOG channels that were searched, or one that says which electrodes stood in.
     n_blinks : tuple of int
-        Number of blink-like peaks in each of these.
+        Number of tall peaks shaped like blinks in each of these.
     ch_names : tuple of str
         EEG channels of the recording.
     info : mne.Info
         Their measurement info.
     reason : str
         Why there is none; empty where there is.
+    scores : array, shape (n_eog, 4)
+        Evidence that they are blinks, from 0 to 1, in the order of ``evidence``; NaN where there
+        were too few peaks, or too few electrodes with a known position for a topography.
     r_squared : array, shape (n_eog, n_components)
         Squared correlation of each EOG channel with each component around its blinks, the best
         component first; NaN for an EOG channel without blinks, no columns without an ICA.
+    n_removed : int
+        Number of dimensions that are subtracted.
+    components : tuple of int
+        Columns of ``r_squared`` that were asked for, or the best one.
+    residual : dict
+        Share of the median blink that is left, by electrode: its peak-to-peak height within the
+        pass band of the ICA. Of the frontal electrodes that carry at least half of the largest
+        blink; with a frontal reference, of any electrodes that do.
     channel : str
         EOG channel of the blink component; empty where there is none, as all below.
     component : int
@@ -60,7 +74,11 @@ class BlinkReport:
     ch_names: tuple[str, ...]
     info: Info
     reason: str = ""
+    scores: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
     r_squared: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    n_removed: int = 0
+    components: tuple[int, ...] = ()
+    residual: dict[str, float] = field(default_factory=dict)
     channel: str = ""
     component: int = -1
     blink_times: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -71,14 +89,33 @@ class BlinkReport:
     before: FloatArray = field(default_factory=lambda: np.empty(0))
     after: FloatArray = field(default_factory=lambda: np.empty(0))
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Names of the columns of ``scores``."""
+        return "contrast", "shape", "topography", "explained"
+
+    @property
+    def score(self) -> FloatArray:
+        """Geometric mean of the evidence, shape (n_eog,); NaN where there is none."""
+        known = np.isfinite(self.scores)
+        product = np.where(known, self.scores, 1.0).prod(axis=1)
+        n_known = known.sum(axis=1)
+        return np.where(n_known > 0, product ** (1 / np.maximum(n_known, 1)), np.nan)
+
+    @property
+    def median_residual(self) -> float:
+        """Median of ``residual`` over the electrodes; NaN where there are none."""
+        return float(np.median(list(self.residual.values()))) if self.residual else np.nan
+
     def to_frame(self) -> "pd.DataFrame":
         """Return how well each component explains each EOG channel.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row per EOG channel and component: ``channel``, ``n_blinks``, ``component``, ``r2``
-            and ``removed``. Without an ICA one row per EOG channel, with component -1.
+            One row per EOG channel and component: ``channel``, ``n_blinks``, ``score``,
+            ``component``, ``r2``, ``removed`` and, where blinks were removed, ``residual``. Without
+            an ICA one row per EOG channel, with component -1.
         """
         import pandas as pd
 
@@ -89,22 +126,27 @@ class BlinkReport:
             {
                 "channel": np.repeat(np.asarray(self.eog_names, dtype=object), n_components),
                 "n_blinks": np.repeat(np.asarray(self.n_blinks, dtype=int), n_components),
+                "score": np.repeat(self.score, n_components),
                 "component": np.tile(
                     np.arange(n_components) if self.r_squared.size else [-1], n_eog
                 ),
                 "r2": r2.ravel(),
             }
         )
-        chosen = (table["channel"] == self.channel) & (table["component"] == self.component)
-        return table.assign(removed=chosen & self.found)
+        chosen = (table["channel"] == self.channel) & table["component"].isin(self.components)
+        removed = chosen & self.found
+        return table.assign(
+            removed=removed, residual=np.where(removed, self.median_residual, np.nan)
+        )
 
     def plot(self) -> "Figure":
-        """Draw the blinks' topography, and the median blink before and after.
+        """Draw the blinks' topography, the median blink before and after, and the candidates.
 
         Returns
         -------
         figure : matplotlib.figure.Figure
-            The figure; it states the reason where no blinks were found.
+            The figure. Where no blinks were found it states the reason, and shows the median of
+            the peaks that were refused.
 
         Examples
         --------
@@ -119,21 +161,39 @@ class BlinkReport:
 
         from npa.reports.drawing import draw_map
 
-        if not self.found:
-            figure, ax = plt.subplots(layout="constrained")
-            ax.axis("off")
-            reason = textwrap.fill(f"No blinks removed: {self.reason}.", 60)
-            ax.text(0.5, 0.5, reason, ha="center", va="center", transform=ax.transAxes)
-            return figure
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-        draw_map(1e6 * self.topography, self.info, "Potential (µV)", ax=left, diverging=True)
-        name = textwrap.shorten(self.channel, 40, placeholder=" ...")
-        left.set_title(f"Component {self.component}, found by {name}", fontsize="medium")
-        right.axhline(0, color="0.8", lw=0.8)
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+        if self.found:
+            draw_map(1e6 * self.topography, self.info, "Potential (µV)", left, diverging=True)
+            name = textwrap.shorten(self.channel, 40, placeholder=" ...")
+            left.set_title(f"Subtracted at the peak; found in {name}", fontsize="medium")
+            title = f"Median of {len(self.blink_times)} blinks at {self.shown}"
+            if self.residual:
+                title += f"\n{self.median_residual:.0%} left"
+        else:
+            left.axis("off")
+            lines = f"No blinks removed: {self.reason}.".split("; ")
+            text = "\n".join(textwrap.fill(line, 44) for line in lines)
+            left.text(0.5, 0.5, text, ha="center", va="center", transform=left.transAxes)
+            title = f"Median of the refused peaks in\n{self.shown}" if self.shown else "No peaks"
+        middle.axhline(0, color="0.8", lw=0.8)
         for values, label, color in ((self.before, "before", "C3"), (self.after, "after", "C0")):
-            right.plot(self.lags, 1e6 * values, color=color, label=label)
-        right.set(xlabel="Time from the blink (s)", ylabel="Potential (µV)")
-        title = f"Median of {len(self.blink_times)} blinks at {self.shown}"
-        right.set_title(title, fontsize="medium")
-        right.legend(frameon=False)
+            if values.size:
+                middle.plot(self.lags, 1e6 * values, color=color, label=label)
+        middle.set(xlabel="Time from the blink (s)", ylabel="Potential (µV)")
+        middle.set_title(title, fontsize="medium")
+        if self.found:
+            middle.legend(frameon=False)
+        self._plot_candidates(right)
         return figure
+
+    def _plot_candidates(self, ax: "Axes") -> None:
+        """Draw how much of the blinks the independent components explain."""
+        n_shown = min(self.r_squared.shape[1], MAX_CANDIDATES)
+        if not n_shown or np.isnan(self.r_squared).all():
+            ax.axis("off")
+            return
+        best = np.nanmax(self.r_squared[:, :n_shown], axis=0)
+        colors = ["C3" if self.found and n in self.components else "0.7" for n in range(n_shown)]
+        ax.bar(np.arange(n_shown), best, color=colors)
+        ax.set(xlabel="Independent component", ylabel="Explained variance, $r^2$", ylim=(0, 1))
+        ax.set_title("Components that explain the blinks", fontsize="medium")

@@ -1,18 +1,19 @@
-"""Blink-like peaks in an EOG trace."""
+"""Blink-like peaks in an EOG trace, and the evidence that they are blinks."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy
 
-from npa.typing import AnyArray, BoolArray, FloatArray, IntArray
+from npa.typing import BoolArray, FloatArray, IntArray
 
 BLINK_BAND = (1.0, 10.0)  # Hz
-MIN_PEAK_HEIGHT = 60e-6  # V
-MIN_PEAK_MADS = 5.0
-MIN_MEDIAN_MADS = 7.0  # the median blink stands out more clearly than the smallest one counted
-MIN_DISTANCE = 0.3  # s between two blinks
-WIDTH_RANGE = (0.04, 0.4)  # s at half height; blinks within 1-10 Hz are 0.08-0.13 s wide
-MAX_UNDERSHOOT = 0.75  # of the peak; blinks within 1-10 Hz reach 0.4-0.55, steps and rhythms 1
 WINDOW = 0.5  # s on either side of a blink
+MIN_DISTANCE = 0.3  # s between two blinks
+MIN_PEAK_SDS = 3.0  # robust standard deviations of the trace
+MIN_TALL_SHARE = 0.4  # of the height of the tall peaks
+MIN_SIMILARITY = 0.7  # cosine with a blink's shape; half a period of alpha reaches 0.4
+TEMPLATE_SDS = (0.05, 0.08, 0.12)  # s, of Gaussians: from quick to slow blinks
 
 
 def window_lags(sfreq: float) -> IntArray:
@@ -120,71 +121,138 @@ def median_window(trace: FloatArray, peaks: IntArray, lags: IntArray, span: IntA
     return out
 
 
-def find_blinks(
-    trace: FloatArray, span: IntArray, sfreq: float, *, min_blinks: int, upright: bool
-) -> tuple[IntArray, str]:
-    """Find the blinks of an EOG channel.
+@dataclass(frozen=True)
+class BlinkPeaks:
+    """Peaks of an EOG trace that may be blinks.
+
+    Parameters
+    ----------
+    peaks : array of int, shape (n_peaks,)
+        Sample numbers of the tall peaks that are shaped like blinks; where there are too few of
+        these, of all tall peaks.
+    n_blinks : int
+        Number of tall peaks that are shaped like blinks.
+    sign : float
+        1.0 where they are positive, -1.0 where they are negative.
+    height : float
+        Height of the tall peaks, in the unit of the trace.
+    shape : float
+        Median cosine of the tall peaks with the shape of a blink, 0 to 1.
+    contrast : float
+        How far they stand out, 0 to 1: one minus the height of such peaks of the other polarity
+        relative to theirs.
+    """
+
+    peaks: IntArray
+    n_blinks: int
+    sign: float
+    height: float
+    shape: float
+    contrast: float
+
+
+def blink_templates(sfreq: float, lags: IntArray) -> FloatArray:
+    """Return the shapes of blinks within the blink band.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate in Hz.
+    lags : array of int, shape (n_lags,)
+        Samples relative to the peak.
+
+    Returns
+    -------
+    templates : array, shape (n_templates, n_lags)
+        Gaussians of standard deviation 0.05, 0.08 and 0.12 s, filtered as the trace is, of unit
+        length.
+
+    Examples
+    --------
+    >>> templates = blink_templates(100.0, window_lags(100.0))
+    >>> templates.shape, templates.argmax(axis=1)
+    ((3, 101), array([50, 50, 50]))
+    """
+    margin = round(4 * WINDOW * sfreq)
+    times = np.arange(lags[0] - margin, lags[-1] + margin + 1) / sfreq
+    gaussians = np.exp(-0.5 * (times / np.array(TEMPLATE_SDS)[:, np.newaxis]) ** 2)
+    sos = scipy.signal.butter(4, BLINK_BAND, "bandpass", fs=sfreq, output="sos")
+    templates = scipy.signal.sosfiltfilt(sos, gaussians)[:, margin:-margin]
+    return np.asarray(templates / np.linalg.norm(templates, axis=1, keepdims=True))
+
+
+def find_blink_peaks(
+    trace: FloatArray, span: IntArray, sfreq: float, *, min_blinks: int, signs: tuple[float, ...]
+) -> BlinkPeaks:
+    """Find the peaks of an EOG trace that may be blinks.
 
     Parameters
     ----------
     trace : array, shape (n_samples,)
-        The channel within 1-10 Hz in V.
+        The EOG within 1-10 Hz.
     span : array of int, shape (n_samples,)
         Number of the uninterrupted span that each sample belongs to.
     sfreq : float
         Sampling rate in Hz.
     min_blinks : int
         Fewest blinks.
-    upright : bool
-        Whether blinks must be positive; else they take the sign of the trace's third moment.
+    signs : tuple of float
+        Polarities that blinks may have: 1.0, -1.0 or both. Of both, the one with taller peaks.
 
     Returns
     -------
-    peaks : array of int, shape (n_peaks,)
-        Sample numbers of peaks of at least 60 uV and 5 median absolute deviations.
-    reason : str
-        Why they are not blinks; empty where they are.
+    found : BlinkPeaks
+        The peaks, with the evidence.
+
+    Notes
+    -----
+    Blink-like peaks are at least 3 robust standard deviations high (1.4826 median absolute
+    deviations), and have a cosine of at least 0.7 with the shape of a blink within 0.5 s. The
+    height ``h`` is that of the ``min_blinks``-th tallest of them, so that as many artifacts less
+    one do not matter; peaks of at least 0.4 of it are the tall ones. The same is done with the
+    trace turned upside down. Whatever background has no preferred polarity, rhythms and noise of
+    any spectrum, strength and duration, reaches the same height ``h'`` there: the contrast
+    ``1 - h' / h`` is about 0 without blinks, and needs no threshold in volts.
 
     Examples
     --------
     >>> times = np.arange(3000) / 100.0
     >>> trace = 1e-4 * sum(np.exp(-0.5 * ((times - at) / 0.1) ** 2) for at in range(5, 30, 5))
-    >>> find_blinks(trace, np.zeros(3000, int), 100.0, min_blinks=5, upright=True)
-    (array([ 500, 1000, 1500, 2000, 2500]), '')
+    >>> found = find_blink_peaks(trace, np.zeros(3000, int), 100.0, min_blinks=3, signs=(1.0,))
+    >>> found.peaks
+    array([ 500, 1000, 1500, 2000, 2500])
     """
-    sign = 1.0 if upright or np.sum(trace**3) >= 0 else -1.0
-    mad = float(np.median(np.abs(trace - np.median(trace))))
-    height = max(MIN_PEAK_HEIGHT, MIN_PEAK_MADS * mad)
-    distance = max(1, round(MIN_DISTANCE * sfreq))
+    noise = float(1.4826 * np.median(np.abs(trace - np.median(trace))))
+    floor = MIN_PEAK_SDS * max(noise, np.finfo(float).tiny)
+    lags = window_lags(sfreq)
+    templates = blink_templates(sfreq, lags)
+    peaks, similarity, height = {}, {}, {}
+    for sign in (1.0, -1.0):
+        peaks[sign] = _peaks(sign * trace, span, floor, max(1, round(MIN_DISTANCE * sfreq)))
+        pieces = np.nan_to_num(cut_windows(sign * trace, peaks[sign], lags, span))
+        norms = np.maximum(np.linalg.norm(pieces, axis=1), np.finfo(float).tiny)
+        similarity[sign] = (pieces @ templates.T).max(axis=1, initial=0.0) / norms
+        like = peaks[sign][similarity[sign] >= MIN_SIMILARITY]
+        tallest = np.sort(sign * trace[like])[::-1]
+        height[sign] = float(tallest[min_blinks - 1]) if len(tallest) >= min_blinks else floor
+    sign = max(signs, key=lambda each: height[each])
+    tall = sign * trace[peaks[sign]] >= MIN_TALL_SHARE * height[sign]
+    like = tall & (similarity[sign] >= MIN_SIMILARITY)
+    enough = like.sum() >= min_blinks
+    return BlinkPeaks(
+        peaks=peaks[sign][like if enough else tall],
+        n_blinks=int(like.sum()),
+        sign=sign,
+        height=height[sign],
+        shape=float(np.median(similarity[sign][tall])) if tall.any() else 0.0,
+        contrast=max(0.0, 1.0 - height[-sign] / height[sign]),
+    )
+
+
+def _peaks(trace: FloatArray, span: IntArray, height: float, distance: int) -> IntArray:
+    """Return the peaks within each span."""
     found = []
     for piece in np.split(np.arange(trace.size), np.flatnonzero(np.diff(span)) + 1):
-        inside, _ = scipy.signal.find_peaks(sign * trace[piece], height=height, distance=distance)
+        inside, _ = scipy.signal.find_peaks(trace[piece], height=height, distance=distance)
         found.append(piece[inside])
-    peaks = np.concatenate(found)
-    if len(peaks) < min_blinks:
-        return peaks, f"{len(peaks)} blink(s), fewer than min_blinks = {min_blinks}"
-    lags = window_lags(sfreq)
-    return peaks, _unlike_blinks(cut_windows(sign * trace, peaks, lags, span), lags / sfreq, mad)
-
-
-def _unlike_blinks(pieces: FloatArray, lags: FloatArray, mad: float) -> str:
-    """Say what distinguishes peaks (n_peaks, n_lags) from blinks; empty where nothing does."""
-    height = pieces[:, lags == 0][:, 0]
-    # Medians over peaks come last: up and down steps would cancel in a median waveform.
-    undershoot = np.median(-np.nanmin(pieces, axis=1) / height)
-    width = np.median([_width(piece, lags) for piece in pieces])
-    deviations = np.median(height) / max(mad, np.finfo(float).tiny)
-    if deviations < MIN_MEDIAN_MADS:
-        return f"peaks of {deviations:.1f} median absolute deviations do not stand out like blinks"
-    if not WIDTH_RANGE[0] <= width <= WIDTH_RANGE[1]:
-        return f"peaks of {width:.2f} s at half height are not shaped like blinks"
-    if undershoot > MAX_UNDERSHOOT:
-        return f"peaks with an undershoot of {undershoot:.2f} are not shaped like blinks"
-    return ""
-
-
-def _width(piece: FloatArray, lags: FloatArray) -> AnyArray:
-    """Return how long a peak stays above half its height, in s."""
-    low = ~(piece >= piece[lags == 0] / 2)  # also where there is no sample
-    right = np.min(lags[low & (lags > 0)], initial=WINDOW)
-    return np.asarray(right - np.max(lags[low & (lags < 0)], initial=-WINDOW))
+    return np.concatenate(found)

@@ -9,40 +9,54 @@ from npa.typing import FloatArray
 SHRINKAGE = 0.1
 
 
-def event_projection(
-    response: FloatArray, noise_cov: FloatArray, n_components: int = 1
-) -> tuple[FloatArray, FloatArray]:
-    r"""Find the filters and patterns that take an event's response out of a signal.
+def dominant_pattern(response: FloatArray) -> FloatArray:
+    """Return the dominant pattern of the average response to an event.
 
     Parameters
     ----------
     response : array, shape (n_channels, n_lags)
-        Average response to the event.
-    noise_cov : array, shape (n_channels, n_channels)
-        Covariance of the channels away from the event. It may be singular, as that of
-        average-referenced channels is; no channel's variance may be 0.
-    n_components : int
-        Dimensions to take out.
+        The average response.
 
     Returns
     -------
-    filters : array, shape (n_components, n_channels)
-        Spatial filters W.
-    patterns : array, shape (n_channels, n_components)
-        Patterns A, the dominant dimensions of the response, with ``W A = I``; every pattern is
-        positive in sum.
+    pattern : array, shape (n_channels, 1)
+        The first left singular vector, with a positive sum.
+
+    Examples
+    --------
+    >>> dominant_pattern(np.array([[-2.0, -2.0], [0.0, 0.0]])).T.round(3) + 0
+    array([[1., 0.]])
+    """
+    pattern = np.linalg.svd(response, full_matrices=False)[0][:, :1]
+    return np.asarray(-pattern if pattern.sum() < 0 else pattern)
+
+
+def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> FloatArray:
+    r"""Return the filters that extract patterns with the least noise.
+
+    Parameters
+    ----------
+    patterns : array, shape (n_channels, n_patterns)
+        Linearly independent patterns A.
+    noise_cov : array, shape (n_channels, n_channels)
+        Covariance of the channels without the patterns. It may be singular, as that of
+        average-referenced channels is; no channel's variance may be 0.
+
+    Returns
+    -------
+    filters : array, shape (n_patterns, n_channels)
+        Filters W, with ``W A = I``.
 
     Notes
     -----
-    :math:`A` holds the first left singular vectors of the response, and
+    The linearly constrained minimum-variance beamformer [1]_,
 
     .. math:: W = (A^T C^{-1} A)^{-1} A^T C^{-1}
 
-    is the linearly constrained minimum-variance beamformer [1]_ with unit gain for each of them:
-    :math:`x - A W x` is free of everything in the span of :math:`A`, and loses as little of the
-    noise :math:`C` as any such projection. :math:`C` is the noise covariance plus a tenth of its
-    diagonal, so that its inverse exists and does not hang on the last bits. The result follows
-    from the response alone; no iteration or random start is involved.
+    :math:`x - A W x` is free of everything in the span of :math:`A`, and of all such oblique
+    projections it changes :math:`x` the least where its covariance is :math:`C`: the noise
+    covariance plus a tenth of its diagonal, so that the inverse exists and does not hang on the
+    last bits. No iteration or random start is involved.
 
     References
     ----------
@@ -52,12 +66,9 @@ def event_projection(
 
     Examples
     --------
-    >>> filters, patterns = event_projection(np.array([[2.0], [0.0]]), np.eye(2))
-    >>> filters, patterns.T
-    (array([[1., 0.]]), array([[1., 0.]]))
+    >>> minimum_variance_filters(np.array([[2.0], [0.0]]), np.eye(2))
+    array([[0.5, 0. ]])
     """
-    patterns = np.linalg.svd(response, full_matrices=False)[0][:, :n_components]
-    patterns = patterns * np.where(patterns.sum(axis=0) < 0, -1.0, 1.0)
     regularized = noise_cov + SHRINKAGE * np.diag(np.diag(noise_cov))
     weighted = np.linalg.solve(regularized, patterns)
-    return np.linalg.solve(patterns.T @ weighted, weighted.T), patterns
+    return np.asarray(np.linalg.solve(patterns.T @ weighted, weighted.T))

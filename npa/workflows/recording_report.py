@@ -14,6 +14,7 @@ from npa.estimators.amplifier import NeuralPowerAmplifier
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.line_noise import LineNoiseRemover
 from npa.estimators.parameterize import FOOOFFitter
+from npa.recordings.channels import is_electrode
 from npa.recordings.containers import read_signals
 from npa.reports import BlinkReport, FilterReport, SpectrumReport
 from npa.reports.tables import by_channel
@@ -97,8 +98,8 @@ def analyze_recording(
     raw : mne.io.Raw
         The recording; it is not changed.
     eog : str | list of str | None
-        EOG channels, whatever their type in the recording; None for those of type EOG, or a
-        virtual one if there are none.
+        EOG channels, whatever their type in the recording; None for those of type EOG. If these
+        show no blinks, a virtual one is used. Scalp electrodes among them are cleaned too.
     line : float | None
         Frequency in Hz of the line noise to remove first; None to keep it.
     progress : callable
@@ -128,7 +129,9 @@ def analyze_recording(
     missing = [name for name in names if name not in raw.ch_names]
     if missing:
         raise ValueError(f"eog must name channels of the recording, got {', '.join(missing)}.")
-    raw = raw.copy().set_channel_types(dict.fromkeys(names, "eog"), verbose=False)
+    # A scalp electrode that serves as an EOG stays EEG, and is cleaned.
+    ocular = [name for name in names if not is_electrode(raw.info, name)]
+    raw = raw.copy().set_channel_types(dict.fromkeys(ocular, "eog"), verbose=False)
     steps: dict[str, Any] = {} if line is None else {"line": LineNoiseRemover(line)}
     steps |= {
         "blinks": BlinkICARemover(eog=names or None),

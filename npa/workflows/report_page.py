@@ -92,11 +92,12 @@ def blink_sentence(blinks: BlinkReport) -> str:
     """
     if not blinks.found:
         return f"none removed: {blinks.reason}"
-    r2 = blinks.r_squared[blinks.eog_names.index(blinks.channel), blinks.component]
-    return (
-        f"{len(blinks.blink_times)} found on {blinks.channel}, "
-        f"removed with one component (r2 = {r2:.2f})"
+    n_removed = {1: "one component", 2: "two components"}.get(
+        blinks.n_removed, f"{blinks.n_removed} components"
     )
+    found = f"{len(blinks.blink_times)} found on {blinks.channel}, " if blinks.channel else ""
+    left = f" ({blinks.median_residual:.0%} left)" if blinks.residual else ""
+    return f"{found}removed with {n_removed}{left}"
 
 
 def tallest_peak(table: pd.DataFrame, freq_range: tuple[float, float]) -> FloatArray:
@@ -156,17 +157,17 @@ def _add_blinks(page: Page, report: RecordingReport) -> None:
     page.add_figure(
         "Blinks",
         report.figures["blinks"],
-        "Left: what was subtracted at the peak of a blink. Right: the median blink where it is "
-        "largest, before and after."
+        "Left: what was subtracted at the peak of a blink. Middle: the median blink where it is "
+        "largest, before and after. Right: how much of the blinks each independent component holds."
         if found
-        else "No component was subtracted.",
+        else "No component was subtracted. Middle: the median of the peaks that were refused.",
     )
     if found:
         page.add_table(
             "Blink components",
             report.blinks.to_frame(),
-            "Share of the EOG's variance around blinks (1-10 Hz) that each independent component "
-            "explains.",
+            "Score of the blinks in each EOG, share of its variance around blinks (1-10 Hz) that "
+            "each independent component explains, and share of the median blink that is left.",
         )
 
 

@@ -1,8 +1,18 @@
-"""Channels are grouped by their names."""
+"""Channels are grouped by their names; electrodes are known by name or position."""
 
+import mne
+import numpy as np
 import pytest
 
-from npa.recordings.channels import channel_groups
+from npa.recordings.channels import (
+    blink_potential,
+    channel_groups,
+    electrode_name,
+    electrode_positions,
+    frontal_channels,
+    is_electrode,
+)
+from npa.recordings.containers import read_signals
 
 
 @pytest.mark.parametrize(
@@ -29,3 +39,56 @@ def test_groups(by, expected):
 def test_groups_refused(by, error, message):
     with pytest.raises(error, match=message):
         channel_groups(["Oz"], by)
+
+
+# ---- electrodes ----
+
+
+@pytest.mark.parametrize(
+    ("ch_name", "expected"),
+    [
+        *(("EEG Fp1-REF", "Fp1"), ("EEG Fp1-LE", "Fp1"), ("Fp1-A2", "Fp1"), ("POL Fp1", "Fp1")),
+        *(("FP1.", "Fp1"), ("Fc5.", "FC5"), ("eeg T3-AR", "T3"), ("Cz", "Cz"), ("EEG A1", "A1")),
+        *(("Fp1-F7", ""), ("VEOG", ""), ("Right AUX", ""), ("E17", ""), ("EEG 001", "")),
+    ],
+)
+def test_electrode_names(ch_name, expected):
+    assert electrode_name(ch_name) == expected
+
+
+def test_electrodes_are_known_by_name_or_position():
+    info = mne.create_info(["E1", "EOG1", "Fp1", "AUX"], 100.0, "eeg")
+    for channel in info["chs"][:2]:
+        channel["loc"][:3] = [0.0, 0.1, 0.0]
+    assert [is_electrode(info, name) for name in info["ch_names"]] == [True, False, True, False]
+    positions = electrode_positions(info)
+    np.testing.assert_array_equal(positions[0], [0.0, 0.1, 0.0])
+    assert np.isnan(positions[[1, 3]]).all()
+    placed = info.copy().set_montage("biosemi64", on_missing="ignore")
+    np.testing.assert_array_equal(electrode_positions(placed)[2], positions[2])
+
+
+def test_blink_potential_by_hand():
+    # Eyes at (-+3, 9, -1) cm: potential of a point straight between and 10 cm behind them.
+    positions = np.array([[0.0, 0.09, -0.01], [0.0, -0.01, -0.01], [0.0, 0.09, 0.09]])
+    expected = 2 * np.array([0.03, np.hypot(0.1, 0.03), np.hypot(0.1, 0.03)]) ** -1.5
+    np.testing.assert_allclose(blink_potential(positions), expected)
+
+
+@pytest.mark.parametrize(
+    ("positions", "expected"),
+    [
+        # The frontal-most, and what is within 6 % of it.
+        ([[0, 0.10, 0], [0.02, 0.097, 0], [0.03, 0.090, 0], [0, -0.1, 0]], [0, 1]),
+        # Nothing is frontal that lies less than 0.6 of its distance ahead.
+        ([[0, 0.05, 0.08], [0, -0.1, 0]], []),
+        ([[0, 0.07, 0.07], [0, -0.1, 0]], [0]),
+    ],
+)
+def test_frontal_channels_by_position(positions, expected):
+    info = mne.create_info([f"E{row}" for row in range(len(positions))], 100.0, "eeg")
+    for channel, position in zip(info["chs"], positions, strict=True):
+        channel["loc"][:3] = position
+    noise = np.random.default_rng(0).normal(size=(len(positions), 200))
+    signals = read_signals(mne.io.RawArray(noise, info, verbose=False))
+    assert frontal_channels(signals) == expected

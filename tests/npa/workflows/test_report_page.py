@@ -46,7 +46,7 @@ def test_page_says_what_was_done(report, tmp_path):
         "8 data channels of 10",
         blink_sentence(report.blinks),
         "BlinkICARemover",
-        "min_blinks=5",
+        "min_blinks=3",
         "NeuralPowerAmplifier",
         "FOOOFFitter",
         f"r2 = {report.filters.r_squared:.4f}",
@@ -111,8 +111,8 @@ def test_names_are_text_and_not_markup(report, tmp_path):
 
 def test_blink_sentence(report, quiet):
     n_blinks = len(report.blinks.blink_times)
-    r2 = report.blinks.r_squared[0, report.blinks.component]
-    sentence = f"{n_blinks} found on VEOG, removed with one component (r2 = {r2:.2f})"
+    left = report.blinks.median_residual
+    sentence = f"{n_blinks} found on VEOG, removed with one component ({left:.0%} left)"
     assert blink_sentence(report.blinks) == sentence
     assert blink_sentence(quiet.blinks) == f"none removed: {quiet.blinks.reason}"
 
