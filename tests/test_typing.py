@@ -9,7 +9,7 @@ import pytest
 
 import npa
 
-USER = Path(__file__).with_name("typed_user.py")
+USER = Path(__file__).parent / "helpers" / "typed_user.py"
 # MNE has no types; these stand for the ones that it may have one day.
 MNE_STUBS = {
     "__init__.pyi": """

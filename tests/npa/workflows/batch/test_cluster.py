@@ -34,7 +34,7 @@ LOOPBACK = ["--host", "127.0.0.1", "--no-dashboard"]
 @contextmanager
 def dask(*args):
     """Run a command of Dask, and kill it at the end."""
-    tests = str(Path(__file__).parents[3])
+    tests = str(Path(__file__).parents[3] / "helpers")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, *sys.path])}
     command = [sys.executable, "-m", "dask", *args, *LOOPBACK]
     process = subprocess.Popen(

@@ -1,7 +1,7 @@
 """Kill a batch repeatedly, resume it, and compare it with an uninterrupted one.
 
-``python tests/killed_batch.py`` does so at 50 random moments, and before each of the operations
-by which a batch changes its folder.
+``python tests/helpers/killed_batch.py`` does so at 50 random moments, and before each of the
+operations by which a batch changes its folder.
 """
 
 import argparse
