@@ -29,20 +29,22 @@ def rows(results: dict[str, Any]) -> list[Row]:
 
     Examples
     --------
-    >>> rows({"test_accuracy": 0.9, "important_filters": {"relu_1": {"c": 12, "of": 16}}})[1].ours
-    12
+    >>> results = {"networks": {"resnet_20": {}}, "important_filters": {}}
+    >>> rows(results)[0].published
+    0.925
     """
     found = {
         layer.rpartition("_")[2]: counts
         for layer, counts in results["important_filters"].items()
         if not layer.startswith("conv")
     }
-    first = next(iter(results.get("networks", {})), "network")
+    networks = results["networks"]
+    accuracy = networks.get("resnet_32", {}).get("test_accuracy")
     return [
-        Row(f"test accuracy, {first}", results["test_accuracy"], PUBLISHED_ACCURACY, ".2%"),
+        Row("test accuracy of ResNet-32", accuracy, PUBLISHED_ACCURACY, "- | .2%"),
         *(
             Row(
-                f"important filters after nonlinearity {number}",
+                f"important filters after nonlinearity {number} of {next(iter(networks))}",
                 found[str(number)]["c"],
                 published,
                 "d",

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from npa.datasets.bundled import bundled_data
+from npa.estimators.tagging import FrequencyTagger
 from npa_ann.corpora import Images, read_cifar10
 from npa_ann.networks import pretrained, resnet
 from npa_ann.networks.cards import read_card
 from npa_ann.recording.recorder import ActivationRecorder
+from npa_ann.stimulation.flicker import ContrastFlicker
 from npa_ann.studies import command_line
 from npa_ann.studies.frame import run_study
-from npa_ann.studies.ssvep import STUDY, study, training
+from npa_ann.studies.ssvep import STUDY, study, tagging, training
 from npa_ann.studies.ssvep.pruning import bootstrap_difference, choose_weakest, remove_filters
 from npa_ann.studies.ssvep.study import NETWORKS, SETTINGS, choose_images
 from npa_ann.studies.ssvep.tagging import (
@@ -134,6 +136,22 @@ def test_sides_of_networks_that_look_at_one_half():
     np.testing.assert_allclose(found["balance"], np.repeat([1, -1, 0], 3), atol=1e-4)
     np.testing.assert_allclose(found["mixing"][:6], 0, atol=1e-4)
     assert (found["mixing"][6:] > 0.1).all()
+
+
+def test_amplitudes_are_those_of_the_frequency_tagger(images):
+    keras.utils.set_random_seed(0)
+    model = resnet(8)
+    responses = tag_network(model, "relu_3", images.test[:2])
+    frames = ContrastFlicker(tagging.TAGS, "halves", tagging.FPS).fit_transform(
+        images.test[:2] / 255
+    )
+    epochs = ActivationRecorder(model, "relu_3").fit_transform(frames)
+    tagger = FrequencyTagger(tagging.TAGS, measure="amplitude").set_output(transform="pandas")
+    found = tagger.fit_transform(epochs)
+    for term in ("f1", "2f2", "f1+f2"):
+        ours = responses["amplitudes"][..., responses["terms"] == term][..., 0]
+        theirs = found[[f"{name}_amplitude_{term}" for name in responses["filters"]]].to_numpy()
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6, err_msg=term)
 
 
 def test_noise_is_seeded_and_lowers_score_b_alone(images):
