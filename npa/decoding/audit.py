@@ -94,7 +94,7 @@ class ScalingAudit:
         row = self._leak(split)
         if row is None:
             rows = self._rows("noise", split)
-            best = rows.loc[rows["p_holm"].idxmin()]
+            best = rows.loc[rows["p_holm"].round(9).idxmin()]
             return (
                 f"{split.capitalize()}: no sign of a leak in {best['n_trials']} trials of "
                 f"{best['n_groups']} groups (AUC of noise {best['auc']:.2f}, Holm-corrected "
