@@ -353,7 +353,7 @@ def _difference(trials: Trials, labels: AnyArray) -> FloatArray:
         if len(np.unique(trials.y[own])) > 1:
             one, other = (trials.X[own & (trials.y == label)].mean(axis=0) for label in labels[:2])
             differences.append(one - other)
-    return np.mean(differences, axis=0, dtype=float)
+    return np.asarray(np.mean(differences, axis=0, dtype=float))
 
 
 def _within(times: FloatArray, start: float, stop: float) -> BoolArray:

@@ -137,7 +137,8 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
             Labels out of ``classes_``.
         """
         is_second = self.decision_function(X) > 0
-        return self.classes_[is_second.astype(int)]
+        labels: AnyArray = self.classes_[is_second.astype(int)]
+        return labels
 
     def __sklearn_tags__(self) -> Any:
         """Declare that there are two classes."""
@@ -150,7 +151,7 @@ def _shrunk_covariance(centered: FloatArray) -> FloatArray:
     """Ledoit and Wolf's covariance of features scaled to unit variance, scaled back."""
     sd = centered.std(axis=0)
     sd[sd == 0] = 1.0
-    covariance, _ = ledoit_wolf(centered / sd, assume_centered=True)
+    covariance: FloatArray = ledoit_wolf(centered / sd, assume_centered=True)[0]
     covariance *= sd
     covariance *= sd[:, np.newaxis]
     return covariance
@@ -177,7 +178,9 @@ def window_means(X: FloatArray, n_samples: int) -> FloatArray:
     array([[[0.5, 2.5]]])
     """
     n_windows = X.shape[-1] // n_samples
-    return X[..., : n_windows * n_samples].reshape(*X.shape[:-1], n_windows, n_samples).mean(-1)
+    whole = X[..., : n_windows * n_samples]
+    means: FloatArray = whole.reshape(*X.shape[:-1], n_windows, n_samples).mean(axis=-1)
+    return means
 
 
 def limit_features(X: FloatArray, n_features: int) -> FloatArray:

@@ -562,7 +562,9 @@ def _draw_map(ax: Axes, values: np.ndarray, info: mne.Info) -> None:
     )
 
 
-def _panels(n_rows: int, n_columns: int, size: tuple[float, float], **options: Any) -> Any:
+def _panels(
+    n_rows: int, n_columns: int, size: tuple[float, float], **options: Any
+) -> tuple[Figure, Any]:
     """Make a figure that pyplot does not keep: there is one per dataset and decoder."""
     figure = Figure(size, layout="constrained")
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)

@@ -101,33 +101,11 @@ def open_dataset(
     simulation: Mapping[str, Any] | None = None,
     events: Mapping[str, Any] | None = None,
 ) -> list[Dataset]:
-    """Open a dataset.
+    """Open a dataset: one result for each effect size, and for each way of cutting the epochs.
 
-    Parameters
-    ----------
-    dataset : {"simulated", "n170", "visual", "ft10", "bids"}
-        Which one.
-    data : path-like | None
-        Its folder, or the folder that contains it under its own name; None for that named by
-        ``NPA_DATA``.
-    effects : sequence of float
-        Effect sizes to simulate.
-    simulation : dict | None
-        Passed to `npa.datasets.simulate_faces`.
-    events : dict | None
-        Label to descriptions, for ``"bids"``; None for ``face`` and ``noise``.
-
-    Returns
-    -------
-    datasets : list of Dataset
-        One for each effect size, and for each way of cutting the epochs.
-
-    Raises
-    ------
-    ValueError
-        If there is no such dataset.
-    FileNotFoundError
-        If its files are not there.
+    ``data`` is its folder, or the folder that contains it under its own name; None for that named
+    by ``NPA_DATA``. ``simulation`` goes to `npa.datasets.simulate_faces`; ``events`` maps labels to
+    descriptions, for ``"bids"``.
 
     Examples
     --------

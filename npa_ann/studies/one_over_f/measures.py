@@ -34,25 +34,10 @@ EEG_FILES = {"eyes open": "S001R01.edf", "eyes closed": "S001R02.edf", "task": "
 def summed_spectrum(
     cells: FloatArray, *, skip: int = 0, padding: int = 0, **psd_kwargs: Any
 ) -> tuple[FloatArray, FloatArray]:
-    """Compute the power summed over cells, without 0 Hz.
+    """Compute the power summed over cells ``(n, cells, time)``, without 0 Hz.
 
-    Parameters
-    ----------
-    cells : array, shape (n, cells, time)
-        Activations.
-    skip : int, default 0
-        Number of steps to leave out at the start; at least 8 must remain.
-    padding : int, default 0
-        Number of zeros appended before the Fourier transform.
-    **psd_kwargs
-        Passed to `npa.spectral.psd`, by default no window and no detrending.
-
-    Returns
-    -------
-    freqs : array, shape (n_freqs,)
-        Frequencies in cycles per step.
-    power : array, shape (n, n_freqs)
-        Summed power.
+    ``skip`` steps are left out at the start, ``padding`` zeros are appended before the Fourier
+    transform; ``psd_kwargs`` go to `npa.spectral.psd`, by default no window and no detrending.
 
     Examples
     --------
@@ -112,7 +97,9 @@ def _mean_cell_slope(cells: FloatArray) -> FloatArray:
     n, units, time = cells.shape
     slopes = summed_slope(cells.reshape(-1, 1, time)).reshape(n, units)
     count = np.isfinite(slopes).sum(axis=1)
-    return np.divide(np.nansum(slopes, axis=1), count, out=np.full(n, np.nan), where=count > 0)
+    means = np.full(n, np.nan)
+    np.divide(np.nansum(slopes, axis=1), count, out=means, where=count > 0)
+    return means
 
 
 def _padded_slope(cells: FloatArray) -> FloatArray:
@@ -144,7 +131,7 @@ def _dfa_slope(cells: FloatArray) -> FloatArray:
 
 def _sd_after_start(cells: FloatArray) -> FloatArray:
     """Largest standard deviation of a cell after the start-up."""
-    return cells[..., START_UP:].std(axis=-1).max(axis=-1)
+    return np.asarray(cells[..., START_UP:].std(axis=-1).max(axis=-1))
 
 
 PAPER_MEASURE: dict[str, Measure] = {"as the paper": summed_slope}

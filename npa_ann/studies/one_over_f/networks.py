@@ -261,20 +261,9 @@ def export_networks(
 ) -> dict[str, Any]:
     """Copy the networks at their validated epoch into a folder, with word list and card.
 
-    Parameters
-    ----------
-    trainings : iterable of path-like
-        Folders that `train` wrote, all with the same reviews.
-    reviews : Reviews
-        The corpus.
-    folder : path-like
-        Where to write ``sentiment_lstm_SEED.npz``, ``sentiment_lstm_words.txt`` (one word per
-        line, from index 2 on) and the card ``sentiment_lstm.json``.
-
-    Returns
-    -------
-    card : dict
-        As `npa_ann.networks.cards.write_card`, with the scores of both chosen epochs.
+    Written are ``sentiment_lstm_SEED.npz``, ``sentiment_lstm_words.txt`` (one word per line, from
+    index 2 on) and the card ``sentiment_lstm.json``, as `npa_ann.networks.cards.write_card` returns
+    it, with the scores of both chosen epochs.
 
     Examples
     --------
