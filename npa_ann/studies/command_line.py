@@ -35,8 +35,9 @@ def add_parsers(subparsers: Any, chosen: str | None = None) -> None:
 
 def _add_options(parser: argparse.ArgumentParser, study: Study) -> None:
     """Describe the options of a study."""
-    parser.add_argument("--data", metavar="DIR", help="where the data are; default: $NPA_DATA")
-    parser.add_argument("--out", metavar="DIR", default=study.name, help="where results go")
+    parser.add_argument("--data", metavar="DIR", help="where the data are (default: $NPA_DATA)")
+    out = f"where results go (default: {study.name})"
+    parser.add_argument("--out", metavar="DIR", default=study.name, help=out)
     for option in study.options:
         if option.help:
             parser.add_argument(_flag(option), **_arguments(option))
@@ -50,14 +51,18 @@ def _flag(option: Option) -> str:
 
 def _arguments(option: Option) -> dict[str, Any]:
     """Return what ``add_argument`` takes for an option."""
-    described = {"dest": option.name, "default": option.default, "help": option.help}
-    if option.default is False:
+    default = option.default
+    described = {"dest": option.name, "default": default, "help": option.help}
+    if default is False:
         return described | {"action": "store_true"}
-    several = isinstance(option.default, tuple)
-    first = option.default[0] if several and option.default else option.default
+    several = isinstance(default, tuple)
+    words = " ".join(map(str, default)) if several else default
+    if words not in (None, "") and "default" not in option.help:
+        described["help"] = f"{option.help} (default: {words})"
+    first = default[0] if several and default else default
     kind = option.kind or (str if first is None else type(first))
     described |= {"type": kind, "choices": option.choices}
-    return described | ({"nargs": "*"} if several else {})
+    return described | ({"nargs": option.nargs} if several else {})
 
 
 def _run(study: Study, args: argparse.Namespace) -> None:

@@ -73,6 +73,8 @@ class Option:
         Type of each word on the command line; None for that of the default.
     flag : str | None
         Name on the command line; None for that of the setting.
+    nargs : str
+        How many words a tuple takes, as for ``argparse``: ``"*"`` or, for at least one, ``"+"``.
     convert : callable | None
         Turns what the command line gives (not its default) into the setting.
     """
@@ -84,6 +86,7 @@ class Option:
     choices: Iterable[Any] | None = None
     kind: type | None = None
     flag: str | None = None
+    nargs: str = "*"
     convert: Callable[[Any], Any] | None = None
 
 

@@ -252,8 +252,15 @@ STUDY = Study(
         ),
     ),
     options=(
-        Option("datasets", ("simulated",), "one or several", choices=DATASETS, flag="dataset"),
-        Option("effects", EFFECTS, "effect sizes to simulate"),
+        Option(
+            "datasets",
+            ("simulated",),
+            "one or several",
+            choices=DATASETS,
+            flag="dataset",
+            nargs="+",
+        ),
+        Option("effects", EFFECTS, "effect sizes to simulate", nargs="+"),
         Option(
             "decoders",
             ("all",),
@@ -283,6 +290,7 @@ STUDY = Study(
             (),
             "for bids: which trial types make each of the two labels, LABEL=NAME,NAME",
             kind=str,
+            nargs="+",
             convert=_parse_events,
         ),
         Option("sfreq", 64.0, check=partial(check_number, low=32)),

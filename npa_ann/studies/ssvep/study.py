@@ -114,12 +114,12 @@ def _model(
     out: Any,
     pretrained: bool,
     epochs: int,
-    further: dict[str, Any] | None,
+    training: dict[str, Any],
 ) -> keras.Model:
     """Open a shipped network, or train one."""
     if pretrained:
         return open_pretrained(network)
-    record = train(network, corpus, out / network, **{"epochs": epochs} | (further or {}))
+    record = train(network, corpus, out / network, **{"epochs": epochs} | training)
     weights = weights_after(record["epochs"][-1]["epoch"], out / network)
     return load_weights(BUILDERS[network](), weights)
 
@@ -240,7 +240,7 @@ def _results(
     images: int,
     n_rating: int,
     pretrained: bool,
-    further: dict[str, Any] | None,
+    training: dict[str, Any],
 ) -> dict[str, Any]:
     """Summarize all measurements.
 
@@ -290,7 +290,7 @@ def _results(
         "pretrained": bool(pretrained),
         "seeds": {
             "images, noise, random removals": SEED,
-            "training": None if pretrained else (further or {}).get("seed", 1),
+            "training": None if pretrained else training.get("seed", 1),
         },
     }
 
@@ -462,6 +462,13 @@ def _gaps(results: dict[str, Any], scope: str, share: str) -> dict[str, Any]:
     return gaps
 
 
+def _some(name: str, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that there is at least one network."""
+    if not value:
+        raise ValueError(f"{name} must name at least one network, got none.")
+    return value
+
+
 def _first_lasting(holds: AnyArray) -> int | None:
     """Return the number, from 1, of the layer from which on all layers hold; None if none does."""
     lasting = np.logical_and.accumulate(holds[::-1])[::-1]
@@ -489,13 +496,15 @@ STUDY = Study(
             NETWORKS,
             "architectures, the first of which everything is measured on",
             choices=NETWORKS,
+            nargs="+",
+            check=_some,
         ),
         Option("n_rating", 1000),  # training images on which filters are rated
         Option("n_closer", 40),  # test images on which the flicker is varied
         Option("fractions", FRACTIONS),  # shares of filters to remove
         Option("untrained_depth", 20),  # layers of the untrained networks
         Option("draws", 10),  # random removals of each share
-        Option("further", None),  # arguments of training.train
+        Option("training", {}),  # further arguments of `train`
     ),
     stages=(
         Stage(_corpus, cached=False),

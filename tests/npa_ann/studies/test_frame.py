@@ -155,5 +155,8 @@ def test_command_line(prose, tmp_path, monkeypatch, capsys):
     assert list(found["sum"]) == ["1", "3"]
     assert "# Sums of numbers" in capsys.readouterr().out
     with pytest.raises(SystemExit):
+        parser.parse_args(["sums", "--help"])
+    assert "their seeds (default: 1 2)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
         parser.parse_args(["sums", "--seeds", "4"])
     assert "invalid choice: 4" in capsys.readouterr().err

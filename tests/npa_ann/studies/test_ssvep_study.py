@@ -66,7 +66,7 @@ ARGUMENTS = {
     "draws": 2,
     "untrained_depth": 8,
     "epochs": 2,
-    "further": {"small_epochs": 1, "batch_size": 20},
+    "training": {"small_epochs": 1, "batch_size": 20},
 }
 
 
@@ -342,6 +342,11 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert "networks" not in noted  # the default
     assert next(o.default for o in STUDY.options if o.name == "networks") == NETWORKS
     assert "# Table" in capsys.readouterr().out
+
+
+def test_no_network_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="networks must name at least one network, got none"):
+        run_study(STUDY, tmp_path, networks=())
 
 
 def test_layers_are_read_off_names():
