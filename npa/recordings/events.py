@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 import mne
 import numpy as np
+from mne.utils import warn
 
-from npa.typing import IntArray
+from npa.typing import BoolArray, IntArray
 
 Event: TypeAlias = str | int
 
@@ -133,8 +134,15 @@ def label_events(
     Raises
     ------
     ValueError
-        If no event has a label, one event has two, or codes are wanted of a Raw without a trigger
-        channel.
+        If no event has a label, one event has two, two events of different labels are at one
+        sample, or codes are wanted of a Raw without a trigger channel.
+
+    Notes
+    -----
+    Codes are read as by ``mne.find_events(consecutive=True, initial_event=True)``: every change of
+    the trigger channel to a code is an event, also from another code, and so is a code at the first
+    sample. A warning names codes that may be the rest of overlapping triggers. Several events of
+    one label at one sample are one event.
 
     Examples
     --------
@@ -167,6 +175,10 @@ def label_events(
     rows = np.flatnonzero(labels >= 0)
     if not len(rows):
         raise ValueError(f"none of the events of event_id occur{_there_are(recording)}.")
+    if isinstance(recording, mne.io.BaseRaw):
+        if not by_description:
+            _warn_overlapping(found, labels >= 0, recording.first_samp)
+        rows = _one_per_sample(rows, found, labels, list(wanted), recording)
     return rows, np.column_stack([found[rows, 0], np.zeros_like(rows), labels[rows]])
 
 
@@ -184,7 +196,71 @@ def _trigger_events(recording: mne.io.BaseRaw | mne.BaseEpochs) -> IntArray:
         return np.asarray(recording.events)
     if "stim" not in recording:
         return np.empty((0, 3), np.intp)
-    return np.asarray(mne.find_events(recording, shortest_event=1, verbose=False))
+    return np.asarray(
+        mne.find_events(
+            recording, shortest_event=1, consecutive=True, initial_event=True, verbose=False
+        )
+    )
+
+
+def _one_per_sample(
+    rows: IntArray,
+    found: IntArray,
+    labels: IntArray,
+    names: list[Any],
+    raw: mne.io.BaseRaw,
+) -> IntArray:
+    """Keep one event of each sample; raise an error where two labels share one."""
+    rows = rows[np.argsort(found[rows, 0], kind="stable")]
+    samples, first, inverse = np.unique(found[rows, 0], return_index=True, return_inverse=True)
+    differs = labels[rows] != labels[rows[first]][inverse]
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        time = (samples[inverse[row]] - raw.first_samp) / raw.info["sfreq"]
+        both = [
+            names[label] for label in sorted((labels[rows[first[inverse[row]]]], labels[rows[row]]))
+        ]
+        raise ValueError(
+            f"events of {both[0]!r} and {both[1]!r} are at the same sample, first at {time:.3f} s "
+            f"({differs.sum()} in all), so that the label is not clear: leave one of the two out, "
+            "or give both events one label."
+        )
+    return np.asarray(rows[first])
+
+
+def _warn_overlapping(found: IntArray, wanted: BoolArray, first_samp: int) -> None:
+    """Warn about codes that may come from triggers that overlap.
+
+    While trigger 1 is high, trigger 2 makes the code 3. What follows a fall of some bits may be the
+    rest of an earlier trigger, and a rise to more bits may be a trigger of its own. A code at the
+    first sample may be the resting level.
+    """
+    before, code = found[:, 1], found[:, 2]
+    resting = code[0] if found[0, 0] == first_samp else 0
+    follows = (before != 0) & (before != resting)
+    rest = wanted & follows & ((before & code) == code)
+    added = follows & ((before & code) == before) & ~wanted & np.isin(code ^ before, code[wanted])
+    parts = []
+    if rest.any():
+        parts.append(
+            f"{rest.sum()} event(s) of code(s) {_list(code[rest])} directly follow code(s) "
+            f"{_list(before[rest])}, which hold the same bits; they are counted as new events"
+        )
+    if added.any():
+        parts.append(
+            f"{added.sum()} event(s) of code(s) {_list(code[added])} directly follow code(s) "
+            f"{_list(before[added])}, and are not counted as {_list((code ^ before)[added])}"
+        )
+    if parts:
+        warn(
+            f"Triggers may overlap: {'; '.join(parts)}. If so, give annotations made from "
+            "mne.find_events(mask=...) instead of codes."
+        )
+
+
+def _list(codes: IntArray) -> str:
+    """Return different codes as text."""
+    return ", ".join(map(str, np.unique(codes)))
 
 
 def _there_are(recording: mne.io.BaseRaw | mne.BaseEpochs) -> str:

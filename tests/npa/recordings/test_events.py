@@ -41,3 +41,46 @@ def test_a_label_without_events_is_named(raw):
     check_labels("a.fif", raw, {"face": ("face",), "seven": (7,)})
     with pytest.raises(ValueError, match=r"a\.fif holds no house \(events 'house', 8\); there are"):
         check_labels("a.fif", raw, {"face": ("face",), "house": ("house", 8)})
+
+
+def with_triggers(*codes, spacing=100):
+    """Make a recording whose trigger channel holds each code for ``spacing`` samples."""
+    raw = make_raw(spacing * len(codes))
+    raw[-1] = np.repeat(codes, spacing)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("codes", "ones", "twos"),
+    [
+        ((0, 1, 2, 1, 2), [100, 300], [200, 400]),  # held until the next
+        ((1, 0, 1, 0, 2), [0, 200], [400]),  # high at the first sample
+        ((0, 2, 1, 0, 2), [200], [100, 400]),  # falls
+        ((255, 1, 255, 2, 255, 1), [100, 500], [300]),  # falls from a resting level
+    ],
+)
+def test_codes_are_found_however_the_trigger_channel_holds_them(codes, ones, twos):
+    _, events = label_events(with_triggers(*codes), {"one": (1,), "two": (2,)})
+    assert events[events[:, 2] == 0, 0].tolist() == ones
+    assert events[events[:, 2] == 1, 0].tolist() == twos
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        ((0, 1, 3, 2, 0, 2), r"1 event\(s\) of code\(s\) 2 directly follow code\(s\) 3"),
+        ((0, 1, 3, 1, 0, 2), r"1 event\(s\) of code\(s\) 1 directly .*; 1 .* not counted as 2"),
+    ],
+)
+def test_overlapping_triggers_are_named(codes, message):
+    with pytest.warns(RuntimeWarning, match=message):
+        label_events(with_triggers(*codes), {"one": (1,), "two": (2,)})
+
+
+def test_two_labels_at_one_sample_are_refused_and_one_label_counts_once():
+    raw = make_raw().set_annotations(mne.Annotations([1, 2, 2, 4], 0, ["a", "b", "a", "b"]))
+    with pytest.raises(ValueError, match=r"'a' and 'b' are at the same sample, first at 2\.000 s"):
+        label_events(raw, {"a": ("a",), "b": ("b",)})
+    rows, events = label_events(raw, {"both": ("a", "b")})
+    assert events[:, 0].tolist() == [100, 200, 400]
+    assert len(rows) == 3

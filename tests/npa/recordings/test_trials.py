@@ -106,6 +106,24 @@ def test_detrending_and_baseline_are_optional():
     np.testing.assert_allclose(based[..., :31].mean(-1), 0, atol=EXACT)
 
 
+def test_only_data_channels_are_detrended():
+    raw = recording()
+    raw[-2] = np.linspace(0, 2.2e-2, len(raw.times))  # VEOG drifts by 1 mV per s
+    kept = collect_trials({"ann": raw}, EVENTS, picks=["Oz", "VEOG"])
+    np.testing.assert_allclose(np.ptp(kept.X[:, 1], axis=-1), 1.3e-3, rtol=1e-3)
+    np.testing.assert_allclose(kept.X[:, 0], expected(raw)[:, 2], atol=EXACT)
+    raw[-2, : round((ONSETS[9] + 1) * SFREQ) + 1] = 0  # the end of the tenth trial
+    calm = collect_trials({"ann": raw}, EVENTS, reject={"eog": 1e-3})
+    assert len(calm) == 10
+
+
+def test_held_codes_give_a_trial_each():
+    raw = recording()
+    raw[-1] = np.repeat(np.r_[0, np.tile([1, 2], 10), 0], SFREQ)
+    trials = collect_trials({"ann": raw}, {"one": 1, "two": 2})
+    assert trials.y.tolist() == ["one", "two"] * 10
+
+
 def test_each_recording_gets_a_clone_that_sees_no_label():
     Doubler.log = ()
     doubler = Doubler()
