@@ -459,7 +459,7 @@ class BlinkICARemover(SignalTransformer):
         )
         return (
             f"{report.eog_names[row]}: {report.n_blinks[row]} peaks score "
-            f"{report.score[row]:.2f}, below min_score = {self.min_score:g} ({evidence})"
+            f"{report.score[row]:.3f}, below min_score = {self.min_score:g} ({evidence})"
         )
 
     def _removed(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SUSPECT_HEIGHT = 60e-6  # V, of the median of refused peaks
 MAX_CANDIDATES = 16  # independent components that are drawn
 
 
@@ -107,6 +108,35 @@ class BlinkReport:
         """Median of ``residual`` over the electrodes; NaN where there are none."""
         return float(np.median(list(self.residual.values()))) if self.residual else np.nan
 
+    @property
+    def suspected(self) -> bool:
+        """Whether nothing was removed although peaks are as high as blinks."""
+        return not self.found and bool(np.nanmax(self.before, initial=0.0) >= SUSPECT_HEIGHT)
+
+    def summary(self) -> dict[str, bool | int | float | str | None]:
+        """Return the decision in one row.
+
+        Returns
+        -------
+        summary : dict
+            ``blinks_found``, ``n_blinks``, ``residual`` (the median over electrodes; None without)
+            and ``reason`` (why nothing was removed).
+
+        Examples
+        --------
+        >>> from npa.estimators.blinks import BlinkICARemover
+        >>> from npa.datasets import simulate_recording
+        >>> raw, truth = simulate_recording(duration=30.0, random_state=0)
+        >>> BlinkICARemover().fit(raw).blinks_.summary()["n_blinks"]
+        6
+        """
+        return {
+            "blinks_found": self.found,
+            "n_blinks": len(self.blink_times),
+            "residual": self.median_residual if self.residual else None,
+            "reason": self.reason,
+        }
+
     def to_frame(self) -> "pd.DataFrame":
         """Return how well each component explains each EOG channel.
 
@@ -165,7 +195,7 @@ class BlinkReport:
         if self.found:
             draw_map(1e6 * self.topography, self.info, "Potential (µV)", left, diverging=True)
             name = textwrap.shorten(self.channel, 40, placeholder=" ...")
-            left.set_title(f"Subtracted at the peak; found in {name}", fontsize="medium")
+            left.set_title(f"Subtracted at the peak of a blink\nin {name}", fontsize="medium")
             title = f"Median of {len(self.blink_times)} blinks at {self.shown}"
             if self.residual:
                 title += f"\n{self.median_residual:.0%} left"
@@ -194,6 +224,6 @@ class BlinkReport:
             return
         best = np.nanmax(self.r_squared[:, :n_shown], axis=0)
         colors = ["C3" if self.found and n in self.components else "0.7" for n in range(n_shown)]
-        ax.bar(np.arange(n_shown), best, color=colors)
+        ax.bar([str(n) for n in range(n_shown)], best, color=colors)
         ax.set(xlabel="Independent component", ylabel="Explained variance, $r^2$", ylim=(0, 1))
         ax.set_title("Components that explain the blinks", fontsize="medium")

@@ -210,6 +210,7 @@ def _write(recording: Recording, outcome: Outcome, record: dict[str, Any], stagi
         "Channels": len(outcome.raw.ch_names),
         "Versions": versions(),
         "Medians": outcome.medians(),
+        "Blinks": outcome.blinks(),
         **record,
     }
     outputs = record["Settings"]["Outputs"]

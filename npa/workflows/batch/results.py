@@ -23,6 +23,7 @@ from npa.workflows.recording_report import mean_spectra
 if TYPE_CHECKING:
     import pandas as pd
 
+BLINK_COLUMNS = ("blinks_found", "n_blinks", "residual", "reason")
 SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
 _RESULTS_MISSING = "FileNotFoundError: its results are not there, or were changed by others."
 
@@ -93,6 +94,11 @@ class Outcome:
         with np.errstate(all="ignore"):
             medians = table.median(axis=0).dropna()
         return {name: float(value) for name, value in medians.items()}
+
+    def blinks(self) -> dict[str, Any]:
+        """Return the decision about blinks, if a step removes them: found, number, left, reason."""
+        reports = [step.blinks_ for step in self.steps if hasattr(step, "blinks_")]
+        return {**reports[0].summary(), "suspected": reports[0].suspected} if reports else {}
 
     def figures(self) -> dict[str, Any]:
         """Draw what the steps decided, and the power before and after, by title."""
@@ -178,6 +184,7 @@ def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) 
     for recording in recordings:
         record, failure = recording.record() or {}, failures.get(recording.name)
         failed = not record or failure is not None
+        blinks = record.get("Blinks", {})
         about = {
             "recording": recording.name,
             "source": str(recording.path),
@@ -185,6 +192,7 @@ def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) 
             "sfreq": record.get("SamplingFrequency", np.nan),
             "channels": record.get("Channels", np.nan),
             "duration": record.get("RecordingDuration", np.nan),
+            **{name: blinks[name] for name in BLINK_COLUMNS if name in blinks},
             "warnings": " ".join(record.get("Warnings", [])),
             "error": (failure.error if failure else _RESULTS_MISSING) if failed else "",
         }
@@ -231,13 +239,24 @@ def write_summary(
     table = summary.loc[:, "recording":"error"].drop_duplicates("recording")
     table = pd.concat([table.reset_index(drop=True), medians.add_prefix("median ")], axis=1)
     table["recording"] = [_link(recording, out_dir) for recording in recordings]
-    for name in ("source", "warnings", "error"):
-        table[name] = table[name].map(html.escape)
+    for name in {"source", "reason", "warnings", "error"} & set(table):
+        table[name] = table[name].fillna("").map(html.escape)
     page = Page(f"{len(recordings) - len(failed)} of {len(recordings)} recordings")
     rows = {"Recordings": f"{len(recordings)}, of which {len(failed)} failed"}
     rows |= _settings_rows(settings, versions())
     page.add_rows("What was done", rows)
     page.add_table("Recordings", table, index=False, escape=False)
+    suspected = [
+        _link(each, out_dir)
+        for each in recordings
+        if (each.record() or {}).get("Blinks", {}).get("suspected")
+    ]
+    if suspected:
+        page.add_html(
+            "Blinks that may be left",
+            "<p>No blinks were removed from these recordings, although frontal peaks are as high "
+            f"as blinks: {', '.join(suspected)}.</p>",
+        )
     for each in failed.itertuples():
         text = f"<p>{html.escape(each.error)}</p><pre>{html.escape(each.traceback)}</pre>"
         page.add_html(f"Failed: {each.recording}", text)

@@ -53,6 +53,31 @@ def partials(folder):
     return list(folder.rglob("*.partial"))
 
 
+def test_blinks_are_in_the_summary(tmp_path):
+    files = []
+    kinds = {"blinking": {}, "quiet": {"blink_rate": 0}, "few": {"blink_rate": 4}}
+    for name, kind in kinds.items():
+        raw, _ = simulate_recording(
+            duration=30, sfreq=128, ch_names=["Fp1", "Fp2", "Cz", "O1"], eog=False, **kind
+        )
+        files.append(tmp_path / f"{name}_raw.fif")
+        raw.save(files[-1], verbose=False)
+    out = tmp_path / "out"
+    summary = npa.batch.run(BlinkICARemover(), files, out, outputs=("signal",))
+    columns = ["blinks_found", "n_blinks", "residual", "reason"]
+    assert list(summary.loc[:, "duration":"warnings"].columns[1:-1]) == columns
+    assert summary["blinks_found"].tolist() == [True, False, False]
+    assert summary["n_blinks"].tolist() == [6, 0, 0]
+    assert summary["residual"].notna().tolist() == [True, False, False]
+    assert summary["residual"][0] < 0.25
+    assert "virtual EOG (Fp1, Fp2)" in summary["reason"][2]
+    page = (out / "report.html").read_text("utf-8")
+    left = page[page.index("No blinks were removed from these recordings") :].split("</p>")[0]
+    assert "few" in left
+    assert "quiet" not in left
+    assert "blinking" not in left
+
+
 def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
     out = tmp_path / "out"
     pipeline = make_pipeline(FailingStep(), SLOPES)
