@@ -11,7 +11,7 @@ import numpy as np
 from mne.utils import logger
 
 from npa.recordings.staging import write_json
-from npa.typing import PathLike
+from npa.typing import AnyArray, PathLike
 from npa_ann.networks.weights import load_weights, save_weights
 from npa_ann.studies.pages import versions
 
@@ -185,6 +185,54 @@ def fit(
         ]
         logger.info("%s, epoch %d%s.", checkpoint.folder.name, epoch, "".join(scores))
     return record
+
+
+def predict(model: keras.Model, pixels: AnyArray, batch_size: int = 250) -> AnyArray:
+    """Classify images or digits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network, which takes pixels in [0, 1].
+    pixels : array, shape (n, ...)
+        Images of uint8, or of floats in [0, 1].
+    batch_size : int
+        Images per batch; it does not change the result.
+
+    Returns
+    -------
+    probabilities : array, shape (n, n_classes)
+        Probability of each class.
+
+    Examples
+    --------
+    >>> from npa_ann.networks import plain_cnn
+    >>> predict(plain_cnn(), np.zeros((3, 32, 32, 3), np.uint8)).shape
+    (3, 10)
+    """
+    batches = np.split(pixels, range(batch_size, len(pixels), batch_size))
+    return np.concatenate([model.predict_on_batch(scale_pixels(batch)) for batch in batches])
+
+
+def scale_pixels(pixels: AnyArray) -> AnyArray:
+    """Return pixels as floats in [0, 1].
+
+    Parameters
+    ----------
+    pixels : array
+        Of uint8, or of floats in [0, 1].
+
+    Returns
+    -------
+    scaled : array
+        float32 for uint8; floats as they are.
+
+    Examples
+    --------
+    >>> scale_pixels(np.array([0, 255], np.uint8))
+    array([0., 1.], dtype=float32)
+    """
+    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
 
 
 def read_training(folder: PathLike) -> dict[str, Any] | None:

@@ -19,7 +19,14 @@ from npa_ann.networks import (
     rnn_digits,
 )
 from npa_ann.networks.cards import find_weights, read_card, write_card
-from npa_ann.studies.training import Checkpoint, fit, read_training, weights_after
+from npa_ann.studies.training import (
+    Checkpoint,
+    fit,
+    predict,
+    read_training,
+    scale_pixels,
+    weights_after,
+)
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "resonant_rnn": resonant_digits,
@@ -35,6 +42,7 @@ SHIPPED = {
 }
 WARM_UP = 0.3  # share of the steps during which the learning rate rises
 N_CLASSES = 10
+BATCH_SIZE = 500  # of predictions
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ def train(
     if checkpoint.epoch >= epochs:
         return checkpoint.record
     model = build_network(settings)
-    inputs = {part: _scale(pixels) for part, (pixels, _) in vars(digits).items()}
+    inputs = {part: scale_pixels(pixels) for part, (pixels, _) in vars(digits).items()}
     if frozen:
         model, inputs = _read_once(model, inputs)
     _compile(model, settings)
@@ -255,32 +263,6 @@ def build_network(settings: dict[str, Any]) -> keras.Model:
     return NETWORKS[settings["network"]](**settings["rhythm"])
 
 
-def predict(model: keras.Model, pixels: AnyArray, batch_size: int = 500) -> AnyArray:
-    """Classify digits.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The network.
-    pixels : array, shape (n, time, 1)
-        Digits: uint8, or floats in [0, 1].
-    batch_size : int
-        Digits per batch; it does not change the result.
-
-    Returns
-    -------
-    probabilities : array, shape (n, 10)
-        Probability of each class.
-
-    Examples
-    --------
-    >>> predict(rnn_digits(), np.zeros((3, 28, 1), np.uint8)).shape
-    (3, 10)
-    """
-    batches = np.split(_scale(pixels), range(batch_size, len(pixels), batch_size))
-    return np.concatenate([model.predict_on_batch(batch) for batch in batches])
-
-
 def accuracy(model: keras.Model, pixels: AnyArray, labels: AnyArray) -> float:
     """Measure the share of digits that are classified correctly.
 
@@ -289,7 +271,7 @@ def accuracy(model: keras.Model, pixels: AnyArray, labels: AnyArray) -> float:
     model : keras.Model
         The network.
     pixels : array, shape (n, time, 1)
-        Digits, as for `predict`.
+        Digits: uint8, or floats in [0, 1].
     labels : array of int, shape (n,)
         Their classes.
 
@@ -303,7 +285,7 @@ def accuracy(model: keras.Model, pixels: AnyArray, labels: AnyArray) -> float:
     >>> accuracy(rnn_digits(), np.zeros((2, 28, 1), np.uint8), np.array([10, 10]))
     0.0
     """
-    return float((predict(model, pixels).argmax(axis=1) == labels).mean())
+    return float((predict(model, pixels, BATCH_SIZE).argmax(axis=1) == labels).mean())
 
 
 def finished_training(folder: PathLike) -> dict[str, Any] | None:
@@ -452,11 +434,6 @@ def ship(trainings: PathLike, folder: PathLike) -> dict[str, Any]:
     return cards
 
 
-def _scale(pixels: AnyArray) -> AnyArray:
-    """Return pixels as floats in [0, 1]."""
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
-
-
 def _error(entry: dict[str, Any]) -> float:
     """Rank an epoch: the lowest is best."""
     return -float(entry["validation"]["accuracy"])
@@ -486,7 +463,7 @@ def _read_once(
     names = [layer.name for layer in model.layers]
     behind = names.index("average") + 1
     fixed = keras.Sequential([model.inputs[0], *model.layers[:behind]])
-    features = {part: predict(fixed, pixels) for part, pixels in inputs.items()}
+    features = {part: predict(fixed, pixels, BATCH_SIZE) for part, pixels in inputs.items()}
     head = keras.Sequential(
         [keras.Input(features["train"].shape[1:]), *model.layers[behind:]], name=model.name
     )

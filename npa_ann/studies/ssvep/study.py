@@ -37,8 +37,8 @@ from npa_ann.studies.ssvep.tagging import (
     tag_network,
 )
 from npa_ann.studies.ssvep.training import NETWORKS as BUILDERS
-from npa_ann.studies.ssvep.training import evaluate, predict, train
-from npa_ann.studies.training import weights_after
+from npa_ann.studies.ssvep.training import evaluate, train
+from npa_ann.studies.training import predict, weights_after
 
 ACTIVATIONS = ("relu", "tanh", "linear")
 ONE_SIDED = 1 / 3  # balance: one tag at least twice as strong as the other

@@ -13,7 +13,7 @@ from npa.typing import AnyArray, PathLike
 from npa_ann.corpora import Images
 from npa_ann.networks import load_weights, plain_cnn, resnet
 from npa_ann.networks.cards import write_card
-from npa_ann.studies.training import Checkpoint, fit, read_training, weights_after
+from npa_ann.studies.training import Checkpoint, fit, predict, read_training, weights_after
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "resnet_32": partial(resnet, 32),
@@ -225,34 +225,6 @@ def evaluate(
         "loss": float(-np.log(of_label.clip(1e-7)).mean()),
         "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
     }
-
-
-def predict(model: keras.Model, pixels: AnyArray, batch_size: int = 250) -> AnyArray:
-    """Classify images.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The network.
-    pixels : array of uint8, shape (n, height, width, 3)
-        Images.
-    batch_size : int
-        Images per batch; it does not change the result.
-
-    Returns
-    -------
-    probabilities : array, shape (n, n_classes)
-        Probability of each class.
-
-    Examples
-    --------
-    >>> predict(plain_cnn(), np.zeros((3, 32, 32, 3), np.uint8)).shape
-    (3, 10)
-    """
-    batches = np.split(pixels, range(batch_size, len(pixels), batch_size))
-    return np.concatenate(
-        [model.predict_on_batch(batch.astype(np.float32) / 255) for batch in batches]
-    )
 
 
 def ship(

@@ -22,11 +22,11 @@ from npa_ann.studies.rhythms.training import (
     build_network,
     finished_training,
     open_shipped,
-    predict,
     ship,
     split_digits,
     train,
 )
+from npa_ann.studies.training import predict
 
 RECIPES = {name: {"epochs": 1, "batch_size": 12} for name in NETWORKS}
 TRIED = ("octave", "uncoupled")
