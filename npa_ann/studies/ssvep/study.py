@@ -424,6 +424,9 @@ def _facts(results: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "versions": write_versions(results["versions"]),
+        "seeds": ", ".join(
+            f"{seed} ({what})" for what, seed in results["seeds"].items() if seed is not None
+        ),
         "origin": "shipped networks" if results["pretrained"] else "trained by this command",
         "only_shipped": "" if results["pretrained"] else None,
         "n_layers": len(sides),
