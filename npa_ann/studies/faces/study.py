@@ -42,9 +42,9 @@ DECODERS = {
     "lstm-published": "LSTM, published",
     "lstm-converged": "LSTM, converged",
 }
+RESULT_PARTS = ("accuracy", "differences", "audit", "noise", "datasets")
 
 _PACKAGES = ("mne", "scikit-learn", "fooof", "pyriemann")
-_PARTS = ("accuracy", "differences", "audit", "noise", "datasets")
 
 Record = dict[str, dict[str, Any]]  # ``results`` and ``material``: what the figures show
 
@@ -133,7 +133,7 @@ def _audited(
     audit: Sequence[str],
     cache: Cache,
 ) -> dict[str, Any]:
-    """Try the published recipe on one dataset by the decoders named, and on pure noise."""
+    """Audit the published recipe on one dataset by the named decoders, and on pure noise."""
     audits = {
         name: audit_dataset(parts, classifiers[name], cache)
         for name in audit
@@ -150,7 +150,7 @@ def start(record: Record, dataset: str, facts: Mapping[str, Any]) -> None:
 
     Examples
     --------
-    >>> record = {"results": {part: {} for part in _PARTS}, "material": {}}
+    >>> record = {"results": {part: {} for part in RESULT_PARTS}, "material": {}}
     >>> start(record, "made up", {"identity": "a1b2"})
     >>> record["results"]["datasets"]
     {'made up': {'identity': 'a1b2'}}
@@ -176,7 +176,7 @@ def _record(
     command: str,
 ) -> Record:
     """Add what was found to what earlier runs left in the folder."""
-    record: Record = {"results": {part: {} for part in _PARTS} | _read(out, "results")}
+    record: Record = {"results": {part: {} for part in RESULT_PARTS} | _read(out, "results")}
     record["material"] = _read(out, "material")
     results, material = record["results"], record["material"]
     for name, found in described.items():
@@ -271,7 +271,7 @@ STUDY = Study(
         Option(
             "audit",
             ("LDA",),
-            "those of the decoders that try the published recipe (default: lda)",
+            "those of the decoders that audit the published recipe (default: lda)",
             choices=DECODERS,
             convert=_names,
         ),

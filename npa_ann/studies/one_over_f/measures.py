@@ -26,7 +26,7 @@ Measure = Callable[[FloatArray], FloatArray]  # cells (n, cells, time) to one nu
 
 SIGNALS = ("f", "i", "cc", "o", "c_out", "h")
 PERIODOGRAM: dict[str, Any] = {"window": "boxcar", "detrend": False, "one_sided": False}
-START_UP = 50  # steps after which a network at rest has settled
+START_UP_STEPS = 50  # after which a network at rest has settled
 # Runs of PhysioNet's EEG motor movement/imagery dataset, subject 1.
 EEG_FILES = {"eyes open": "S001R01.edf", "eyes closed": "S001R02.edf", "task": "S001R03.edf"}
 
@@ -131,11 +131,11 @@ def _dfa_slope(cells: FloatArray) -> FloatArray:
 
 def _sd_after_start(cells: FloatArray) -> FloatArray:
     """Largest standard deviation of a cell after the start-up."""
-    return np.asarray(cells[..., START_UP:].std(axis=-1).max(axis=-1))
+    return np.asarray(cells[..., START_UP_STEPS:].std(axis=-1).max(axis=-1))
 
 
 PAPER_MEASURE: dict[str, Measure] = {"as the paper": summed_slope}
-SETTLED: dict[str, Measure] = {"settled": partial(summed_slope, skip=START_UP, window="hann")}
+SETTLED: dict[str, Measure] = {"settled": partial(summed_slope, skip=START_UP_STEPS, window="hann")}
 REST: dict[str, Measure] = {**PAPER_MEASURE, **SETTLED, "movement": _sd_after_start}
 MEASURES: dict[str, Measure] = {
     **PAPER_MEASURE,

@@ -72,7 +72,7 @@ def parts(finished):
     }
 
 
-def test_results_are_whole(finished):
+def test_results_are_complete(finished):
     out, results = finished
     assert results == json.loads((out / "results.json").read_text())
     assert {"accuracy", "audit", "versions", "command"} <= set(results)
@@ -376,7 +376,7 @@ def test_sites_are_known_by_the_names_of_other_caps(names, sites):
 
 
 def test_a_record_forgets_what_was_found_on_other_trials():
-    record = {"results": {part: {} for part in study._PARTS}, "material": {}}
+    record = {"results": {part: {} for part in study.RESULT_PARTS}, "material": {}}
     study.start(record, "set", {"identity": "one"})
     record["results"]["accuracy"]["set"]["raw"] = {"LDA": {"auc": 0.6}}
     record["results"]["audit"]["honest"] = {"set": {}}

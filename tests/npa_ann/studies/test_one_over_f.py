@@ -50,7 +50,7 @@ def finished(data, tmp_path_factory):
         return out, run(data, out, **ARGUMENTS)
 
 
-def test_results_are_whole(finished):
+def test_results_are_complete(finished):
     out, results = finished
     assert results == json.loads((out / "results.json").read_text())
     assert len(results["test_accuracy"]) == 2
