@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from npa.checks import check_option
 from npa.estimators.base import SignalTransformer
-from npa.estimators.parameterize import FOOOFFitter
+from npa.estimators.parameterize import FOOOFFitter, average_names
 from npa.recordings.signals import Signals
 from npa.reports import FilterReport, SpectrumReport
 from npa.spectral.filtering.power_filter import check_design, design_filter
@@ -154,7 +154,7 @@ class NeuralPowerAmplifier(SignalTransformer):
         check_option("per_channel", self.per_channel, (False, True))
         fitter = self._fitter()
         names = list(signals.ch_names)
-        groups = {AVERAGE: names}
+        groups = {AVERAGE: average_names(signals) if self.per_channel else names}
         if self.per_channel:
             groups |= {name: [name] for name in names}
         self.spectrum_, *own = fitter.fit_averages(signals, by=groups)

@@ -12,7 +12,7 @@ from npa.checks import check_number, check_option, check_range
 from npa.estimators.base import Groups, SpectrumTransformer
 from npa.recordings.signals import Signals
 from npa.reports import SpectrumReport
-from npa.spectral.averages import combine_channels, mean_of_known
+from npa.spectral.averages import combine_channels, excessive_channels, mean_of_known
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, SpectralFit
 from npa.typing import AnyArray, FloatArray, Picks
@@ -62,7 +62,8 @@ class FOOOFFitter(SpectrumTransformer):
     ----------
     spectrum_ : SpectrumReport
         The fit of the power averaged over usable channels and epochs, with ``plot()`` and
-        ``to_frame()``.
+        ``to_frame()``. EEG channels whose power is more than 32 times the median are left out, with
+        a warning. Of several channel types, EEG or else the most frequent one is averaged.
     feature_names_ : list of str
         Names of the columns.
     groups_ : dict
@@ -173,8 +174,9 @@ class FOOOFFitter(SpectrumTransformer):
             raise ValueError(
                 f"X has no channel to fit: all {len(signals.bad)} that are picked are marked bad."
             )
-        groups = self._group(signals, by)
-        averages = mean_of_known(combine_channels(power, groups.values()), axis=0)
+        groups = self._group(signals, {"all": average_names(signals)} if by is None else by)
+        used = _without_excessive(signals, power, groups)
+        averages = mean_of_known(combine_channels(power, used), axis=0)
         fit = self._fit_spectra(freqs, averages)
         return [
             _report(fit, row, spectrum, self.aperiodic_mode)
@@ -230,6 +232,57 @@ class FOOOFFitter(SpectrumTransformer):
             "min_peak_height": check_number("min_peak_height", self.min_peak_height, low=0),
             "peak_threshold": check_number("peak_threshold", self.peak_threshold, low=0),
         }
+
+
+def average_names(signals: Signals) -> list[str]:
+    """Return the channels of one type, whose power can be averaged.
+
+    Parameters
+    ----------
+    signals : npa.recordings.signals.Signals
+        Channels, of one or several types.
+
+    Returns
+    -------
+    names : list of str
+        All channels if they are of one type; else the EEG channels if some are good; else those of
+        the most frequent type. A warning says which.
+
+    Examples
+    --------
+    >>> from npa.recordings.containers import read_signals
+    >>> average_names(read_signals(np.ones((1, 2, 100)), sfreq=100.0))
+    ['ch0', 'ch1']
+    """
+    counts = Counter(signals.types.tolist())
+    good = Counter(signals.types[~signals.bad].tolist()) or counts
+    main = "eeg" if "eeg" in good else good.most_common(1)[0][0]
+    if len(counts) > 1:
+        warn(
+            f"Power of different channel types ({', '.join(sorted(counts))}) cannot be averaged: "
+            f"the average spectrum is that of the {counts[main]} {main} channel(s)."
+        )
+    pairs = zip(signals.ch_names, signals.types, strict=True)
+    return [name for name, ch_type in pairs if ch_type == main]
+
+
+def _without_excessive(
+    signals: Signals, power: FloatArray, groups: dict[str, list[int]]
+) -> list[list[int]]:
+    """Leave EEG channels of excessive power out of averages, with a warning that names them."""
+    mean = mean_of_known(power, axis=0)
+    used, left_out = [], set()
+    for members in groups.values():
+        excessive = excessive_channels(mean[members]) & (signals.types[members] == "eeg")
+        left_out |= {signals.ch_names[members[index]] for index in np.flatnonzero(excessive)}
+        used.append([each for each, far in zip(members, excessive, strict=True) if not far])
+    if left_out:
+        names = ", ".join(name for name in signals.ch_names if name in left_out)
+        warn(
+            f"The average spectrum leaves out channel(s) {names}, whose power is over 32 times "
+            "the median: set their type if they are not EEG, or mark them bad."
+        )
+    return used
 
 
 def _fit_chunk(

@@ -49,6 +49,44 @@ def test_exponent_and_alpha_are_recovered(exponent):
     np.testing.assert_allclose(np.median(alpha), 10.0, rtol=0, atol=0.3)  # Hz
 
 
+@pytest.mark.parametrize("height", [0.16, 0.003])  # V, of DC channels and of an ECG
+def test_two_wild_channels_do_not_set_the_average(raw, height):
+    alone = FOOOFFitter().fit(raw).spectrum_
+    steps = np.random.default_rng(0).integers(0, 2, size=(2, 600))
+    wild = mne.io.RawArray(
+        height * np.repeat(steps, 26, axis=1)[:, : len(raw.times)],
+        mne.create_info(["DC1", "DC2"], SFREQ, "eeg"),
+    )
+    both = raw.copy().pick("eeg").add_channels([wild], force_update_info=True)
+    with pytest.warns(RuntimeWarning, match=r"average spectrum leaves out channel\(s\) DC1, DC2,"):
+        found = FOOOFFitter().fit(both)
+    assert found.spectrum_.exponent == alone.exponent
+    np.testing.assert_array_equal(found.spectrum_.peaks, alone.peaks)
+    assert "DC1_exponent" in found.feature_names_
+
+
+@pytest.mark.parametrize(
+    ("types", "main"),
+    [
+        (["eeg", "mag", "mag", "mag"], ["O1"]),
+        (["seeg", "ecog", "ecog", "ecog"], ["Oz", "O2", "Cz"]),
+    ],
+)
+def test_channels_of_several_types_are_fitted_each(raw, types, main):
+    raw.pick("eeg")
+    alone = FOOOFFitter().fit(raw.copy().pick(main)).spectrum_
+    table = FOOOFFitter().fit_transform(raw)
+    raw.set_channel_types(
+        dict(zip(raw.ch_names, types, strict=True)), on_unit_change="ignore", verbose=False
+    )
+    fitter = FOOOFFitter()
+    with pytest.warns(
+        RuntimeWarning, match=f"types .* that of the {len(main)} {types[-1 if main[1:] else 0]} "
+    ):
+        np.testing.assert_allclose(fitter.fit_transform(raw), table)
+    assert fitter.spectrum_.exponent == alone.exponent
+
+
 @pytest.mark.parametrize(("exponent", "knee"), [(1.0, 0.0), (2.0, 50.0), (1.5, 5.0)])
 def test_exact_background_gives_exact_parameters(exponent, knee):
     noise = exact_noise(exponent, knee)
