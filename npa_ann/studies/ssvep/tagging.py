@@ -127,6 +127,7 @@ def tag_network(
 
     Examples
     --------
+    >>> from npa_ann.networks import resnet
     >>> images = np.full((1, 32, 32, 3), 200, np.uint8)
     >>> responses = tag_network(resnet(8), "conv_1", images)
     >>> responses["amplitudes"].shape, str(responses["filters"][3])
@@ -293,6 +294,7 @@ def split_half(
 
     Examples
     --------
+    >>> from npa_ann.networks import resnet
     >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3)).astype(np.uint8)
     >>> clean, noisy = (tag_network(resnet(8), "relu_1", images, noise=sd) for sd in (0, 0.05))
     >>> list(split_half(clean, noisy, np.random.default_rng(0), n_splits=2)["a"])
