@@ -34,7 +34,7 @@ class Cache:
     project's functions, classes and plain constants that it uses by name, and by its arguments:
     numbers, strings, arrays (shape, dtype and bytes), containers and dataclasses of these,
     functions, estimators (parameters, and source code if they are the project's) and Keras models
-    (configuration and weights). Changing any of these computes anew.
+    (configuration and weights). If any of these changes, the result is computed again.
 
     Results are dicts, lists, tuples, strings, numbers, None and arrays, nested at will. They are
     written as ``.npz`` files and read without ``pickle``.

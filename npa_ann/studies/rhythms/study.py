@@ -261,7 +261,7 @@ def _accuracy_table(results: dict[str, Any]) -> Table:
         )
     return Table(
         "Accuracy on test digits",
-        ("network", "trainable numbers", "ours", "n", "each seed", "lecture", "n", "at least"),
+        ("network", "trainable parameters", "ours", "n", "each seed", "lecture", "n", "at least"),
         rows,
         "Mean (SEM) over networks; the epoch was chosen by validation digits. PyTorch counts a "
         "second bias, so that the published RNN and LSTM have 296 and 298 numbers.",

@@ -54,7 +54,7 @@ def train(
         Passes over the training images.
     small_epochs : int | None
         How many of them, the first, use images of half the height and width, at a quarter of the
-        cost. None for 9 of 20 and the like of other numbers.
+        cost. None for 9 of 20, and the same share of other numbers.
     batch_size : int
         Images per batch.
     learning_rate : float

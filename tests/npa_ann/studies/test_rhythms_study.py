@@ -69,7 +69,7 @@ def finished(data, tmp_path_factory):
     return out, run_study(STUDY, out, data=data, seeds=1, **SMALL)
 
 
-def test_results_are_whole(finished):
+def test_results_are_complete(finished):
     out, results = finished
     assert results == json.loads((out / "results.json").read_text())
     assert set(results["test_accuracy"]) == set(NETWORKS)
@@ -110,7 +110,7 @@ def test_second_run_trains_nothing(digits, finished, monkeypatch):
     assert train("lstm", digits, place, **RECIPES["lstm"]) == finished_training(place)
 
 
-def test_what_did_not_run_is_said_and_not_filled_in(data, only_rnn):
+def test_missing_trainings_are_listed_and_not_filled_in(data, only_rnn):
     results = run_study(STUDY, only_rnn, data=data, seeds=2, only_finished=True, **SMALL)
     assert len(results["test_accuracy"]["rnn"]) == 1
     assert results["test_accuracy"]["lstm"] == results["spacing"]["golden"] == []
@@ -119,7 +119,7 @@ def test_what_did_not_run_is_said_and_not_filled_in(data, only_rnn):
     assert "| resonant_rnn_2 |" in (only_rnn / "results.md").read_text()
 
 
-def test_shipped_networks_are_read_like_the_trained(data, finished, only_rnn, tmp_path):
+def test_shipped_networks_give_the_results_of_the_trained(data, finished, only_rnn, tmp_path):
     assert set(ship(finished[0] / "trainings", tmp_path)) == set(SHIPPED.values())
     shipped = tmp_path / "shipped"
     shipped.mkdir()
@@ -154,7 +154,7 @@ def test_command_line(data, finished, only_rnn, capsys, monkeypatch):
     assert "no trained network" in capsys.readouterr().err
 
 
-def test_interrupted_and_resumed_equals_trained_at_once(digits, tmp_path, monkeypatch):
+def test_resumed_training_equals_uninterrupted_training(digits, tmp_path, monkeypatch):
     options = {"epochs": 2, "batch_size": 12, "label_smoothing": 0.1, "seed": 3}
     whole = train("rnn", digits, tmp_path / "whole", **options)
 
@@ -184,7 +184,7 @@ def test_training_learns_digits(digits, tmp_path):
     assert record["chosen"]["validation"] == np.argmax(accuracies)
 
 
-def test_frozen_training_leaves_the_rhythm_alone_and_learns_behind_it(digits, tmp_path):
+def test_frozen_training_changes_only_what_follows_the_rhythm(digits, tmp_path):
     options = {"epochs": 10, "batch_size": 12, "learning_rate": 0.03}
     record = train(
         "resonant_rnn", digits, tmp_path, rhythm={"coupling": 0.0}, frozen=True, **options
@@ -202,7 +202,7 @@ def test_frozen_training_leaves_the_rhythm_alone_and_learns_behind_it(digits, tm
     assert hits.mean() == record["epochs"][-1]["test"]["accuracy"]
 
 
-def test_too_large_a_batch_is_refused(digits, tmp_path):
+def test_batch_larger_than_the_data_is_an_error(digits, tmp_path):
     with pytest.raises(ValueError, match="batch_size must be at most .* 60, got 61"):
         train("rnn", digits, tmp_path, batch_size=61)
 
@@ -218,7 +218,7 @@ def test_nodes_ring_where_they_were_designed_to():
     assert reading["slopes"].mean() < -0.5
 
 
-def test_spacings_are_what_they_are_called():
+def test_spacings_match_their_names():
     golden = golden_frequencies()
     for name in ("golden", *SPACINGS):
         frequencies = spaced(name, random_state=1)

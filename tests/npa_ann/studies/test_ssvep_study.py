@@ -70,7 +70,7 @@ ARGUMENTS = {
 }
 
 
-def test_results_are_whole(finished):
+def test_results_are_complete(finished):
     out, results = finished
     assert results == json.loads((out / "results.json").read_text())
     assert 0 <= results["test_accuracy"] <= 1
@@ -125,7 +125,7 @@ def test_nothing_new_before_the_first_nonlinearity(finished):
         assert small == name.startswith("linear"), name
 
 
-def test_sides_of_networks_that_look_at_one_half():
+def test_sides_of_filters_that_see_one_half():
     image = keras.Input((32, 32, 3))
     left = keras.layers.Cropping2D(((0, 0), (0, 16)))(image)
     right = keras.layers.Cropping2D(((0, 0), (16, 0)))(image)
@@ -182,7 +182,7 @@ def test_choice_takes_the_weakest_of_each_scope():
 
 
 @pytest.mark.parametrize("normalization", [True, False])
-def test_removed_filters_are_silent(images, normalization):
+def test_removed_filters_do_not_respond(images, normalization):
     keras.utils.set_random_seed(0)
     model = resnet(8, normalization=normalization)
     filters = [f"relu_2/filter/{number:03d}" for number in range(16)]
@@ -251,7 +251,7 @@ def test_training_resumes_and_refuses_other_settings(images, tmp_path):
         training.train("tiny", images, tmp_path)
 
 
-def test_training_goes_on_from_a_finished_one(finished, images, tmp_path):
+def test_training_starts_from_a_finished_one(finished, images, tmp_path):
     first = finished[0] / "tiny"
     settings = {"small_epochs": 0, "batch_size": 20, "start": first}
     with pytest.MonkeyPatch.context() as patch:
@@ -349,7 +349,7 @@ def test_no_network_is_an_error(tmp_path):
         run_study(STUDY, tmp_path, networks=())
 
 
-def test_layers_are_read_off_names():
+def test_layers_are_read_from_names():
     assert layer_of(["conv_1/filter/000", "relu_12/filter/003"]).tolist() == ["conv_1", "relu_12"]
 
 
@@ -364,6 +364,6 @@ def test_shipped_networks_reproduce_their_cards(data_dir):
 
 
 @pytest.mark.xfail(strict=True, reason="38 epochs on JPEG copies of the images came to 87.8 %")
-def test_the_shipped_resnet_32_names_nine_of_ten():
+def test_the_shipped_resnet_32_is_90_percent_accurate():
     card = read_card(bundled_data() / "weights", "resnet_32")["networks"][0]
     assert card["test"]["accuracy"] >= 0.9
