@@ -1,23 +1,32 @@
 """Reading recordings from files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import mne
 
+from npa.recordings.channel_types import set_types
 from npa.recordings.channels import electrode_name
 from npa.typing import PathLike
 
 
-def load_recording(fname: PathLike, *, preload: bool = True) -> mne.io.BaseRaw:
+def load_recording(
+    fname: PathLike, *, preload: bool = True, types: Mapping[str, str] | None = None
+) -> mne.io.BaseRaw:
     """Read a continuous recording in any format that MNE supports.
 
     Parameters
     ----------
     fname : path-like
         The recording. If it has no electrode positions, channels named as in the standard 10-05
-        system (ignoring case and dots) get its positions.
+        system (see `npa.recordings.channels.electrode_name`) get its positions. ``~`` is the home
+        folder.
     preload : bool, default True
         Whether the samples are loaded into memory, or read from the file when they are used.
+    types : dict of str to str | None
+        Channel name to type, as in MNE. Other channels that the file calls EEG get the type that
+        their name tells, such as ``"ECG"`` or ``"SpO2"``; one warning says which, and names
+        channels whose amplitude is far off that of the others.
 
     Returns
     -------
@@ -29,7 +38,8 @@ def load_recording(fname: PathLike, *, preload: bool = True) -> mne.io.BaseRaw:
     FileNotFoundError
         If the file does not exist.
     ValueError
-        If MNE cannot read it as a continuous recording, or it holds no samples.
+        If MNE cannot read it as a continuous recording, it holds no samples, or ``types`` names a
+        channel or type that does not exist.
 
     Examples
     --------
@@ -37,7 +47,7 @@ def load_recording(fname: PathLike, *, preload: bool = True) -> mne.io.BaseRaw:
     Traceback (most recent call last):
     FileNotFoundError: missing.edf does not exist.
     """
-    fname = Path(fname)
+    fname = Path(fname).expanduser()
     if not fname.exists():
         raise FileNotFoundError(f"{fname} does not exist.")
     try:
@@ -50,7 +60,7 @@ def load_recording(fname: PathLike, *, preload: bool = True) -> mne.io.BaseRaw:
         ) from error
     if not len(raw.times):
         raise ValueError(f"{fname} holds no samples.")
-    return add_positions(raw)
+    return add_positions(set_types(raw, types))
 
 
 def add_positions(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import mne
 
 from npa.datasets.bids import import_mne_bids
+from npa.recordings.channel_types import set_types
 from npa.recordings.reading import add_positions
 from npa.recordings.staging import staged
 from npa.typing import PathLike
@@ -80,7 +81,8 @@ class BIDSRecording(Recording):
             raise ValueError(
                 f"{self.path} is not a recording that MNE-BIDS can read: {error}"
             ) from error
-        return add_positions(raw)
+        # What the data set says of its channels stays; contradictions are named.
+        return add_positions(set_types(raw, by_name=False))
 
     def save_signal(self, raw: mne.io.BaseRaw, staging: Path) -> None:
         """Write the signal, and the table of its channels, into a staging folder."""
