@@ -479,7 +479,7 @@ def second_source(raw, truth, share):
     )
 
 
-@pytest.mark.parametrize(("share", "n_removed"), [(0.0, 1), (0.07, 1), (0.15, 2)])
+@pytest.mark.parametrize(("share", "n_removed"), [(0.0, 1), (0.08, 1), (0.115, 2)])
 def test_further_components_go_while_a_tenth_is_left(share, n_removed, simulated):
     raw = second_source(*simulated, share)
     remover = BlinkICARemover()
@@ -494,7 +494,9 @@ def test_further_components_go_while_a_tenth_is_left(share, n_removed, simulated
 
 def test_what_is_left_is_measured_and_warned_of(simulated):
     remover = BlinkICARemover(max_components=1)
-    raw = second_source(*simulated, 0.5)
+    remover.fit(second_source(*simulated, 0.15))
+    assert remover.blinks_.median_residual == pytest.approx(0.21, abs=0.03)  # not warned of
+    raw = second_source(*simulated, 0.24)
     with pytest.warns(RuntimeWarning, match=r"left \d+% of the median blink \(Fp1 \d+%, Fp2"):
         clean = remover.fit_transform(raw)
     report = remover.blinks_
@@ -506,6 +508,28 @@ def test_what_is_left_is_measured_and_warned_of(simulated):
         x = each.copy().filter(1, 40, method="iir", iir_params=iir).get_data("Fp1")[0]
         heights.append(np.ptp(np.median([x[i - 128 : i + 129] for i in at], axis=0)))
     assert report.residual["Fp1"] == pytest.approx(heights[1] / heights[0], abs=0.02)
+
+
+@pytest.mark.parametrize(("share", "carries"), [(0.6, True), (0.4, False)])
+def test_what_is_left_is_measured_where_the_blink_is(share, carries):
+    raw, _ = simulate(
+        ["TP9", "AF7", "AF8", "TP10"], ["Fpz"], duration=60, blink_amplitude=300e-6, random_state=1
+    )
+    # As high as at TP9, and then less.
+    raw["TP10", :] = share * raw.get_data("TP9") + 1e-7 * raw.get_data("TP10")
+    report = BlinkICARemover(n_components=3).fit(raw).blinks_
+    assert set(report.residual) == ({"TP9", "TP10"} if carries else {"TP9"})
+
+
+@pytest.mark.parametrize(("delay", "left"), [(0.09, 0.0), (0.115, 0.012)])
+def test_blinks_are_aligned_to_the_source(delay, left, simulated):
+    raw = simulated[0].copy()
+    raw["VEOG", :] = np.roll(raw.get_data("VEOG"), round(delay * 256))
+    expected = BlinkICARemover().fit(simulated[0]).blinks_
+    report = BlinkICARemover(eog="VEOG", min_score=0.0).fit(raw).blinks_
+    assert report.channel == "VEOG"
+    late = np.median(report.blink_times - expected.blink_times)
+    assert late == pytest.approx(left, abs=0.008)  # s
 
 
 # ---- EOG as it comes ----
