@@ -27,6 +27,7 @@ def tapered_power(
     low_bias: bool = True,
     detrend: str | bool = "constant",
     max_freq: float = np.inf,
+    n_fft: int | None = None,
 ) -> FloatArray:
     """Average the power of tapered segments of signals.
 
@@ -47,11 +48,14 @@ def tapered_power(
         Trend to remove from every segment.
     max_freq : float
         Highest frequency returned, in Hz. Default: the Nyquist frequency.
+    n_fft : int | None
+        Length to which segments are padded with zeros, for more frequencies; None for
+        ``n_per_seg``.
 
     Returns
     -------
     power : array, shape (n_rows, n_freqs)
-        One-sided density in V^2/Hz at multiples of ``sfreq / n_per_seg`` up to ``max_freq``.
+        One-sided density in V^2/Hz at multiples of ``sfreq / n_fft`` up to ``max_freq``.
 
     Notes
     -----
@@ -70,19 +74,21 @@ def tapered_power(
     ((1, 1001), True)
     """
     n_segments = x.shape[1] // n_per_seg
-    max_bin = min(max_freq * n_per_seg / sfreq + 1e-6, n_per_seg // 2)  # allow for rounding
+    n_fft = n_per_seg if n_fft is None else n_fft
+    max_bin = min(max_freq * n_fft / sfreq + 1e-6, n_fft // 2)  # allow for rounding
     n_freqs = int(max_bin) + 1
     n_points = fft.next_fast_len(2 * (n_freqs + max(n_freqs // 2, MIN_GUARD_BINS)), real=True)
-    n_points = n_per_seg if n_points > n_per_seg // 2 else n_points
+    n_points = n_per_seg if n_points > n_per_seg // 2 or n_fft > n_per_seg else n_points
+    n_transformed = n_points if n_fft == n_per_seg else n_fft
     tapers, weights = slepian_tapers(n_per_seg, half_bandwidth, low_bias, n_points)
     tapers = np.sqrt(weights)[:, np.newaxis] * tapers
     scale: FloatArray = np.full(n_freqs, 2 / (sfreq * n_segments * weights.sum()))
     scale[0] /= 2
-    if 2 * (n_freqs - 1) == n_per_seg:  # 0 Hz and Nyquist have no negative counterpart
+    if 2 * (n_freqs - 1) == n_fft:  # 0 Hz and Nyquist have no negative counterpart
         scale[-1] /= 2
     power = np.zeros((len(x), n_freqs))
     n_rows = max(CACHE_SAMPLES // (len(tapers) * x.shape[1]), 1)
-    n_at_once = max(CACHE_SAMPLES // (len(tapers) * n_points * n_rows), 1)
+    n_at_once = max(CACHE_SAMPLES // (len(tapers) * n_transformed * n_rows), 1)
     for start in range(0, len(x), n_rows):
         rows = slice(start, start + n_rows)
         block = x[rows, : n_segments * n_per_seg].astype(np.float64, copy=False)
@@ -92,7 +98,8 @@ def tapered_power(
         if n_points < n_per_seg:
             segments = fft.irfft(fft.rfft(segments)[..., : n_points // 2 + 1], n_points)
         for first in range(0, n_segments, n_at_once):
-            parts = fft.rfft(segments[:, first : first + n_at_once] * tapers)[..., :n_freqs]
+            tapered = segments[:, first : first + n_at_once] * tapers
+            parts = fft.rfft(tapered, n_transformed)[..., :n_freqs]
             parts = parts.view(np.float64)
             squares = np.einsum("rstf,rstf->rf", parts, parts)
             power[rows] += squares[:, ::2] + squares[:, 1::2]

@@ -4,6 +4,7 @@ from mne.time_frequency import psd_array_multitaper, psd_array_welch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npa.spectral import psd, psd_of_spans
+from npa.spectral.density import plan_spans
 
 METHODS = ["welch", "multitaper", "periodogram"]
 SFREQ = 128.0  # Hz
@@ -123,11 +124,15 @@ def test_many_rows_equal_each_alone(monkeypatch):
     assert_allclose(psd(x, SFREQ)[1], alone, rtol=1e-12)
 
 
-def test_nan_stays_in_its_own_row():
+@pytest.mark.parametrize("detrend", ["constant", "linear", False])
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_stays_in_its_own_row(method, detrend):
     x = noise(3, 1000)
+    expected = psd(x, SFREQ, method=method, detrend=detrend)[1]
     x[1, 500] = np.nan
-    for method in METHODS:
-        assert_array_equal(np.isnan(psd(x, SFREQ, method=method)[1]).all(-1), [0, 1, 0])
+    power = psd(x, SFREQ, method=method, detrend=detrend)[1]
+    assert_array_equal(np.isnan(power).all(-1), [0, 1, 0])
+    assert_array_equal(power[::2], expected[::2])
 
 
 def test_zero_padding_and_median_average():
@@ -245,14 +250,87 @@ def test_welch_spans_are_weighted_by_their_windows():
     assert_allclose(psd_of_spans(x, spans, SFREQ)[1], (first + 5 * second) / 6, rtol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["multitaper", "periodogram"])
-def test_other_methods_cut_spans_into_equal_pieces(method):
+def test_periodogram_cuts_spans_into_equal_segments():
     x = noise(2, 2, 4000)
-    freqs, power = psd_of_spans(x, [(0, 600), (700, 2600)], SFREQ, method=method)
+    freqs, power = psd_of_spans(x, [(0, 600), (700, 2600)], SFREQ, method="periodogram")
     starts = (0, 700, 1300, 1900)
-    pieces = [psd(x[..., start : start + 600], SFREQ, method=method)[1] for start in starts]
-    assert_allclose(power, np.mean(pieces, axis=0), rtol=1e-12)
+    segments = [psd(x[..., at : at + 600], SFREQ, method="periodogram")[1] for at in starts]
+    assert_allclose(power, np.mean(segments, axis=0), rtol=1e-12)
     assert_allclose(freqs[1], SFREQ / 600, rtol=1e-14)
+
+
+def test_multitaper_spans_share_frequencies_and_bandwidth():
+    x = noise(2, 2, 4000)
+    spans = [(0, 600), (700, 1900), (2000, 2300)]  # the last is too short for half a segment
+    freqs, power = psd_of_spans(x, spans, SFREQ, method="multitaper")
+    assert_allclose(freqs[1], SFREQ / 1200, rtol=1e-14)
+    options = {"method": "multitaper", "bandwidth": 8 * SFREQ / 1200}
+    half = psd(x[..., :600], SFREQ, n_fft=1200, **options)[1]
+    assert_allclose(half, psd_of_spans(x, [(0, 600)], SFREQ, n_fft=1200, **options)[1])
+    whole = psd(x[..., 700:1900], SFREQ, **options)[1]
+    assert_allclose(power, (600 * half + 1200 * whole) / 1800, rtol=1e-12)
+
+
+def test_padded_multitaper_is_mnes_at_its_own_frequencies():
+    x = noise(3, 500).cumsum(-1)
+    freqs, power = psd(x, SFREQ, method="multitaper", bandwidth=1.5, n_fft=1000)
+    theirs = psd_array_multitaper(x, SFREQ, bandwidth=1.5, normalization="full", verbose="error")[0]
+    assert_allclose(power[:, 2::2], theirs[:, 1:], rtol=1e-9)
+    assert_allclose(freqs[1], SFREQ / 1000)
+    with pytest.raises(ValueError, match="n_fft must be None with adaptive=True, got 1000"):
+        psd(x, SFREQ, method="multitaper", adaptive=True, n_fft=1000)
+
+
+@pytest.mark.parametrize("at", [4.0, 20.0, 60.0, 100.0])  # s
+@pytest.mark.parametrize(("method", "ratio"), [("welch", 1), ("multitaper", 2), ("periodogram", 5)])
+def test_one_short_gap_hardly_changes_the_resolution(method, ratio, at):
+    whole = plan_spans([(0, 15_360)], 15_360, SFREQ, method=method)
+    start = round(at * SFREQ)
+    plan = plan_spans([(0, start), (start + 6, 15_360)], 15_360, SFREQ, method=method)
+    assert whole.length <= 1.01 * ratio * plan.length
+    assert plan.n_used >= 0.8 * plan.n_clean == 0.8 * 15_354
+
+
+def blinks(duration, per_minute, seed=0):
+    """Return the spans between blinks of 0.6 s, and the number of samples."""
+    onsets = np.cumsum(np.random.default_rng(seed).uniform(0.6, 1.4, 1000)) * 60 / per_minute
+    onsets = onsets[onsets < duration - 1] * SFREQ
+    edges = np.concatenate([[0], np.sort([*onsets, *(onsets + 0.6 * SFREQ)]), [duration * SFREQ]])
+    return [tuple(pair) for pair in edges.astype(int).reshape(-1, 2)], int(duration * SFREQ)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("per_minute", [6, 20, 30])
+def test_most_of_the_time_between_blinks_is_used(method, per_minute):
+    spans, n_times = blinks(300, per_minute)
+    plan = plan_spans(spans, n_times, SFREQ, method=method)
+    assert plan.n_used >= 0.8 * plan.n_clean
+    assert plan.length >= (0.5 if method == "periodogram" else 1.0) * SFREQ
+    within = np.zeros(n_times, int)
+    for block in plan.blocks:
+        within[block.start : block.stop] += 1
+    clean = np.concatenate([np.arange(*span) for span in spans])
+    assert within.max() == 1
+    assert within[clean].sum() == within.sum() == plan.n_used
+    assert plan.n_clean == len(clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_long_span_does_not_discard_the_short_ones(method):
+    spans = [(0, 1200), *((start, start + 260) for start in range(1300, 9000, 300))]
+    plan = plan_spans(spans, 9100, SFREQ, method=method)
+    assert plan.n_used >= 0.8 * plan.n_clean
+    # A few fragments do not cost the others their resolution.
+    few = plan_spans([(0, 7000), (7100, 7200), (7300, 7400)], 9100, SFREQ)
+    assert few.length == 512
+
+
+def test_windows_below_1_s_only_where_half_the_time_is_lost():
+    fragments = [(start, start + 100) for start in range(2000, 8000, 120)]  # 0.78 s
+    assert plan_spans([(0, 1900), *fragments[:10]], 9000, SFREQ).length >= 128
+    shattered = plan_spans([(0, 600), *fragments], 9000, SFREQ)
+    assert shattered.length <= 100
+    assert shattered.n_used >= 0.8 * shattered.n_clean
 
 
 class OnDisk:
@@ -274,6 +352,8 @@ class OnDisk:
 def test_spans_are_read_in_blocks(monkeypatch, method, kwargs):
     x = noise(1, 2, 6000)
     spans = [(0, 600), (700, 5900)]
+    if method == "periodogram":  # whose segments are as long as the spans
+        spans = [(start, start + 600) for start in range(0, 5600, 700)]
     expected = psd_of_spans(x, spans, SFREQ, method=method, **kwargs)[1]
     monkeypatch.setattr("npa.spectral.density.BLOCK_SAMPLES", 2 * 1300)
     on_disk = OnDisk(x)
@@ -292,11 +372,13 @@ def test_pieces_last_at_most_five_minutes():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_short_spans_are_left_out_unless_all_are_short(method):
+def test_span_too_short_to_matter_is_left_out(method):
     x = noise(1, 1, 4000)
     long_only = psd_of_spans(x, [(900, 2000)], SFREQ, method=method)[1]
-    both = psd_of_spans(x, [(0, 511), (900, 2000)], SFREQ, method=method)[1]
-    assert_array_equal(both, long_only)
+    with_short = [(0, 150), (900, 2000)]
+    if method == "welch":  # spread over the span
+        long_only = psd(x[..., 900:2000], SFREQ, n_overlap=512 - 196)[1]
+    assert_allclose(psd_of_spans(x, with_short, SFREQ, method=method)[1], long_only, rtol=1e-12)
     freqs, power = psd_of_spans(x, [(0, 100), (900, 1300)], SFREQ, method=method)
     assert_array_equal(power, psd(x[..., 900:1300], SFREQ, method=method)[1])
     assert_allclose(freqs[1], SFREQ / 400, rtol=1e-14)
