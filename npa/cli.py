@@ -242,7 +242,7 @@ def _analyze(args: Arguments) -> None:
 
 def _summary(report: RecordingReport, source: str) -> Iterator[str]:
     """Yield the lines that summarize an analysis."""
-    from npa.workflows.report_page import blink_sentence
+    from npa.workflows.report_page import blink_sentence, clean_time_sentence
 
     raw, spectrum = report.raw, report.spectrum
     yield f"Recording   {source}"
@@ -250,6 +250,7 @@ def _summary(report: RecordingReport, source: str) -> Iterator[str]:
         f"            {len(report.table)} data channels, {raw.info['sfreq']:g} Hz, "
         f"{raw.times[-1]:.0f} s"
     )
+    yield f"Clean time  {clean_time_sentence(spectrum)}"
     yield f"Blinks      {blink_sentence(report.blinks)}"
     yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r_squared:.3f}"
     peaks = ", ".join(f"{cf:.1f} Hz" for cf, _, _ in spectrum.peaks) or "none"

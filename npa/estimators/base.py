@@ -15,12 +15,14 @@ from npa.recordings.channels import channel_groups
 from npa.recordings.containers import is_mne, read_signals, write_signals
 from npa.recordings.signals import Signals
 from npa.spectral.averages import combine_channels
-from npa.spectral.density import METHODS, psd_of_spans
+from npa.spectral.density import METHODS, plan_spans, psd_of_spans
 from npa.typing import AnyArray, BoolArray, FloatArray
 
 Recording: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs | AnyArray
 Groups: TypeAlias = str | Mapping[str, Sequence[str]] | None
 MneT = TypeVar("MneT", bound=mne.io.BaseRaw | mne.BaseEpochs)
+
+MIN_SHARE_READ = 0.5  # of the clean time; less is warned about
 
 
 class SignalEstimator(BaseEstimator):
@@ -433,6 +435,13 @@ class SpectrumTransformer(FeatureTransformer):
         n_epochs, n_channels, n_times = signals.data.shape
         if n_times < 2 * self._min_freqs:
             return np.empty(0), np.empty((n_epochs, n_channels, 0))
+        used, clean = self._seconds(signals)
+        if used < MIN_SHARE_READ * clean:
+            warn(
+                f"{type(self).__name__} uses only {used:.3g} s of {clean:.3g} clean s: most clean "
+                "spans are shorter than its windows. Leave n_per_seg out of psd_kwargs, or make it "
+                "shorter, or interpolate or repair instead of annotating."
+            )
         low, high = self.freq_range or (0.0, None)
         freqs, power = psd_of_spans(
             signals.data,
@@ -446,6 +455,17 @@ class SpectrumTransformer(FeatureTransformer):
         power = power[..., keep]
         power[signals.bad | signals.flat] = np.nan
         return freqs[keep], power
+
+    def _seconds(self, signals: Signals) -> tuple[float, float]:
+        """Return the duration in s that spectra are estimated from, and that of the clean spans."""
+        n_epochs, _, n_times = signals.data.shape
+        unit = n_epochs / signals.sfreq
+        n_clean = sum(stop - start for start, stop in signals.clean_spans)
+        if n_times < 2 * self._min_freqs:
+            return 0.0, n_clean * unit
+        options = self.psd_kwargs or {}
+        plan = plan_spans(signals.clean_spans, n_times, signals.sfreq, method=self.psd, **options)
+        return plan.n_used * unit, n_clean * unit
 
     def _combine(self, power: FloatArray) -> FloatArray:
         """Combine power of channels, shape (n_epochs, n_groups, n_freqs)."""

@@ -134,12 +134,15 @@ class PSDExponent(SpectrumTransformer):
             check_number("freq_range[0]", self.freq_range[0], above=0)
         self._warn_flat_channels(signals)
         freqs, power, line = self._measure(signals)
+        seconds_used, seconds_clean = self._seconds(signals)
         self.slopes_ = SlopeReport(
             names=tuple(self.groups_),
             freqs=freqs,
             power=geometric_mean(power),
             regression=self.regression,
             **line._asdict(),
+            seconds_used=seconds_used,
+            seconds_clean=seconds_clean,
         )
         self.feature_names_ = [f"{name}_slope" for name in self.groups_]
         return freqs, power, line

@@ -178,8 +178,9 @@ class FOOOFFitter(SpectrumTransformer):
         used = _without_excessive(signals, power, groups)
         averages = mean_of_known(combine_channels(power, used), axis=0)
         fit = self._fit_spectra(freqs, averages)
+        seconds = self._seconds(signals)
         return [
-            _report(fit, row, spectrum, self.aperiodic_mode)
+            _report(fit, row, spectrum, self.aperiodic_mode, seconds)
             for row, spectrum in enumerate(averages)
         ]
 
@@ -294,7 +295,11 @@ def _fit_chunk(
 
 
 def _report(
-    fit: SpectralFit, row: int, spectrum: FloatArray, aperiodic_mode: str
+    fit: SpectralFit,
+    row: int,
+    spectrum: FloatArray,
+    aperiodic_mode: str,
+    seconds: tuple[float, float],
 ) -> SpectrumReport:
     """Return the report of one spectrum of a fit."""
     n_peaks = fit.n_peaks[row]
@@ -310,6 +315,8 @@ def _report(
         r_squared=float(fit.r_squared[row]),
         error=float(fit.error[row]),
         reason=fit.reason[row],
+        seconds_used=seconds[0],
+        seconds_clean=seconds[1],
     )
 
 

@@ -41,6 +41,8 @@ class SlopeReport:
         Standard error of the slope.
     r_squared : array, shape (n_epochs, n_names)
         Share of the variance of log10 power that the line explains.
+    seconds_used, seconds_clean : float
+        Duration in s that power was estimated from, and that of the clean recording.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,8 @@ class SlopeReport:
     intercept: FloatArray
     stderr: FloatArray
     r_squared: FloatArray
+    seconds_used: float = np.nan
+    seconds_clean: float = np.nan
 
     def to_frame(self) -> pd.DataFrame:
         """Return the lines as a table.

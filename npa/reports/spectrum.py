@@ -46,6 +46,8 @@ class SpectrumReport:
         Mean absolute error of the model in log10 units.
     reason : str
         Why the fit failed; empty where it did not.
+    seconds_used, seconds_clean : float
+        Duration in s that power was estimated from, and that of the clean recording.
     """
 
     freqs: FloatArray
@@ -59,6 +61,8 @@ class SpectrumReport:
     r_squared: float = np.nan
     error: float = np.nan
     reason: str = ""
+    seconds_used: float = np.nan
+    seconds_clean: float = np.nan
 
     @property
     def aperiodic(self) -> FloatArray:

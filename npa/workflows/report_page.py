@@ -9,7 +9,7 @@ import numpy as np
 
 from npa.checks import check_range
 from npa.recordings.containers import read_signals
-from npa.reports import BlinkReport
+from npa.reports import BlinkReport, SpectrumReport
 from npa.reports.page import Page
 from npa.typing import FloatArray, PathLike
 from npa.workflows.recording_report import RecordingReport
@@ -100,6 +100,29 @@ def blink_sentence(blinks: BlinkReport) -> str:
     return f"{found}removed with {n_removed}{left}"
 
 
+def clean_time_sentence(spectrum: SpectrumReport) -> str:
+    """Return how much of the clean recording a spectrum is estimated from.
+
+    Parameters
+    ----------
+    spectrum : npa.reports.SpectrumReport
+        The spectrum.
+
+    Returns
+    -------
+    sentence : str
+        Seconds used, and seconds outside ``BAD_`` annotations.
+
+    Examples
+    --------
+    >>> from npa import FOOOFFitter
+    >>> noise = np.random.default_rng(0).normal(size=(1, 1, 5000))
+    >>> clean_time_sentence(FOOOFFitter(sfreq=100.0).fit(noise).spectrum_)
+    'the spectrum uses 50 of 50 clean s'
+    """
+    return f"the spectrum uses {spectrum.seconds_used:.4g} of {spectrum.seconds_clean:.4g} clean s"
+
+
 def tallest_peak(table: pd.DataFrame, freq_range: tuple[float, float]) -> FloatArray:
     """Return the height of the tallest peak of each channel within a frequency range.
 
@@ -139,6 +162,7 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
     rows = {
         "Recording": source,
         "Length": f"{raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",
+        "Clean time": clean_time_sentence(report.spectrum),
         "Channels": f"{len(report.table)} data channels of {len(info['ch_names'])}",
         "Bad channels": ", ".join(info["bads"]) or "none",
         "EOG channels": ", ".join(eog) or "none",

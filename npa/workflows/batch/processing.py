@@ -211,6 +211,7 @@ def _write(recording: Recording, outcome: Outcome, record: dict[str, Any], stagi
         "Versions": versions(),
         "Medians": outcome.medians(),
         "Blinks": outcome.blinks(),
+        "CleanTime": outcome.clean_time(),
         **record,
     }
     outputs = record["Settings"]["Outputs"]

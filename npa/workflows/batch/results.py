@@ -23,6 +23,7 @@ from npa.workflows.recording_report import mean_spectra
 if TYPE_CHECKING:
     import pandas as pd
 
+CLEAN_TIME_COLUMNS = ("seconds_used", "seconds_clean")
 BLINK_COLUMNS = ("blinks_found", "n_blinks", "residual", "reason")
 SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
 _RESULTS_MISSING = "FileNotFoundError: its results are not there, or were changed by others."
@@ -99,6 +100,14 @@ class Outcome:
         """Return the decision about blinks, if a step removes them: found, number, left, reason."""
         reports = [step.blinks_ for step in self.steps if hasattr(step, "blinks_")]
         return {**reports[0].summary(), "suspected": reports[0].suspected} if reports else {}
+
+    def clean_time(self) -> dict[str, float]:
+        """Return the seconds that the last step's spectra are estimated from, and those clean."""
+        for name in ("spectrum_", "slopes_"):
+            report = getattr(self.steps[-1], name, None)
+            if report is not None:
+                return {key: float(getattr(report, key)) for key in CLEAN_TIME_COLUMNS}
+        return {}
 
     def figures(self) -> dict[str, Any]:
         """Draw what the steps decided, and the power before and after, by title."""
@@ -192,6 +201,7 @@ def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) 
             "sfreq": record.get("SamplingFrequency", np.nan),
             "channels": record.get("Channels", np.nan),
             "duration": record.get("RecordingDuration", np.nan),
+            **record.get("CleanTime", {}),
             **{name: blinks[name] for name in BLINK_COLUMNS if name in blinks},
             "warnings": " ".join(record.get("Warnings", [])),
             "error": (failure.error if failure else _RESULTS_MISSING) if failed else "",

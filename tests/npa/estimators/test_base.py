@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from npa import FOOOFFitter, FrequencyTagger, PSDExponent
+from npa.datasets import simulate_recording
 from npa.estimators.base import FeatureTransformer, SignalTransformer, SpectrumTransformer
 
 SFREQ = 100.0
@@ -212,3 +213,50 @@ def test_bad_parameters_of_spectra_are_refused(raw):
     assert Power().fit_transform(meg).shape == (1, 3)
     with pytest.raises(ValueError, match="picks must hold channels of one type.* got eeg, mag"):
         Power(aggregate="mean").fit(meg)
+
+
+def annotate_blinks(raw, seed, per_minute=20):
+    """Mark 0.6 s around blinks, at random intervals."""
+    intervals = np.random.default_rng(seed).uniform(0.6, 1.4, 1000) * 60 / per_minute
+    onsets = np.cumsum(intervals)
+    onsets = onsets[onsets < raw.times[-1] - 1]
+    return raw.copy().set_annotations(mne.Annotations(onsets - 0.3, 0.6, "BAD_blink"))
+
+
+@pytest.mark.parametrize("psd", ["welch", "multitaper"])
+def test_annotated_blinks_hardly_widen_the_spread_of_exponents(psd):
+    plain, annotated = [], []
+    for seed in range(20):
+        raw, _ = simulate_recording(
+            duration=60, ch_names=["Fz", "Oz"], eog=False, blink_rate=0, random_state=seed
+        )
+        fitter = FOOOFFitter(psd=psd, max_n_peaks=2).set_output(transform="pandas")
+        for recording, exponents in ((raw, plain), (annotate_blinks(raw, seed), annotated)):
+            exponents.append(fitter.fit_transform(recording).filter(like="_exponent").to_numpy())
+        spectrum = fitter.spectrum_
+        assert spectrum.seconds_used >= 0.8 * spectrum.seconds_clean
+    assert np.std(annotated, axis=0).mean() <= 1.3 * np.std(plain, axis=0).mean()
+    np.testing.assert_allclose(np.mean(annotated), np.mean(plain), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "report"), [(FOOOFFitter((2, 40)), "spectrum_"), (PSDExponent(), "slopes_")]
+)
+def test_reports_say_how_much_of_the_clean_time_is_used(raw, estimator, report):
+    raw.set_annotations(mne.Annotations([4.5, 9.0], [0.5, 0.2], "BAD_jump"))
+    told = getattr(clone(estimator).fit(raw), report)
+    clean = raw.n_times / raw.info["sfreq"] - 0.7
+    np.testing.assert_allclose(told.seconds_clean, clean, atol=0.01)
+    assert 0.8 * clean <= told.seconds_used <= told.seconds_clean
+
+
+@pytest.mark.parametrize("estimator", [FOOOFFitter((2, 40)), PSDExponent((2, 40))])
+def test_less_than_half_of_the_clean_time_warns_by_seconds(raw, estimator):
+    raw = mne.io.RawArray(np.tile(raw.get_data(), 4), raw.info)
+    onsets = np.arange(7.0, raw.times[-1], 1.5)
+    raw.set_annotations(mne.Annotations(onsets, 0.1, "BAD_blink"))
+    given = clone(estimator).set_params(psd_kwargs={"n_per_seg": round(4 * raw.info["sfreq"])})
+    with pytest.warns(RuntimeWarning, match=r"uses only 7 s of \d+\.?\d* clean s") as caught:
+        given.fit_transform(raw)
+    assert len(caught) == 1
+    clone(estimator).fit_transform(raw)  # does not warn
