@@ -315,7 +315,9 @@ def as_markdown(results):
         lines += [
             "`left`: peak-to-peak height of the median blink after / before, 1-40 Hz, frontal "
             "electrodes (or those that carry the blink); `left at peak`: at its peak only. `99.5th "
-            "percentile` of the frontal amplitude, and power away from blinks, after / before.",
+            "percentile` of the frontal amplitude, and power away from blinks, after / before. "
+            "EOGRegression sets the electrodes that it regresses out to 0: what it leaves there says "
+            "nothing. Empty rows of ICLabel: ``mne_icalabel`` was not installed.",
             "",
             markdown(table.round(3)),
             "",
@@ -336,8 +338,12 @@ def as_markdown(results):
             markdown(kept[columns].median().round(3).reset_index()),
             "",
         ]
-        by_montage = table[table["blinks"]].groupby("montage")["found"].agg(["sum", "size"])
-        lines += ["Blinks found, by montage:", "", markdown(by_montage.reset_index()), ""]
+        blinking = table[table["blinks"]].groupby("montage")
+        by_montage = blinking["found"].agg(["sum", "size"])
+        by_montage[columns] = blinking[columns].median().round(3)
+        by_montage["alpha at O, 10th percentile"] = blinking["alpha at O"].quantile(0.1).round(3)
+        lines += ["Blinks found, and medians, by montage:", ""]
+        lines += [markdown(by_montage.reset_index()), ""]
     return "\n".join(lines) + "\n"
 
 
