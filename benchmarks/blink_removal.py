@@ -316,8 +316,8 @@ def as_markdown(results):
             "`left`: peak-to-peak height of the median blink after / before, 1-40 Hz, frontal "
             "electrodes (or those that carry the blink); `left at peak`: at its peak only. `99.5th "
             "percentile` of the frontal amplitude, and power away from blinks, after / before. "
-            "EOGRegression sets the electrodes that it regresses out to 0: what it leaves there says "
-            "nothing. Empty rows of ICLabel: ``mne_icalabel`` was not installed.",
+            "EOGRegression sets the electrodes that it regresses out to 0: what it leaves there "
+            "says nothing. Empty rows of ICLabel: ``mne_icalabel`` was not installed.",
             "",
             markdown(table.round(3)),
             "",

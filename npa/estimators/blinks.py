@@ -126,6 +126,10 @@ class BlinkICARemover(SignalTransformer):
     equally good solutions it returns depends on its random start and, by rounding, on the
     processor. What ``"auto"`` subtracts does not.
 
+    Away from blinks the alpha rhythm at O keeps more than 97 % of its power in most montages of 19
+    electrodes and more; with fewer, or a reference near the eyes, no spatial filter separates it
+    as well from blinks, and more of it goes (``docs/results/blinks.md``).
+
     Only EEG channels are cleaned; all others pass unchanged. Bad channels, flat channels and
     ``BAD_`` spans take no part in the fit; bad and flat channels are not cleaned. No filter runs
     across an ``EDGE`` or ``BAD_ACQ_SKIP`` annotation.
