@@ -357,6 +357,7 @@ def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
     """Cut trials at the annotations, or else at the trigger codes, that were given."""
     import mne
 
+    from npa.recordings.containers import across_discontinuity
     from npa.recordings.events import available_events, label_events
 
     available, names = available_events(raw), list(dict.fromkeys(args.events))
@@ -369,7 +370,8 @@ def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
     _, events = label_events(raw, {name: (known[name],) for name in names})
     event_id = {name: number for number, name in enumerate(names)}
     span = {"tmin": args.tmin, "tmax": args.tmax, "baseline": None}
-    return mne.Epochs(raw, events, event_id, **span, preload=True, verbose=False)
+    epochs = mne.Epochs(raw, events, event_id, **span, preload=True, verbose=False)
+    return epochs.drop(across_discontinuity(epochs, raw), reason="BAD boundary", verbose=False)
 
 
 def _progress(args: Arguments, unit: str) -> Callable[[Iterable[Any]], Iterable[Any]]:

@@ -184,6 +184,22 @@ class SignalTransformer(ContainerTransformer, SignalEstimator):
 
     _reads_blocks = True
 
+    def read_signals(self, X: Recording, *, lazy: bool = False) -> Signals:
+        """Read the channels of the fit from a recording; see `SignalEstimator`.
+
+        Warns where channels are NaN under a ``BAD_`` annotation, so that all of them become NaN.
+        """
+        signals = super().read_signals(X, lazy=lazy)
+        missing, n_good = signals.gap_channels, (~signals.bad).sum()
+        if missing and len(missing) < n_good:
+            duration = sum(stop - start for start, stop in signals.gaps) / signals.sfreq
+            warn(
+                f"{type(self).__name__} returns NaN for {duration:.3g} s in all {n_good} channels, "
+                f"where {', '.join(missing)} hold NaN under BAD_ annotations; mark these channels "
+                "as bad or interpolate them to keep the others."
+            )
+        return signals
+
     @overload
     def transform(self, X: AnyArray) -> FloatArray: ...
     @overload
@@ -203,7 +219,10 @@ class SignalTransformer(ContainerTransformer, SignalEstimator):
         """
         signals = self.read_signals(X)
         data = np.asarray(signals.data)
-        for start, stop in signals.segments:
+        segments = signals.finite_segments
+        for start, stop in signals.gaps:
+            data[:, ~signals.bad, start:stop] = np.nan
+        for start, stop in segments:
             x = data[..., start:stop]
             x[...] = self.transform_block(x, finite_rows(x), stop - start)
         return write_signals(X if is_mne(X) else np.asarray(X), signals, data)

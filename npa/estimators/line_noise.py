@@ -13,6 +13,7 @@ from npa.typing import BoolArray, FloatArray, Picks
 
 MIN_PERIODS = 8  # of the lowest frequency: the tapers of half of them reach down to 0 Hz
 MAX_CONTEXT_WINDOWS = 3  # on either side of a block
+EQUAL_RTOL = 1e-9  # relative difference below which two frequencies are equal
 
 
 class LineNoiseRemover(SignalTransformer):
@@ -119,7 +120,7 @@ class LineNoiseRemover(SignalTransformer):
                 raise ValueError("freqs must hold at least one frequency, got none.")
         else:
             line = check_number("freqs", self.freqs, above=0, below=nyquist)
-            freqs = np.arange(line, nyquist, line)
+            freqs = np.arange(line, nyquist * (1 - EQUAL_RTOL), line)  # without Nyquist
         check_number("window", self.window, low=MIN_PERIODS / freqs.min())
         self.freqs_ = freqs
 
@@ -128,7 +129,7 @@ class LineNoiseRemover(SignalTransformer):
         signals = super()._read_signals(X, reset=reset, lazy=lazy)
         if reset:
             return signals
-        lengths = [stop - start for start, stop in signals.segments]
+        lengths = [stop - start for start, stop in signals.finite_segments]
         too_short = [n_times for n_times in lengths if not self._window_length(n_times)]
         if too_short:
             warn(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from npa.recordings.signals import Signals, split_range
+from npa.recordings.signals import Signals, finite_spans, split_range
 from npa.spectral.blink_peaks import cut_windows, median_window, window_lags, windows
 from npa.spectral.density import BLOCK_SAMPLES
 from npa.typing import BoolArray, FloatArray, IntArray
@@ -66,7 +66,7 @@ class CleanSpans:
         weights: FloatArray | None = None,
         samples: slice | IntArray = slice(None),
     ) -> FloatArray:
-        """Band-pass within segments, and keep samples of the clean spans.
+        """Band-pass within segments, not across NaN, and keep samples of the clean spans.
 
         Parameters
         ----------
@@ -98,11 +98,14 @@ class CleanSpans:
                 begin, end = max(first - overlap, start), min(last + overlap, stop)
                 block = data[..., begin:end][:, channels]
                 block = block if weights is None else weights @ block
-                pad = min(round(3 / low * self.original_sfreq), end - begin - 1)
-                where = np.flatnonzero((sample >= first) & (sample < last))
-                for signal, row in enumerate(out):
-                    filtered = scipy.signal.sosfiltfilt(sos, block[:, signal], padlen=pad)
-                    row[where] = filtered[epoch[where], sample[where] - begin]
+                for left, right in finite_spans(block):
+                    pad = min(round(3 / low * self.original_sfreq), right - left - 1)
+                    inside = max(first, begin + left), min(last, begin + right)
+                    where = np.flatnonzero((sample >= inside[0]) & (sample < inside[1]))
+                    for signal, row in enumerate(out):
+                        part = block[:, signal, left:right]
+                        filtered = scipy.signal.sosfiltfilt(sos, part, padlen=pad)
+                        row[where] = filtered[epoch[where], sample[where] - begin - left]
         return out
 
     def near(self, peaks: IntArray) -> BoolArray:

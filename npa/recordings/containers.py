@@ -9,7 +9,18 @@ import numpy as np
 from npa.checks import check_finite, check_number
 from npa.recordings.channels import picked_names
 from npa.recordings.signals import RawSamples, Signals
-from npa.typing import FloatArray, Picks, Span
+from npa.typing import FloatArray, IntArray, Picks, Span
+
+# How descriptions of annotations begin, in lower case, at which samples do not follow on each
+# other: MNE's own, EEGLAB's and BrainVision's.
+DISCONTINUITIES = (
+    "edge",
+    "bad_acq_skip",
+    "bad boundary",
+    "bad_boundary",
+    "boundary",
+    "new segment",
+)
 
 
 def is_mne(X: object) -> TypeGuard[mne.io.BaseRaw | mne.BaseEpochs]:
@@ -61,8 +72,8 @@ def read_signals(
     TypeError
         If ``X`` is none of these.
     ValueError
-        If no channel is picked or no clean sample is left, samples of good channels are not
-        finite, or ``sfreq`` is missing or contradicts ``X``.
+        If no channel is picked or no clean sample is left, samples of good channels outside of
+        ``BAD_`` annotations are not finite, or ``sfreq`` is missing or contradicts ``X``.
 
     Examples
     --------
@@ -78,9 +89,11 @@ def read_signals(
     if isinstance(signals.data, RawSamples):
         return signals
     good = ~signals.bad
-    # Indexing would copy the data where no channel is bad.
-    data = signals.data if good.all() else signals.data[:, good]
-    check_finite("X", data, list(compress(signals.ch_names, good)))
+    for start, stop in signals.clean_spans:
+        data = signals.data[..., start:stop]
+        # Indexing would copy the data where no channel is bad.
+        data = data if good.all() else data[:, good]
+        check_finite("X", data, list(compress(signals.ch_names, good)))
     return signals
 
 
@@ -135,10 +148,10 @@ def _read_mne(
     index = [X.ch_names.index(name) for name in names]
     bad = np.isin(names, X.info["bads"])
     if isinstance(X, mne.io.BaseRaw):
-        samples = RawSamples(X, index, bad)
-        data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
         segments = _spans_outside(X, ("edge", "bad_acq_skip"))
         clean_spans = _spans_outside(X, ("edge", "bad"))
+        samples = RawSamples(X, index, bad, clean_spans)
+        data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
     else:
         data = X.get_data(picks=index, verbose=False)
         segments = clean_spans = ((0, data.shape[-1]),)
@@ -179,16 +192,93 @@ def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
     )
 
 
+def discontinuities(raw: mne.io.BaseRaw) -> list[int]:
+    """List the samples of a Raw that do not follow on the sample before them.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+        The recording.
+
+    Returns
+    -------
+    samples : list of int
+        Sorted sample numbers, counted from the first; the beginning and the end are not listed.
+
+    Notes
+    -----
+    Annotations that begin with ``EDGE``, ``BAD boundary`` and ``BAD_ACQ_SKIP`` (MNE), ``boundary``
+    (EEGLAB) and ``New Segment`` (BrainVision) say so.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 100)), mne.create_info(1, 10.0), verbose=False)
+    >>> _ = raw.set_annotations(mne.Annotations([2, 4], 0, ["boundary", "face"]))
+    >>> discontinuities(raw)
+    [20]
+    """
+    found: set[int] = set()
+    for note in raw.annotations:
+        description = note["description"].lower()
+        if not description.startswith(DISCONTINUITIES):
+            continue
+        start, stop = _ends(raw, note)
+        # Others than MNE's have the duration of what was cut out.
+        if start < stop and description.startswith(("bad", "edge")):
+            found |= {start, stop}
+        else:  # EEGLAB's lie half-way between two samples
+            found.add(int((note["onset"] - raw.first_time) * raw.info["sfreq"] + 0.501))
+    return sorted(each for each in found if 0 < each < len(raw.times))
+
+
+def across_discontinuity(epochs: mne.BaseEpochs, raw: mne.io.BaseRaw) -> IntArray:
+    """Find epochs within which the recording is not continuous.
+
+    Parameters
+    ----------
+    epochs : mne.BaseEpochs
+        Epochs of ``raw``.
+    raw : mne.io.BaseRaw
+        The recording.
+
+    Returns
+    -------
+    index : array of int
+        Their indices.
+
+    Examples
+    --------
+    >>> raw = mne.io.RawArray(np.zeros((1, 100)), mne.create_info(1, 10.0), verbose=False)
+    >>> _ = raw.set_annotations(mne.Annotations([2.5], 0, ["boundary"]))
+    >>> epochs = mne.make_fixed_length_epochs(raw, 2.0, verbose=False)
+    >>> across_discontinuity(epochs, raw).tolist()
+    [1]
+    """
+    first = epochs.events[:, 0] - raw.first_samp + round(epochs.tmin * raw.info["sfreq"])
+    last = first + len(epochs.times) - 1
+    cuts = np.array(discontinuities(raw), int)
+    n_before = [np.searchsorted(cuts, samples, side="right") for samples in (first, last)]
+    return np.flatnonzero(n_before[0] != n_before[1])
+
+
+def _ends(raw: mne.io.BaseRaw, note: Any) -> Span:
+    """Return the first sample of an annotation, and one past its last."""
+    ends = note["onset"] + np.array([0.0, note["duration"]]) - raw.first_time
+    start, stop = np.clip(raw.time_as_index(ends, use_rounding=True), 0, len(raw.times))
+    return int(start), int(stop)
+
+
 def _spans_outside(raw: mne.io.BaseRaw, prefixes: tuple[str, ...]) -> tuple[Span, ...]:
-    """Split a Raw at annotations with these prefixes, and leave the annotated spans out."""
+    """Split a Raw at discontinuities, and leave out annotations with these prefixes."""
     n_times = len(raw.times)
     excluded = np.zeros(n_times, bool)
-    edges = {0, n_times}
+    edges = {0, n_times, *discontinuities(raw)}
     for note in raw.annotations:
-        if not note["description"].lower().startswith(prefixes):
+        description, (start, stop) = note["description"].lower(), _ends(raw, note)
+        if not description.startswith(prefixes):
             continue
-        ends = note["onset"] + np.array([0.0, note["duration"]]) - raw.first_time
-        start, stop = np.clip(raw.time_as_index(ends, use_rounding=True), 0, n_times)
+        if start == stop and description.startswith(DISCONTINUITIES):
+            continue
         excluded[start:stop] = True
-        edges.update((int(start), int(stop)))
+        edges |= {start, stop}
     return tuple((start, stop) for start, stop in pairwise(sorted(edges)) if not excluded[start])

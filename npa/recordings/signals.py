@@ -9,7 +9,7 @@ from typing import Any
 import mne
 import numpy as np
 
-from npa.checks import check_finite
+from npa.checks import check_finite, finite_rows
 from npa.spectral.density import BLOCK_SAMPLES
 from npa.typing import AnyArray, BoolArray, FloatArray, Span
 
@@ -33,7 +33,7 @@ class Signals:
     bad : array of bool, shape (n_channels,)
         Channels that are marked bad.
     segments : tuple of (int, int)
-        Sample ranges recorded without interruption; filters stay within them.
+        Sample ranges recorded without interruption.
     clean_spans : tuple of (int, int)
         Sample ranges that are also free of ``BAD_`` annotations; fits read only these.
     info : mne.Info | None
@@ -73,6 +73,42 @@ class Signals:
         """Channels to fit: neither bad nor flat in every epoch, shape (n_channels,)."""
         return ~self.bad & ~self.flat.all(axis=0)
 
+    @cached_property
+    def finite_segments(self) -> tuple[Span, ...]:
+        """Segments without what good channels lack under ``BAD_``; filters stay within them."""
+        gaps = self.gaps
+        return tuple(part for segment in self.segments for part in outside(segment, gaps))
+
+    @cached_property
+    def gaps(self) -> tuple[Span, ...]:
+        """Sample ranges within segments in which any good channel is NaN, all under ``BAD_``."""
+        return self._find_gaps[0]
+
+    @cached_property
+    def gap_channels(self) -> tuple[str, ...]:
+        """Names of the good channels that are NaN in gaps."""
+        names = compress(self.ch_names, ~self.bad)
+        return tuple(compress(names, self._find_gaps[1]))
+
+    @cached_property
+    def _find_gaps(self) -> tuple[tuple[Span, ...], BoolArray]:
+        """Look for NaN outside of the clean spans."""
+        good = ~self.bad
+        gaps, missing = [], np.zeros(good.sum(), bool)
+        length = max(BLOCK_SAMPLES // (self.data.shape[0] * self.data.shape[1]), 1)
+        for segment in self.segments:
+            for part in outside(segment, self.clean_spans):
+                for start, stop in split_range(*part, length):
+                    data = self.data[..., start:stop][:, good]
+                    if finite_rows(data).all():
+                        continue
+                    missing |= ~finite_rows(data).all(axis=0)
+                    gaps += [
+                        (start + first, start + last)
+                        for first, last in outside((0, stop - start), finite_spans(data))
+                    ]
+        return tuple(gaps), missing
+
     def _peak_to_peak(self, start: int, stop: int) -> FloatArray:
         """Return the range of every channel within a span, read in blocks."""
         low: FloatArray = np.array(np.inf)
@@ -95,6 +131,8 @@ class RawSamples:
         Channels.
     bad : array of bool, shape (n_channels,)
         Which of them are bad and may hold NaN.
+    clean_spans : sequence of (int, int) | None
+        Sample ranges in which the others may not; None for all samples.
 
     Examples
     --------
@@ -106,9 +144,16 @@ class RawSamples:
 
     dtype, ndim = np.dtype(float), 3
 
-    def __init__(self, raw: mne.io.BaseRaw, index: Sequence[int], bad: BoolArray) -> None:
+    def __init__(
+        self,
+        raw: mne.io.BaseRaw,
+        index: Sequence[int],
+        bad: BoolArray,
+        clean_spans: Sequence[Span] | None = None,
+    ) -> None:
         self.raw, self.index, self.good = raw, list(index), ~bad
         self.shape = (1, len(index), len(raw.times))
+        self.clean_spans = [(0, len(raw.times))] if clean_spans is None else clean_spans
 
     def __len__(self) -> int:
         return 1
@@ -123,8 +168,12 @@ class RawSamples:
             picks=self.index, start=start, stop=stop, verbose=False
         )
         good = data if self.good.all() else data[self.good]
-        names = [self.raw.ch_names[number] for number in self.index]
-        check_finite("X", good, list(compress(names, self.good)))
+        if not finite_rows(good).all():
+            names = [self.raw.ch_names[number] for number in self.index]
+            for first, last in self.clean_spans:
+                if first < stop and last > start:
+                    clean = good[:, max(first - start, 0) : last - start]
+                    check_finite("X", clean, list(compress(names, self.good)))
         return data[np.newaxis]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
@@ -153,3 +202,58 @@ def split_range(start: int, stop: int, length: int) -> list[Span]:
     [(2, 5), (5, 8), (8, 9)]
     """
     return list(pairwise([*range(start, stop, length), stop]))
+
+
+def finite_spans(x: FloatArray) -> list[Span]:
+    """List the ranges of samples in which all rows are finite.
+
+    Parameters
+    ----------
+    x : array, shape (..., n_times)
+        Samples.
+
+    Returns
+    -------
+    spans : list of (int, int)
+        Starts and stops.
+
+    Examples
+    --------
+    >>> finite_spans(np.array([[1.0, np.nan, 1.0, 1.0], [1.0, 1.0, 1.0, np.nan]]))
+    [(0, 1), (2, 3)]
+    """
+    n_times = x.shape[-1]
+    if finite_rows(x).all():
+        return [(0, n_times)] if n_times else []
+    finite = np.isfinite(x).reshape(-1, n_times).all(axis=0)
+    edges = np.flatnonzero(np.diff(finite, prepend=False, append=False)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def outside(span: Span, spans: Sequence[Span]) -> list[Span]:
+    """List the parts of a span that lie outside of others.
+
+    Parameters
+    ----------
+    span : (int, int)
+        Start and stop.
+    spans : sequence of (int, int)
+        Starts and stops of the others, sorted and without overlaps.
+
+    Returns
+    -------
+    parts : list of (int, int)
+        Starts and stops.
+
+    Examples
+    --------
+    >>> outside((0, 10), [(2, 4), (8, 12)])
+    [(0, 2), (4, 8)]
+    """
+    start, stop = span
+    parts = []
+    for first, last in spans:
+        if last > start and first < stop:
+            parts.append((start, first))
+            start = last
+    return [(first, last) for first, last in [*parts, (start, stop)] if first < last]

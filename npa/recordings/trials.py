@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from npa.checks import check_finite, check_option, check_range
 from npa.recordings.channels import picked_names
-from npa.recordings.containers import is_mne
+from npa.recordings.containers import across_discontinuity, is_mne
 from npa.recordings.events import Event, check_event_id, label_events
 from npa.typing import AnyArray, FloatArray, IntArray, Picks
 
@@ -131,7 +131,7 @@ def collect_trials(
         good channels of these types count, picked or not.
     drop_log : dict | None
         The ``drop_log`` of other trials of the same recordings, to drop the same events and no
-        others. None to decide by ``reject`` and by ``BAD_`` annotations.
+        others. None to decide by ``reject``, ``BAD_`` annotations and discontinuities.
 
     Returns
     -------
@@ -266,6 +266,9 @@ class _Cutter:
                 preload=True,
                 **as_is,
             )
+            if decide:
+                crossing = across_discontinuity(epochs, recording)
+                epochs.drop(crossing, reason="BAD boundary", verbose=False)
             return epochs.pick(channels, exclude=(), verbose=False) if len(epochs) else epochs
         half_step = 0.5 / recording.info["sfreq"]
         if self.tmin < recording.tmin - half_step or self.tmax > recording.tmax + half_step:

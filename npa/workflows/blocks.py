@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from npa.checks import check_bytes, check_finite, finite_rows
 from npa.estimators.base import SignalTransformer
-from npa.recordings.signals import split_range
+from npa.recordings.signals import outside, split_range
 from npa.recordings.staging import staged
 from npa.typing import BoolArray, FloatArray, IntArray, PathLike, Span
 
@@ -74,9 +74,9 @@ def transform_to(
     -----
     A block is read together with the context that its output depends on (half the taps of an FIR
     filter on either side, whole windows of the fit of the line), and only the inner part is kept
-    (overlap-save). Blocks never cross ``EDGE`` or ``BAD_ACQ_SKIP`` annotations. Files are written
-    under a temporary name and moved when complete; then the remaining parts of a replaced split
-    recording are deleted.
+    (overlap-save). Blocks never cross discontinuities, or NaN under ``BAD_`` annotations. Files
+    are written under a temporary name and moved when complete; then the remaining parts of a
+    replaced split recording are deleted.
 
     The samples equal those of ``pipeline.transform(raw)`` but for rounding: the order of summation
     changes them by at most 1.6e-14 of a channel's RMS, measured on 132 channels with blinks. The
@@ -272,12 +272,18 @@ class _BlockReader:
     ) -> None:
         self.raw = raw
         self.stages: list[_Stage] = []
+        gaps: set[Span] = set()
         for step in steps:
             _check_step(step)
             signals = step.read_signals(raw, lazy=True)
+            gaps.update(signals.gaps)
             index = [raw.ch_names.index(name) for name in signals.ch_names]
             self.stages.append(_Stage(step, np.array(index), ~signals.bad))
-        self.segments: tuple[Span, ...] = signals.segments
+        self.gaps = sorted(gaps)
+        # All steps leave out what one of them has to.
+        self.segments: list[Span] = list(signals.segments)
+        for gap in self.gaps:
+            self.segments = [part for each in self.segments for part in outside(each, [gap])]
         length = self._block_length(max_memory)
         self.finite = self._find_finite(length)
         self.blocks = self._cut(length)
@@ -302,6 +308,10 @@ class _BlockReader:
         block = self.blocks[number]
         if block.segment is None:
             data = self._read_raw(block.start, block.stop)
+            for start, stop in self.gaps:
+                times = slice(max(start - block.start, 0), max(stop - block.start, 0))
+                for stage in self.stages:
+                    data[stage.index[stage.good], times] = np.nan
         else:
             data = self._transform(self.stages, block.segment, block.start, block.stop)
         self._cached = number, data

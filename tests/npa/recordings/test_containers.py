@@ -6,7 +6,12 @@ import pytest
 from noise_recording import SFREQ, make_raw
 
 from npa.recordings.channels import picked_names
-from npa.recordings.containers import read_signals, write_signals
+from npa.recordings.containers import (
+    across_discontinuity,
+    discontinuities,
+    read_signals,
+    write_signals,
+)
 
 
 def test_default_picks_are_data_channels_with_bad_ones_marked():
@@ -91,9 +96,69 @@ def test_annotations_cut_segments_and_clean_spans(first_samp):
     assert signals.clean_spans == ((0, 100), (200, 400), (450, 700), (700, 1000))
 
 
-def test_concatenation_cuts():
-    raw = mne.concatenate_raws([make_raw(300), make_raw(200)])
-    assert read_signals(raw).segments == ((0, 300), (300, 500))
+@pytest.mark.parametrize("n_first", [300, 301])
+def test_concatenation_cuts(n_first):
+    raw = mne.concatenate_raws([make_raw(n_first), make_raw(200)])
+    assert read_signals(raw).segments == ((0, n_first), (n_first, n_first + 200))
+
+
+@pytest.mark.parametrize("first_samp", [0, 137])
+@pytest.mark.parametrize(
+    "description",
+    [
+        "boundary",
+        "Boundary",
+        "New Segment/",
+        "New Segment/LostSamples",
+        "New Segment",
+        "BAD boundary",
+        "EDGE boundary",
+        "BAD_ACQ_SKIP",
+    ],
+)
+def test_every_kind_of_discontinuity_cuts(description, first_samp):
+    raw = mne.io.RawArray(make_raw().get_data(), make_raw().info, first_samp=first_samp)
+    raw.set_annotations(mne.Annotations([0.0, 4.01, 6.0], 0.0, [description, description, "face"]))
+    assert discontinuities(raw) == [401]
+    signals = read_signals(raw)
+    assert signals.segments == signals.clean_spans == ((0, 401), (401, 1000))
+    epochs = mne.make_fixed_length_epochs(raw, 1.0, reject_by_annotation=False)
+    assert across_discontinuity(epochs, raw).tolist() == [4]
+
+
+def test_what_a_boundary_says_was_cut_out_is_not_in_the_recording():
+    raw = make_raw()
+    # EEGLAB's latency 403.5 is half-way between the samples 402 and 403, counted from 0.
+    raw.set_annotations(mne.Annotations([4.025, 7.0], [3.0, 0.01], ["boundary", "New Segment/"]))
+    signals = read_signals(raw)
+    assert signals.segments == signals.clean_spans == ((0, 403), (403, 700), (700, 1000))
+    raw.set_annotations(mne.Annotations([4.0], [2.0], ["BAD boundary"]))
+    signals = read_signals(raw)
+    assert signals.segments == ((0, 400), (400, 600), (600, 1000))
+    assert signals.clean_spans == ((0, 400), (600, 1000))
+
+
+def test_nan_under_a_bad_annotation_is_a_gap():
+    raw = make_raw(bads=["Cz"])
+    raw[0, 300:350] = np.nan
+    raw[1, 600:610] = np.nan  # bad
+    raw[2, 340:380] = np.inf
+    with pytest.raises(ValueError, match=r"NaN or inf in channel\(s\) Fz, Oz"):
+        read_signals(raw)
+    raw.set_annotations(mne.Annotations([2.9, 5.0], [1.0, 1.0], ["BAD_NAN", "BAD_blink"]))
+    for lazy in (False, True):
+        signals = read_signals(raw, lazy=lazy)
+        assert signals.segments == ((0, 1000),)
+        assert signals.finite_segments == ((0, 300), (380, 1000))
+        assert signals.gaps == ((300, 380),)
+        assert signals.gap_channels == ("Fz", "Oz")
+        assert signals.usable.tolist() == [True, False, True]
+    # A sample outside of the annotation is still refused.
+    raw[0, 395] = np.nan
+    with pytest.raises(ValueError, match=r"NaN or inf in channel\(s\) Fz"):
+        read_signals(raw)
+    with pytest.raises(ValueError, match=r"NaN or inf in channel\(s\) Fz"):
+        read_signals(raw, lazy=True).data[..., 350:400]
 
 
 def test_only_bad_spans_is_refused():

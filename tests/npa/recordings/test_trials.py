@@ -328,3 +328,14 @@ def test_faces_and_houses_of_a_real_recording(data_dir):
     assert 100 < len(trials) < n_events
     assert set(trials.y) == {"face", "house"}
     assert np.ptp(trials.X, axis=-1).max() <= 75e-6
+
+
+@pytest.mark.parametrize("description", ["boundary", "New Segment/", "EDGE boundary"])
+def test_trials_across_a_discontinuity_are_dropped(description):
+    raw = recording(stim=False)
+    notes = mne.Annotations(ONSETS[[4, 9]] + [0.2, -0.4], 0, description)
+    raw.set_annotations(raw.annotations + notes)
+    trials = collect_trials({"ann": raw}, {"face": "face", "noise": "noise"})
+    log = trials.drop_log["ann/0"]
+    assert [index for index, why in enumerate(log) if why] == [4]
+    assert log[4] == ("BAD boundary",)
