@@ -337,5 +337,5 @@ def test_trials_across_a_discontinuity_are_dropped(description):
     raw.set_annotations(raw.annotations + notes)
     trials = collect_trials({"ann": raw}, {"face": "face", "noise": "noise"})
     log = trials.drop_log["ann/0"]
-    assert [index for index, why in enumerate(log) if why] == [4]
-    assert log[4] == ("BAD boundary",)
+    assert [index for index, why in enumerate(log) if why] == [4, 8]
+    assert log[4] == log[8] == ("BAD boundary",)
