@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 Parser = argparse.ArgumentParser
 Arguments = argparse.Namespace
+
+MAINS = (50.0, 60.0)  # Hz
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,15 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if the command failed (the reason is on standard error); 130 if it was interrupted.
     """
     args = _parser().parse_args(argv)
+    name = f"npa {args.command}"
     # SIGTERM, like Ctrl-C, removes partial results.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args.run(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"npa {args.command}: {error}", file=sys.stderr)
+        with _warnings_at_end(line_start=f"{name}: warning: "):
+            args.run(args)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"npa {args.command}: interrupted; partial results are removed.", file=sys.stderr)
+        print(f"{name}: interrupted; partial results are removed.", file=sys.stderr)
         return 130
     return 0
 
@@ -78,11 +85,15 @@ def _parser() -> Parser:
 
 def _describe_analysis(demo: Parser, report: Parser) -> None:
     """Add the arguments of ``demo`` and ``report``."""
-    demo.add_argument("--data", metavar="FILE", help="a recording to analyze instead")
+    demo.add_argument("--data", metavar="FILE", type=_path, help="a recording to analyze instead")
     demo.add_argument(
-        "--out", metavar="DIR", default="npa-demo", help="folder of results (default: %(default)s)"
+        "--out",
+        metavar="DIR",
+        type=_path,
+        default="npa-demo",
+        help="folder of results (default: %(default)s)",
     )
-    report.add_argument("data", metavar="FILE", help="the recording")
+    report.add_argument("data", metavar="FILE", type=_path, help="the recording")
     _add_out(report)
     for command in (demo, report):
         command.add_argument(
@@ -93,12 +104,13 @@ def _describe_analysis(demo: Parser, report: Parser) -> None:
         )
         _add_overwrite(command)
         _add_line(command)
+        _add_channels(command)
 
 
 def _describe_amplify(amplify: Parser) -> None:
     """Add the arguments of ``amplify``."""
     amplify.description = "Remove the 1/f background: FILE.edf becomes FILE_amplified_raw.fif."
-    amplify.add_argument("files", metavar="FILE", nargs="+", help="the recordings")
+    amplify.add_argument("files", metavar="FILE", type=_path, nargs="+", help="the recordings")
     amplify.add_argument(
         "--response",
         choices=("logarithmic", "whitening"),
@@ -108,18 +120,24 @@ def _describe_amplify(amplify: Parser) -> None:
     _add_out(amplify)
     _add_overwrite(amplify)
     _add_line(amplify)
+    _add_channels(amplify)
 
 
 def _describe_batch(batch: Parser) -> None:
     """Add the arguments of ``batch``."""
-    batch.add_argument("pipeline", metavar="PIPELINE.yaml", help="estimators and their parameters")
-    batch.add_argument("files", metavar="FILE", nargs="*", help="the recordings")
-    batch.add_argument("--bids", metavar="ROOT", help="use the recordings of a BIDS data set")
+    batch.add_argument(
+        "pipeline", metavar="PIPELINE.yaml", type=_path, help="estimators and their parameters"
+    )
+    batch.add_argument("files", metavar="FILE", type=_path, nargs="*", help="the recordings")
+    batch.add_argument(
+        "--bids", metavar="ROOT", type=_path, help="use the recordings of a BIDS data set"
+    )
     batch.add_argument("--task", metavar="TASK", help="a task of the BIDS data set (default: all)")
     batch.add_argument(
         "-o",
         "--out",
         metavar="DIR",
+        type=_path,
         help="folder of results (default with --bids: ROOT/derivatives/npa)",
     )
     batch.add_argument(
@@ -141,7 +159,7 @@ def _describe_batch(batch: Parser) -> None:
 def _describe_exponent(exponent: Parser) -> None:
     """Add the arguments of ``exponent``."""
     exponent.description = "Print the slope of each channel's power spectrum as CSV."
-    exponent.add_argument("file", metavar="FILE", help="the recording")
+    exponent.add_argument("file", metavar="FILE", type=_path, help="the recording")
     exponent.add_argument(
         "--freq-range",
         metavar=("LOW", "HIGH"),
@@ -154,12 +172,13 @@ def _describe_exponent(exponent: Parser) -> None:
         "--robust", action="store_true", help="Theil-Sen regression, robust to peaks"
     )
     _add_line(exponent)
+    _add_channels(exponent)
 
 
 def _describe_tag(tag: Parser) -> None:
     """Add the arguments of ``tag``."""
     tag.description = "Print the responses of each channel to frequency tags as CSV."
-    tag.add_argument("file", metavar="FILE", help="the recording")
+    tag.add_argument("file", metavar="FILE", type=_path, help="the recording")
     tag.add_argument(
         "--freqs",
         metavar="HZ",
@@ -185,6 +204,7 @@ def _describe_tag(tag: Parser) -> None:
         )
     tag.add_argument("--power", action="store_true", help="SNR of power instead of amplitude")
     _add_line(tag)
+    _add_channels(tag)
 
 
 def _describe_fetch(fetch: Parser) -> None:
@@ -197,7 +217,9 @@ def _describe_fetch(fetch: Parser) -> None:
 
 def _add_out(command: Parser) -> None:
     """Add the folder of results."""
-    command.add_argument("-o", "--out", metavar="DIR", required=True, help="folder of results")
+    command.add_argument(
+        "-o", "--out", metavar="DIR", type=_path, required=True, help="folder of results"
+    )
 
 
 def _add_overwrite(command: Parser) -> None:
@@ -210,6 +232,84 @@ def _add_line(command: Parser) -> None:
     command.add_argument(
         "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
     )
+
+
+def _add_channels(command: Parser) -> None:
+    """Add the choice of channels."""
+    group = command.add_argument_group("channels")
+    group.add_argument(
+        "--picks",
+        metavar="NAME",
+        nargs="+",
+        help="names or types of the data channels to use (default: EEG where there is EEG)",
+    )
+    group.add_argument(
+        "--exclude", metavar="NAME", nargs="+", default=[], help="channels to leave out"
+    )
+    group.add_argument(
+        "--types",
+        metavar="NAME=TYPE",
+        type=_name_and_type,
+        nargs="+",
+        default=[],
+        help="types of channels, such as ECG=ecg (default: those of the file; of EEG channels what "
+        "their names tell)",
+    )
+    group.add_argument(
+        "--bads",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="channels to mark bad; auto for those that are flat or of extreme amplitude",
+    )
+    group.add_argument(
+        "--montage",
+        metavar="NAME",
+        help="electrode positions: a montage of MNE or a file (default: those of the file, else of "
+        "the 10-05 system)",
+    )
+    group.add_argument(
+        "--reference",
+        metavar="NAME",
+        nargs="+",
+        help="new reference of the EEG: average, or channels whose mean it is",
+    )
+
+
+def _path(text: str) -> str:
+    """Return a path, with ``~`` as the home folder."""
+    return str(Path(text).expanduser())
+
+
+def _name_and_type(text: str) -> tuple[str, str]:
+    """Return the two sides of NAME=TYPE."""
+    name, equals, ch_type = text.rpartition("=")
+    if not (name and equals and ch_type):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TYPE")
+    return name, ch_type
+
+
+@contextmanager
+def _warnings_at_end(line_start: str = "", name: str = "") -> Iterator[None]:
+    """Collect warnings, and issue each once at the end, as one line after a progress bar.
+
+    ``name`` is put before each message.
+    """
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+    finally:
+        usual = warnings.formatwarning
+        if line_start:
+            warnings.formatwarning = lambda message, *args, **kwargs: f"{line_start}{message}\n"
+        try:
+            for text, each in {str(each.message): each for each in caught}.items():
+                warnings.warn_explicit(
+                    " ".join(f"{name}{text}".split()), each.category, each.filename, each.lineno
+                )
+        finally:
+            warnings.formatwarning = usual
 
 
 def _analyze(args: Arguments) -> None:
@@ -227,10 +327,11 @@ def _analyze(args: Arguments) -> None:
     mne.set_log_level("WARNING")
     with staged(args.out, overwrite=args.overwrite) as folder:
         if args.data:
-            raw, source = load_recording(args.data), str(args.data)
+            raw, source = load_recording(args.data, types=dict(args.types)), str(args.data)
         else:
             raw, _ = simulate_recording(random_state=0)
             source = "simulated (simulate_recording, seed 0)"
+        raw = _prepare(raw, args)
         progress = _progress(args, "step")
         report = analyze_recording(raw, eog=args.eog, line=args.line, progress=progress)
         save_recording_report(report, folder)
@@ -270,11 +371,23 @@ def _amplify(args: Arguments) -> None:
         raise ValueError("FILE: two recordings have the same name, and so would their results.")
     if not args.overwrite:
         refuse_existing(args.out, names)
+    failures = {}
     for name, file in _progress(args, "recording")(names.items()):
-        with staged(args.out, overwrite=args.overwrite, only=[name]) as folder:
-            raw = _load(file, args.line)
-            NeuralPowerAmplifier(response=args.response).fit_transform(raw).save(folder / name)
-    print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(names))
+        try:
+            with (
+                _warnings_at_end(name=f"{file}: "),
+                staged(args.out, overwrite=args.overwrite, only=[name]) as folder,
+            ):
+                amplifier = NeuralPowerAmplifier(response=args.response)
+                amplifier.fit_transform(_load(file, args)).save(folder / name)
+        except (ValueError, OSError, RuntimeError) as error:
+            failures[name] = f"{file}: {error}"
+    done = [name for name in names if name not in failures]
+    if done:
+        print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(done))
+    if failures:
+        listed = "\n  ".join(failures.values())
+        raise ValueError(f"{len(failures)} of {len(names)} recording(s) failed:\n  {listed}")
 
 
 def _batch(args: Arguments) -> None:
@@ -317,7 +430,7 @@ def _exponent(args: Arguments) -> None:
 
     regression: Literal["ols", "theilsen"] = "theilsen" if args.robust else "ols"
     estimator = PSDExponent(tuple(args.freq_range), regression=regression)
-    table = estimator.fit(_load(args.file, args.line)).slopes_.to_frame()
+    table = estimator.fit(_load(args.file, args)).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 
 
@@ -325,7 +438,7 @@ def _tag(args: Arguments) -> None:
     """Print the response of each channel at each term."""
     from npa import FrequencyTagger
 
-    signals: Any = _load(args.file, args.line)
+    signals: Any = _load(args.file, args)
     if args.events:
         signals = _cut_trials(signals, args)
     tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
@@ -344,18 +457,40 @@ def _fetch(args: Arguments) -> None:
         print(fetch(args.name, subject=args.subject, runs=args.runs))
 
 
-def _load(file: str, line: float | None) -> mne.io.BaseRaw:
-    """Read a recording, and remove line noise if requested."""
+def _load(file: str, args: Arguments) -> mne.io.BaseRaw:
+    """Read a recording, choose its channels, and remove line noise if requested."""
     from npa import LineNoiseRemover
     from npa.recordings.reading import load_recording
 
-    raw = load_recording(file)
-    return raw if line is None else LineNoiseRemover(line).fit_transform(raw)
+    raw = _prepare(load_recording(file, types=dict(args.types)), args)
+    return raw if args.line is None else LineNoiseRemover(args.line).fit_transform(raw)
+
+
+def _prepare(raw: mne.io.BaseRaw, args: Arguments) -> mne.io.BaseRaw:
+    """Choose channels as the arguments say; warn about an unlikely line frequency."""
+    from mne.utils import warn
+
+    from npa.recordings.preparing import prepare_recording
+
+    if args.line is not None and not any(abs(args.line - mains) <= 1 for mains in MAINS):
+        warn(
+            f"--line {args.line:g} is not the frequency of a power line (50 or 60 Hz); it and its "
+            "multiples are removed all the same."
+        )
+    return prepare_recording(
+        raw,
+        picks=args.picks,
+        exclude=args.exclude,
+        bads=args.bads,
+        montage=args.montage,
+        reference=args.reference,
+    )
 
 
 def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
     """Cut trials at the annotations, or else at the trigger codes, that were given."""
     import mne
+    from mne.utils import warn
 
     from npa.recordings.containers import across_discontinuity
     from npa.recordings.events import available_events, label_events
@@ -371,7 +506,12 @@ def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
     event_id = {name: number for number, name in enumerate(names)}
     span = {"tmin": args.tmin, "tmax": args.tmax, "baseline": None}
     epochs = mne.Epochs(raw, events, event_id, **span, preload=True, verbose=False)
-    return epochs.drop(across_discontinuity(epochs, raw), reason="BAD boundary", verbose=False)
+    epochs.drop(across_discontinuity(epochs, raw), reason="BAD boundary", verbose=False)
+    dropped = Counter(reason for reasons in epochs.drop_log for reason in reasons[:1])
+    if dropped:
+        listed = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+        warn(f"{len(epochs)} of {len(events)} trials are used; dropped are {listed}.")
+    return epochs
 
 
 def _progress(args: Arguments, unit: str) -> Callable[[Iterable[Any]], Iterable[Any]]:

@@ -44,7 +44,7 @@ def bids_recordings(
     FileNotFoundError: root must be a folder that holds a BIDS data set, got 'nowhere'.
     """
     mne_bids = import_mne_bids()
-    folder = Path(root)
+    folder = Path(root).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
             f"root must be a folder that holds a BIDS data set, got {str(root)!r}."

@@ -193,7 +193,7 @@ def set_types(
     extreme = extreme_channels(raw)
     if extreme:
         listed = ", ".join(f"{name} ({ratio:.2g} x)" for name, ratio in extreme.items())
-        parts.append(f"the amplitude of {listed} is far off the median, but they are still EEG")
+        parts.append(f"of extreme amplitude relative to the median, and still EEG: {listed}")
     if parts:
         warn(f"{_capitalized('; '.join(parts))}. Set types or bad channels if this is wrong.")
     return raw

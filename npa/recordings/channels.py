@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import TypeGuard
 
 import mne
 import numpy as np
@@ -49,13 +50,28 @@ def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
     """
     # MNE's public interface resolves picks only on a container: use a minimal one.
     evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), info, verbose=False)
+    all_names = list(info["ch_names"])
+    if picks is None:
+        # MNE refuses types where a channel is called like one.
+        evoked.rename_channels({name: f"#{index}" for index, name in enumerate(all_names)})
+    elif _is_names(picks, all_names):
+        picks = [all_names.index(name) for name in picks]
     try:
         evoked.pick("data" if picks is None else picks, exclude=(), verbose=False)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, RuntimeError) as error:
         have = ", ".join(info["ch_names"][:8]) + (", ..." if len(info["ch_names"]) > 8 else "")
         wanted = "None (data channels)" if picks is None else repr(picks)
         raise ValueError(f"picks={wanted} finds no channel among {have}.") from error
+    if picks is None:
+        return [all_names[int(name.removeprefix("#"))] for name in evoked.ch_names]
     return list(evoked.ch_names)
+
+
+def _is_names(picks: Picks, ch_names: Sequence[str]) -> TypeGuard[Sequence[str]]:
+    """Whether ``picks`` is a list of channel names."""
+    if isinstance(picks, (str, slice)) or not isinstance(picks, (Sequence, np.ndarray)):
+        return False
+    return len(picks) > 0 and all(isinstance(each, str) and each in ch_names for each in picks)
 
 
 def channel_groups(

@@ -49,7 +49,7 @@ def staged(
     >>> Path("results/answer.txt").read_text()
     '42'
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file, not a folder to write to.")
     if not overwrite:
@@ -100,7 +100,7 @@ def staged_file(path: PathLike) -> Iterator[Path]:
     >>> Path("answer.txt").read_text()
     '42'
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     staging = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         yield staging
@@ -151,7 +151,7 @@ def refuse_existing(folder: PathLike, names: Collection[str] | None = None) -> N
     Traceback (most recent call last):
     FileExistsError: answer.txt exists; choose another folder, or overwrite.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         return
     existing = sorted(path for path in folder.iterdir() if names is None or path.name in names)

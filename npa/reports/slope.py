@@ -94,6 +94,9 @@ class SlopeReport:
 
         figure, ax = figure_and_axes(ax)
         fitted = np.flatnonzero(np.isfinite(self.power).all(axis=-1))
+        if not len(fitted) or not len(self.freqs):
+            ax.set_title(f"No slopes: none of {len(self.names)} spectra could be fitted")
+            return figure
         for column in fitted[:MAX_SPECTRA]:
             slope = np.nanmean(self.slope[:, column])
             intercept = np.nanmean(self.intercept[:, column])

@@ -158,7 +158,8 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
     from npa import __version__
 
     raw, info = report.raw, report.raw.info
-    eog = raw.copy().pick("eog").ch_names if "eog" in raw else []
+    pairs = zip(raw.ch_names, raw.get_channel_types(), strict=True)
+    eog = [name for name, kind in pairs if kind == "eog"]
     rows = {
         "Recording": source,
         "Length": f"{raw.times[-1]:.1f} s at {info['sfreq']:g} Hz",

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import mne
 import numpy as np
 import pandas as pd
 import pytest
 
+from npa import PSDExponent
 from npa.cli import main
 from npa.datasets import simulate_recording
 
@@ -125,6 +127,118 @@ def test_amplify_writes_one_recording_each(recording, tmp_path, capsys):
     assert "two recordings have the same name" in capsys.readouterr().err
 
 
+def test_amplify_goes_on_after_a_failure(recording, tmp_path, capsys):
+    (tmp_path / "text.edf").write_text("no recording")
+    last = tmp_path / "last_raw.fif"
+    last.write_bytes(recording.read_bytes())
+    out = tmp_path / "out"
+    files = [recording, tmp_path / "text.edf", last, tmp_path / "missing.edf"]
+    args = ["amplify", *map(str, files), "-o", str(out), "--response", "whitening"]
+    assert main(args) == 1
+    said = capsys.readouterr()
+    assert re.search(r"2 of 4 recording\(s\) failed:\n.*text\.edf: .*\n.*missing\.edf", said.err)
+    written = ["eight_raw_amplified_raw.fif", "last_raw_amplified_raw.fif"]
+    assert sorted(os.listdir(out)) == written
+    assert all(name in said.out for name in written)
+
+
+def slopes(capsys):
+    """Read the table that was printed, slopes by channel."""
+    out = capsys.readouterr().out
+    table = out[out.index("name,") :]  # MNE logs warnings to stdout where pytest keeps a log
+    return pd.read_csv(io.StringIO(table), index_col="name")["slope"]
+
+
+def test_channels_are_chosen(recording, tmp_path, capsys):
+    exponent = ["exponent", str(recording)]
+    assert main(exponent) == 0
+    every = slopes(capsys)
+    for args, names in [
+        (["--picks", "Oz", "eog"], None),
+        (["--picks", "O1", "C3"], ["C3", "O1"]),
+        (["--picks", "eeg", "--exclude", "Fp1"], CHANNELS[1:]),
+        (["--exclude", *CHANNELS[:6]], CHANNELS[6:]),
+        (["--types", "Fp1=eog", "Fp2=misc"], CHANNELS[2:]),
+        (["--types", "VEOG=eeg"], [*CHANNELS, "VEOG"]),
+    ]:
+        assert main([*exponent, *args]) == (1 if names is None else 0)
+        if names is None:
+            assert "picks must name data channels" in capsys.readouterr().err
+            continue
+        found = slopes(capsys)
+        assert list(found.index) == names
+        both = [name for name in names if name in CHANNELS]
+        np.testing.assert_allclose(found[both], every[both], rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Of extreme amplitude")
+def test_bad_channels_and_reference_are_set(recording, tmp_path, capsys):
+    raw = mne.io.read_raw(recording, preload=True, verbose=False)
+    raw[2] = 100 * raw.get_data([2])
+    raw.save(tmp_path / "wide_raw.fif")
+    exponent = ["exponent", str(tmp_path / "wide_raw.fif")]
+    with pytest.warns(RuntimeWarning, match=r"Of extreme amplitude .* still EEG: F3 \(83 x\)"):
+        assert main([*exponent, "--bads", "O1"]) == 0
+    assert list(slopes(capsys).isna()) == [name == "O1" for name in CHANNELS]
+    with pytest.warns(RuntimeWarning, match=r"marked bad by their amplitude.*: F3 \("):
+        assert main([*exponent, "--bads", "auto"]) == 0
+    assert list(slopes(capsys).isna()) == [name == "F3" for name in CHANNELS]
+    assert main(["exponent", str(recording), "--reference", "average"]) == 0
+    found = slopes(capsys)
+    raw = mne.io.read_raw(recording, preload=True, verbose=False)
+    raw.set_eeg_reference("average", verbose=False)
+    expected = PSDExponent((2, 40)).fit_transform(raw)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert main(["exponent", str(recording), "--reference", "A1"]) == 1
+    assert "reference must name channels" in capsys.readouterr().err
+    assert main(["exponent", str(recording), "--montage", "nothing"]) == 1
+    assert "montage must be a file or one of" in capsys.readouterr().err
+
+
+def test_eeg_is_used_where_there_is_eeg(recording, tmp_path, capsys):
+    raw = mne.io.read_raw(recording, preload=True, verbose=False)
+    kinds = {"O1": "mag", "O2": "grad"}
+    raw.set_channel_types(kinds, on_unit_change="ignore", verbose=False)
+    raw.save(tmp_path / "mixed_raw.fif")
+    exponent = ["exponent", str(tmp_path / "mixed_raw.fif")]
+    with pytest.warns(RuntimeWarning, match="Only the 6 EEG channels are used; 1 mag, 1 grad"):
+        assert main(exponent) == 0
+    assert list(slopes(capsys).index) == CHANNELS[:6]
+    assert main([*exponent, "--picks", "mag"]) == 0
+    assert list(slopes(capsys).index) == ["O1"]
+
+
+@pytest.mark.parametrize(("line", "warned"), [("50", 0), ("60", 0), ("55", 1), ("15", 1)])
+def test_unlikely_line_frequencies_are_named(recording, capsys, line, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert main(["exponent", str(recording), "--line", line]) == 0
+    assert sum("is not the frequency of a power line" in str(each.message) for each in caught) == (
+        warned
+    )
+
+
+def test_warnings_are_single_lines_without_source(recording, tmp_path):
+    raw = mne.io.read_raw(recording, preload=True, verbose=False)
+    raw.rename_channels({"O1": "ECG"})
+    raw.save(tmp_path / "ecg_raw.fif")
+    job = start(["exponent", tmp_path / "ecg_raw.fif", "--line", "55"])
+    _, error = job.communicate(timeout=240)
+    lines = error.decode().splitlines()
+    assert [line[: len("npa exponent: warning: ")] for line in lines] == (
+        ["npa exponent: warning: "] * 2
+    )
+    assert "not EEG, but now ecg: ECG" in lines[0]
+
+
+def test_home_folder_is_expanded(recording, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "one_raw.fif").write_bytes(recording.read_bytes())
+    args = ["amplify", "~/one_raw.fif", "--out=~/out", "--response", "whitening"]
+    assert main(args) == 0
+    assert os.listdir(tmp_path / "out") == ["one_raw_amplified_raw.fif"]
+
+
 def test_exponent_prints_a_table(recording, capsys):
     assert main(["exponent", str(recording), "--robust"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col="name")
@@ -148,6 +262,14 @@ def test_tag_reads_trials_and_names_events(tmp_path, capsys):
     assert list(found["channel"]) == ["O1", "O2"]
     assert main(tag) == 0
     capsys.readouterr()
+    with pytest.warns(RuntimeWarning, match="13 of 14 trials are used; dropped are 1 NO_DATA"):
+        assert main([*tag, "--events", "flicker", "--tmin", "-1"]) == 0
+    capsys.readouterr()
+    raw.set_annotations(mne.Annotations([2, 2, 6], 0, ["flicker", "flash", "flash"]))
+    raw.save(tmp_path / "twice_raw.fif")
+    twice = ["tag", str(tmp_path / "twice_raw.fif"), *tag[2:], "--events", "flicker", "flash"]
+    assert main(twice) == 1
+    assert "'flicker' and 'flash' are at the same sample" in capsys.readouterr().err
     assert main([*tag, "--events", "flash"]) == 1
     assert "--events must be among flicker, got flash" in capsys.readouterr().err
 
@@ -163,7 +285,9 @@ def test_fetch_lists_and_refuses(capsys):
 
 def test_recording_too_short(data_dir, tmp_path, capsys):
     fname = data_dir / "eeglab" / "biosemi72_test.bdf"
-    with pytest.warns(RuntimeWarning, match=r"eog: REOG, LEOG, IEOG; the amplitude of FT7"):
+    with pytest.warns(
+        RuntimeWarning, match="eog: REOG, LEOG, IEOG; of extreme .*: FT7"
+    ):
         assert main(["demo", "--data", str(fname), "--out", str(tmp_path / "out")]) == 1
     assert "too short" in capsys.readouterr().err
     assert not os.listdir(tmp_path)

@@ -51,7 +51,7 @@ def read_pipeline(fname: PathLike) -> Pipeline:
     ValueError: slopes.yaml: PSDExponent has no parameter 'range'; the nearest is 'freq_range' ...
     """
     try:
-        content = yaml.safe_load(Path(fname).read_text(encoding="utf-8"))
+        content = yaml.safe_load(Path(fname).expanduser().read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{fname} is not YAML that can be read safely: {error}") from error
     try:

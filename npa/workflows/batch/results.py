@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CLEAN_TIME_COLUMNS = ("seconds_used", "seconds_clean")
 BLINK_COLUMNS = ("blinks_found", "n_blinks", "residual", "reason")
 SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
+_MAX_CHANNELS = 8  # with a figure each
 _RESULTS_MISSING = "FileNotFoundError: its results are not there, or were changed by others."
 
 
@@ -114,16 +115,30 @@ class Outcome:
         from npa.reports.drawing import draw_power
 
         figures = {
-            f"{type(step).__name__}: {name.strip('_')}": decision.plot()
+            f"{type(step).__name__}: {name.strip('_')}{of_channel}": report.plot()
             for step in self.steps
             for name, decision in vars(step).items()
-            if hasattr(decision, "plot") and hasattr(decision, "to_frame")
+            for of_channel, report in _reports(decision)
         }
         if self.signal is not None and self.signal.info["sfreq"] == self.raw.info["sfreq"]:
             stages = {"as recorded": self.raw, "after the steps": self.signal}
             with suppress(ValueError):  # the output holds NaN
                 figures["Power before and after"] = draw_power(*mean_spectra(stages))
         return figures
+
+
+def _reports(decision: Any) -> list[tuple[str, Any]]:
+    """Return the report of a decision, or those of the first channels if it has one for each."""
+    reports = [("", decision)]
+    if isinstance(decision, dict):
+        shown, total = list(decision.items())[:_MAX_CHANNELS], len(decision)
+        reports = [
+            (f" of {name} ({number} of {total})", each)
+            for number, (name, each) in enumerate(shown, 1)
+        ]
+    return [
+        pair for pair in reports if all(hasattr(pair[1], each) for each in ("plot", "to_frame"))
+    ]
 
 
 def write_recording_page(fname: Path, outcome: Outcome, record: Mapping[str, Any]) -> None:

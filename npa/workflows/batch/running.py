@@ -126,7 +126,7 @@ def run(
     if not wanted:
         raise ValueError(f"outputs must hold at least one of {list(_OUTPUTS)}, got none.")
     settings = {"Pipeline": describe(clone(pipeline)), "Outputs": wanted}
-    out_dir = Path(out_dir).absolute()  # workers may have another working directory
+    out_dir = Path(out_dir).expanduser().absolute()  # workers may have another working directory
     todo = _recordings(recordings, out_dir)
     _prepare(out_dir, todo, settings, overwrite)
     if isinstance(todo[0], BIDSRecording):
@@ -169,7 +169,8 @@ def _recordings(sources: Sequence[Any], out_dir: Path) -> list[Recording]:
             raise TypeError(
                 f"recordings[{index}] must be a path, got {type(source).__name__}; save it first."
             )
-        new = kind.from_source(source if True in is_bids else Path(source).absolute(), out_dir)
+        path = source if True in is_bids else Path(source).expanduser().absolute()
+        new = kind.from_source(path, out_dir)
         first = found.setdefault(new.name.casefold(), new)  # some file systems ignore case
         if first is not new:
             raise ValueError(

@@ -67,6 +67,8 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
     --------
     >>> list(differences({"a.Tagger": {"power": False}}, {"a.Tagger": {"power": True}}))
     ['Tagger.power was False, is True']
+    >>> list(differences([2, 40.0], [2.0, 40]))
+    []
     """
     if isinstance(before, dict) and isinstance(now, dict) and before.keys() == now.keys():
         for key in now:
@@ -74,7 +76,7 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for old, new in zip(before, now, strict=True):
             yield from differences(old, new, path)
-    elif repr(before) != repr(now):  # NaN equals NaN
+    elif repr(before) != repr(now) and not _equal_numbers(before, now):  # NaN equals NaN
         yield f"{path.lstrip('.') or 'it'} was {_short(before)}, is {_short(now)}"
 
 
@@ -116,6 +118,14 @@ def _body(code: Any) -> list[Any]:
 def _name(item: Any) -> str:
     """Return the dotted name of a class or function."""
     return f"{item.__module__}.{item.__qualname__}"
+
+
+def _equal_numbers(before: Any, now: Any) -> bool:
+    """Whether both are numbers, and equal: 2 is 2.0, but 1 is not True."""
+    numbers = all(
+        isinstance(each, (int, float)) and not isinstance(each, bool) for each in (before, now)
+    )
+    return numbers and before == now
 
 
 def _short(value: Any) -> str:

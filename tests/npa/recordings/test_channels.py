@@ -11,6 +11,7 @@ from npa.recordings.channels import (
     electrode_positions,
     frontal_channels,
     is_electrode,
+    picked_names,
 )
 from npa.recordings.containers import read_signals
 
@@ -92,3 +93,11 @@ def test_frontal_channels_by_position(positions, expected):
     noise = np.random.default_rng(0).normal(size=(len(positions), 200))
     signals = read_signals(mne.io.RawArray(noise, info, verbose=False))
     assert frontal_channels(signals) == expected
+
+
+def test_channels_called_like_types_are_picked():
+    info = mne.create_info(["Oz", "eog", "data", "eeg"], 100.0, ["eeg", "eog", "eeg", "misc"])
+    assert picked_names(info) == ["Oz", "data"]
+    assert picked_names(info, ["eog", "Oz"]) == ["eog", "Oz"]
+    with pytest.raises(ValueError, match="picks='eeg' finds no channel"):
+        picked_names(info, "eeg")

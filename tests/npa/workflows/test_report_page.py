@@ -74,6 +74,17 @@ def test_page_has_every_figure_and_table(report, tmp_path):
     assert not plt.get_fignums()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("eog", "eog"), ("ecg", "ecg"), ("misc", "misc"), ("data", "eeg")]
+)
+def test_channels_may_be_called_like_a_type(tmp_path, name, kind):
+    raw = recording().drop_channels(["HEOG"])
+    raw.rename_channels({"VEOG": name})
+    raw.set_channel_types({name: kind}, on_unit_change="ignore", verbose=False)
+    text = page(analyze_recording(raw), tmp_path)
+    assert (f"<td>{name}</td>" in text) == (kind == "eog")
+
+
 def test_page_needs_no_network(report, tmp_path):
     assert not re.search(r"<(script|img|link)[^>]+(src|href)=.https?:", page(report, tmp_path))
 

@@ -24,6 +24,7 @@ import npa.batch
 from npa import (
     BlinkICARemover,
     FOOOFFitter,
+    FrequencyTagger,
     LineNoiseRemover,
     NeuralPowerAmplifier,
     PSDExponent,
@@ -484,6 +485,47 @@ def test_command_line(files, tmp_path, capsys):
     ]:
         assert main(wrong) == 1
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", [PSDExponent((2, 40)), FOOOFFitter(), FrequencyTagger(10.0)])
+def test_a_page_with_nothing_to_draw_keeps_the_table(tmp_path, step):
+    raw, _ = simulate_recording(duration=20.0, ch_names=["Cz", "Oz"], eog=False, random_state=0)
+    raw[:] = 0
+    raw.save(tmp_path / "flat_raw.fif")
+    summary = npa.batch.run(step, [tmp_path / "flat_raw.fif"], tmp_path / "out")
+    assert summary["error"].tolist() == [""]
+    assert (tmp_path / "out" / "flat_raw" / "table.csv").exists()
+    assert "flat channel(s): Cz, Oz" in summary["warnings"].item()
+
+
+def test_filters_of_channels_are_drawn(tmp_path):
+    raw, _ = simulate_recording(duration=20.0, eog=False, random_state=0)
+    names = raw.ch_names
+    outcome = run_steps(NeuralPowerAmplifier(response="whitening", per_channel=True), raw)
+    titles = [title for title in outcome.figures() if "filters" in title]
+    assert titles == [
+        f"NeuralPowerAmplifier: filters of {name} ({number} of {len(names)})"
+        for number, name in enumerate(names[:8], 1)
+    ]
+
+
+def test_equal_numbers_are_equal_settings(files, tmp_path):
+    files = [files[0]]
+    npa.batch.run(PSDExponent((2, 40)), files, tmp_path / "out", **QUICK)
+    again = npa.batch.run(PSDExponent((2.0, 40.0)), files, tmp_path / "out", **QUICK)
+    assert again["status"].tolist() == ["done"]
+    assert not list(differences({"a": [2, np.nan]}, {"a": [2.0, np.nan]}))
+    assert list(differences({"a": 1}, {"a": True}))
+    assert list(differences({"a": 2}, {"a": 2.5}))
+
+
+def test_the_home_folder_is_expanded(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(files[0], tmp_path / "one_raw.fif")
+    (tmp_path / "slopes.yaml").write_text("steps: [PSDExponent]")
+    summary = npa.batch.run("~/slopes.yaml", ["~/one_raw.fif"], "~/out", outputs="table")
+    assert summary["status"].tolist() == ["done"]
+    assert (tmp_path / "out" / "one_raw" / "table.csv").exists()
 
 
 def test_a_changed_function_is_another_setting():
