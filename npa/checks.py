@@ -11,6 +11,28 @@ from npa.typing import AnyArray, BoolArray
 
 T = TypeVar("T")
 
+# What to do with objects that NumPy would make an array of, by the name of a class they descend
+# from (so that no package is imported for it).
+_INSTEAD = {
+    "BaseSpectrum": "holds power, not signals: give the Raw or Epochs it was computed from, or "
+    "its power as npa.spectral.fit_spectra({name}.freqs, {name}.get_data())",
+    "BaseTFR": "holds power over time, not signals: give the Raw or Epochs it was computed from",
+    "Evoked": "is an average: give the Epochs, or, for the average itself, "
+    "mne.EpochsArray({name}.data[np.newaxis], {name}.info, tmin={name}.tmin)",
+    "_BaseSourceEstimate": "has no sensors: give its time courses {name}.data[np.newaxis] as an "
+    "array, with sfreq={name}.sfreq",
+    "BaseRaw": "is a recording: give an array, {name}.get_data()",
+    "BaseEpochs": "is a recording: give an array, {name}.get_data()",
+    "str": "is text: read a file first, with npa.recordings.reading.load_recording or "
+    "mne.io.read_raw",
+    "PurePath": "is the name of a file: read it first, with "
+    "npa.recordings.reading.load_recording or mne.io.read_raw",
+    "dict": "is a dict: give one recording after the other",
+}
+_CONTAINERS = {"BaseRaw", "BaseEpochs"}
+# Columns of MNE's to_data_frame, and electrodes of the midline: rows are samples, not epochs.
+_SAMPLE_COLUMNS = {"time", "epoch", "condition", "fp1", "fp2", "fz", "cz", "pz", "oz"}
+
 _UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
@@ -100,6 +122,73 @@ def check_number(
     return int(value) if integer else float(value)
 
 
+def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
+    """Raise an error if ``value`` looks like an array of signals, but is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : object
+        The value to check.
+    containers : bool, default True
+        Whether it may be a Raw or Epochs.
+
+    Raises
+    ------
+    TypeError
+        If it is a Spectrum, Evoked, source estimate, list of recordings, path, data frame of
+        samples by channels, or an array of text or other objects; the message says what to give.
+    ValueError
+        If it is an array of complex numbers, or of one dimension.
+
+    Examples
+    --------
+    >>> check_array_like("X", "recording.fif")
+    Traceback (most recent call last):
+    TypeError: X is a str, which is text: read a file first, with
+    npa.recordings.reading.load_recording or mne.io.read_raw.
+    """
+    kinds = {each.__name__ for each in type(value).__mro__}
+    # scikit-learn refuses sparse matrices, of which one is a dict.
+    if (containers and kinds & _CONTAINERS) or hasattr(value, "tocsr"):
+        return
+    refused = next((way for kind, way in _INSTEAD.items() if kind in kinds), None)
+    if refused is not None:
+        what = type(value).__name__
+        article = "an" if what[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} is {article} {what}, which {refused.format(name=name)}.")
+    if "DataFrame" in kinds:
+        columns = {str(column).lower() for column in value.columns}
+        if columns & _SAMPLE_COLUMNS:
+            raise TypeError(
+                f"{name} is a DataFrame of samples by channels; give an array (n_epochs, "
+                f"n_channels, n_times), such as {name}[names].to_numpy().T[np.newaxis], with sfreq="
+            )
+        return
+    items: Any = value if isinstance(value, (list, tuple)) else ()
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "c":
+            raise ValueError(
+                f"Complex data not supported: {name} must hold real numbers, got {value.dtype}; "
+                f"give its real part or np.abs({name})."
+            )
+        items = value.ravel()[:1] if value.dtype.kind in "OUS" else ()
+    for item in items:
+        parents = {each.__name__ for each in type(item).__mro__}
+        if parents & (set(_INSTEAD) - {"dict"}):
+            raise TypeError(
+                f"{name} is {'an array' if isinstance(value, np.ndarray) else 'a list'} of "
+                f"{type(item).__name__}: give one recording after the other, or join them with "
+                "mne.concatenate_raws or mne.concatenate_epochs."
+            )
+    if containers and isinstance(value, np.ndarray) and value.ndim == 1:
+        raise ValueError(
+            f"{name} must have shape (n_epochs, n_channels, n_times), or (n_epochs, n_times) of "
+            f"one channel, got {value.shape}. Reshape your data: {name}[np.newaxis] is one epoch."
+        )
+
+
 def check_option(name: str, value: T, allowed: Iterable[object]) -> T:
     """Return ``value`` if it is one of the allowed values.
 
@@ -128,9 +217,15 @@ def check_option(name: str, value: T, allowed: Iterable[object]) -> T:
     'welch'
     """
     allowed = list(allowed)
-    if not any(value is option or (value == option) is True for option in allowed):
+    if not any(value is option or _equal(value, option) for option in allowed):
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
     return value
+
+
+def _equal(value: object, option: object) -> bool:
+    """Compare with an option; arrays equal none."""
+    equal: Any = value == option
+    return isinstance(equal, (bool, np.bool_)) and bool(equal)
 
 
 def check_range(

@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from npa.checks import check_number, check_option
+from npa.checks import check_array_like, check_number, check_option
 from npa.decoding.batches import blocks, channel_scale, stratified_batches
 from npa.typing import AnyArray, FloatArray, IntArray, RandomState
 from npa_ann.networks import eeg_lstm
@@ -237,6 +237,7 @@ class LSTMDecoder(ClassifierMixin, BaseEstimator):
 
     def _read(self, X: npt.ArrayLike, *, reset: bool) -> AnyArray:
         """Check shape and samples, without copying an array that may be larger than memory."""
+        check_array_like("X", X, containers=False)
         trials: AnyArray = validate_data(
             self, X, reset=reset, allow_nd=True, dtype=None, ensure_all_finite=False
         )

@@ -10,7 +10,7 @@ from mne.utils import warn
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from npa.checks import check_option, check_range, finite_rows
+from npa.checks import check_array_like, check_option, check_range, finite_rows
 from npa.recordings.channels import channel_groups
 from npa.recordings.containers import is_mne, read_signals, write_signals
 from npa.recordings.signals import Signals
@@ -90,6 +90,7 @@ class SignalEstimator(BaseEstimator):
     def _read_signals(self, X: Recording, *, reset: bool, lazy: bool = False) -> Signals:
         """Read ``X``; with ``reset=False`` also check that it matches the fit."""
         if not is_mne(X):
+            check_array_like("X", X)
             fitted_dims = getattr(self, "n_dims_in_", None)
             X = validate_data(
                 self, X, reset=reset, dtype=float, allow_nd=True, ensure_all_finite=False

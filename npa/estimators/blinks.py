@@ -9,7 +9,7 @@ import numpy as np
 from mne.utils import logger, warn
 from threadpoolctl import threadpool_limits
 
-from npa.checks import check_number, check_option
+from npa.checks import check_array_like, check_number, check_option
 from npa.estimators.base import SignalTransformer
 from npa.recordings.channels import (
     blink_potential,
@@ -235,6 +235,7 @@ class BlinkICARemover(SignalTransformer):
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
         """Read the EEG channels but for those named as EOG that are not on the scalp."""
         if not is_mne(X):
+            check_array_like("X", X)
             raise TypeError(
                 "BlinkICARemover needs channel names: X must be an mne.io.BaseRaw or an "
                 f"mne.BaseEpochs, got {type(X).__name__}."

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import mne
 import numpy as np
 
-from npa.checks import check_finite, check_number
+from npa.checks import check_array_like, check_finite, check_number
 from npa.recordings.channels import picked_names
 from npa.recordings.signals import RawSamples, Signals
 from npa.typing import FloatArray, IntArray, Picks, Span
@@ -163,6 +163,7 @@ def _read_mne(
 
 def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
     """Read an array, whose channels are named by their index."""
+    check_array_like("X", X)
     if not isinstance(X, np.ndarray):
         raise TypeError(
             "X must be an mne.io.BaseRaw, an mne.BaseEpochs or an array "

@@ -12,7 +12,7 @@ from mne.utils import warn
 from scipy.signal import detrend as remove_trend
 from sklearn.base import clone
 
-from npa.checks import check_finite, check_option, check_range
+from npa.checks import check_array_like, check_finite, check_option, check_range
 from npa.recordings.channels import picked_names
 from npa.recordings.containers import across_discontinuity, is_mne
 from npa.recordings.events import Event, check_event_id, label_events
@@ -317,6 +317,9 @@ def _check_recordings(recordings: Any) -> list[tuple[Any, str, Any]]:
     found = []
     for subject, runs in recordings.items():
         runs = [runs] if is_mne(runs) else runs
+        for run in runs if isinstance(runs, (list, tuple)) else [runs]:
+            if not isinstance(run, np.ndarray):
+                check_array_like(f"recordings[{subject!r}]", run)
         if not isinstance(runs, Sequence) or not runs or not all(map(is_mne, runs)):
             raise TypeError(
                 f"recordings[{subject!r}] must be a Raw, an Epochs or a list of them, got {runs!r}."

@@ -14,7 +14,7 @@ import mne
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from npa.checks import check_bytes, check_finite, finite_rows
+from npa.checks import check_array_like, check_bytes, check_finite, finite_rows
 from npa.estimators.base import SignalTransformer
 from npa.recordings.signals import outside, split_range
 from npa.recordings.staging import staged
@@ -397,6 +397,7 @@ def _check_step(step: Any) -> None:
 def _check_raw(raw: Any) -> mne.io.BaseRaw:
     """Return ``raw`` if it is a Raw."""
     if not isinstance(raw, mne.io.BaseRaw):
+        check_array_like("raw", raw)
         raise TypeError(
             f"raw must be an mne.io.BaseRaw to work in blocks, got {type(raw).__name__}; "
             "transform takes epochs and arrays."

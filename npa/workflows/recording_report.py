@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mne
 
+from npa.checks import check_array_like
 from npa.estimators.amplifier import NeuralPowerAmplifier
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.line_noise import LineNoiseRemover
@@ -125,6 +126,9 @@ def analyze_recording(
     """
     import pandas as pd
 
+    if not isinstance(raw, mne.io.BaseRaw):
+        check_array_like("raw", raw)
+        raise TypeError(f"raw must be an mne.io.BaseRaw, got {type(raw).__name__}.")
     names = [eog] if isinstance(eog, str) else list(eog or [])
     missing = [name for name in names if name not in raw.ch_names]
     if missing:

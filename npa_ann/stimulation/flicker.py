@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mne.utils import warn
 from sklearn.utils.validation import check_is_fitted
 
-from npa.checks import check_number
+from npa.checks import check_array_like, check_number
 from npa.estimators.base import ContainerTransformer
 from npa.typing import AnyArray, BoolArray
 
@@ -214,6 +214,7 @@ class Frames:
 
 def _check_images(X: npt.ArrayLike) -> AnyArray:
     """Return images as an array after checking their shape, type and range."""
+    check_array_like("X", X, containers=False)
     X = np.asarray(X)
     if X.ndim != 4 or 0 in X.shape:
         raise ValueError(f"X must be images of shape (n, H, W, C), got {X.shape}.")

@@ -94,3 +94,17 @@ def test_sizes_are_read(size, n_bytes):
 def test_sizes_refused(size, error, message):
     with pytest.raises(error, match=message):
         check_bytes("max_memory", size)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [(np.int64(1), (None, 0, 1)), (np.True_, (False, True)), (np.str_("a"), ("a", "b"))],
+)
+def test_numpy_scalars_are_options(value, allowed):
+    assert check_option("x", value, allowed) is value
+
+
+def test_arrays_are_no_options():
+    for value in (np.array([1, 1]), np.array(1.5)):
+        with pytest.raises(ValueError, match="x must be one of"):
+            check_option("x", value, (0, 1))
