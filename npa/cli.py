@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from npa.workflows.recording_report import RecordingReport
 
+DEFAULT_EXPONENT_RANGE = (2.0, 40.0)  # Hz
+
 Parser = argparse.ArgumentParser
 Arguments = argparse.Namespace
 
@@ -165,8 +167,7 @@ def _describe_exponent(exponent: Parser) -> None:
         metavar=("LOW", "HIGH"),
         nargs=2,
         type=float,
-        default=(2.0, 40.0),
-        help="in Hz (default: 2 40)",
+        help="in Hz (default: 2 40, or what of it lies within the pass band of the recording)",
     )
     exponent.add_argument(
         "--robust", action="store_true", help="Theil-Sen regression, robust to peaks"
@@ -353,7 +354,11 @@ def _summary(report: RecordingReport, source: str) -> Iterator[str]:
     )
     yield f"Clean time  {clean_time_sentence(spectrum)}"
     yield f"Blinks      {blink_sentence(report.blinks)}"
-    yield f"Background  1/f^{spectrum.exponent:.2f}, fit r2 = {spectrum.r_squared:.3f}"
+    low, high = report.steps["measure"].freq_range
+    yield (
+        f"Background  1/f^{spectrum.exponent:.2f} within {low:.4g}-{high:.4g} Hz, "
+        f"fit r2 = {spectrum.r_squared:.3f}"
+    )
     peaks = ", ".join(f"{cf:.1f} Hz" for cf, _, _ in spectrum.peaks) or "none"
     yield f"Peaks       {peaks}"
 
@@ -427,10 +432,17 @@ def _batch(args: Arguments) -> None:
 def _exponent(args: Arguments) -> None:
     """Print the slope of each channel."""
     from npa import PSDExponent
+    from npa.workflows.pass_band import limit_to_pass_band
 
     regression: Literal["ols", "theilsen"] = "theilsen" if args.robust else "ols"
-    estimator = PSDExponent(tuple(args.freq_range), regression=regression)
-    table = estimator.fit(_load(args.file, args)).slopes_.to_frame()
+    raw = _load(args.file, args)
+    freq_range = args.freq_range and tuple(args.freq_range)
+    if freq_range is None:
+        freq_range, reason = limit_to_pass_band(raw, DEFAULT_EXPONENT_RANGE)
+        if reason:
+            print(f"npa exponent: fits {reason}.", file=sys.stderr)
+    estimator = PSDExponent(freq_range, regression=regression)
+    table = estimator.fit(raw).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 
 

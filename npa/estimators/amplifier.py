@@ -1,15 +1,16 @@
 """Attenuation of the 1/f background of time series, as a scikit-learn transformer."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from mne.utils import warn
 from sklearn.base import clone
 
-from npa.checks import check_option
+from npa.checks import check_option, check_range
 from npa.estimators.base import SignalTransformer
 from npa.estimators.parameterize import FOOOFFitter, average_names
+from npa.recordings.pass_band import find_pass_band
 from npa.recordings.signals import Signals
 from npa.reports import FilterReport, SpectrumReport
 from npa.spectral.filtering.power_filter import check_design, design_filter
@@ -18,6 +19,10 @@ from npa.typing import BoolArray, FloatArray, Picks
 # Negative knees below this share of f^exponent, f being the lowest frequency of the fit, change
 # the background too little for a warning.
 MIN_KNEE_SHARE = 1e-3
+# Backgrounds of EEG have exponents up to about 4, and fits of them an r_squared above 0.9; what is
+# beyond these limits is a filter, an artefact or noise.
+MAX_EXPONENT = 5.0
+MIN_R_SQUARED = 0.8
 AVERAGE = ""  # name of the average spectrum; no channel has it
 
 
@@ -68,7 +73,15 @@ class NeuralPowerAmplifier(SignalTransformer):
         If ``fooof`` is not a `FOOOFFitter`.
     ValueError
         If a parameter is not allowed, all channels are bad, or ``design="paper"`` does not exist
-        for the model; then the message suggests ``design="exact"``.
+        for the model; then the message suggests ``design="exact"``; or if the range of the fit lies
+        outside the pass band.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the fit was limited to the pass band of the recording, or the model is implausible: an
+        r_squared below 0.8, an exponent above 5, or a knee frequency ``knee ** (1 / exponent)``
+        above the range of the fit.
 
     Notes
     -----
@@ -87,6 +100,10 @@ class NeuralPowerAmplifier(SignalTransformer):
     For ``response="whitening"``, :math:`R(f) = \sqrt{(k + f^\chi) / (k + f_N^\chi)}`, so that
     the power of the background becomes flat. There the gain of a peak is in units of the
     background's gain at its centre: 1 doubles the amplitude there.
+
+    The spectrum is fitted within the pass band of the recording, as its header or a roll-off in
+    the spectrum shows it. Outside, where the filters of the recording left little signal, the gain
+    follows the same formula.
 
     A negative knee is clipped to 0, with a warning if it changes the background noticeably. Filters
     stay within segments recorded without interruption, and within an epoch; both are mirrored at
@@ -152,13 +169,14 @@ class NeuralPowerAmplifier(SignalTransformer):
         """Fit the spectrum or spectra, and design filters from them."""
         check_design(self.response, self.design)
         check_option("per_channel", self.per_channel, (False, True))
-        fitter = self._fitter()
+        fitter = self._limited_fitter(signals)
         names = list(signals.ch_names)
         groups = {AVERAGE: average_names(signals) if self.per_channel else names}
         if self.per_channel:
             groups |= {name: [name] for name in names}
         self.spectrum_, *own = fitter.fit_averages(signals, by=groups)
         self._warn_flat_channels(signals)
+        self._warn_implausible([self.spectrum_, *own], list(groups), fitter.freq_range)
         if self.per_channel:
             usable = zip(names, own, signals.usable, strict=True)
             spectra = {name: fit if good else self.spectrum_ for name, fit, good in usable}
@@ -168,6 +186,69 @@ class NeuralPowerAmplifier(SignalTransformer):
         self.filters_: FilterReport | dict[str, FilterReport] | None = (
             filters if self.per_channel else filters.get(AVERAGE)
         )
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator, or of its fitter, as in scikit-learn.
+
+        Parameters
+        ----------
+        **params
+            Parameters by name. ``fooof__NAME`` sets a parameter of ``fooof``; if that is None, the
+            settings that None stands for become a `FOOOFFitter` first.
+
+        Returns
+        -------
+        self : NeuralPowerAmplifier
+            The estimator.
+        """
+        nested = {name: params[name] for name in params if name.startswith("fooof__")}
+        super().set_params(**{name: params[name] for name in params if name not in nested})
+        if nested and self.fooof is None:
+            self.fooof = self._fitter()
+        super().set_params(**nested)
+        return self
+
+    def _limited_fitter(self, signals: Signals) -> FOOOFFitter:
+        """Return the fitter, limited to the pass band of the recording, with one warning."""
+        fitter = self._fitter()
+        freq_range = check_range("freq_range", fitter.freq_range)
+        if freq_range[1] > signals.sfreq / 2:
+            return fitter  # which raises an error
+        band = find_pass_band(signals)
+        inside = band.limit(freq_range)
+        if inside == freq_range:
+            return fitter
+        wanted = f"{freq_range[0]:g}-{freq_range[1]:g} Hz"
+        if inside is None:
+            raise ValueError(
+                f"the range of the fit, {wanted}, lies outside the pass band of {band}; change "
+                "freq_range of fooof."
+            )
+        warn(
+            f"NeuralPowerAmplifier fits {inside[0]:.4g}-{inside[1]:.4g} Hz instead of {wanted}, "
+            f"within the pass band of {band}. Outside, the gain extrapolates the background of "
+            "the fit."
+        )
+        return fitter.set_params(freq_range=inside)
+
+    def _warn_implausible(
+        self,
+        spectra: Sequence[SpectrumReport],
+        names: Sequence[str],
+        freq_range: tuple[float, float],
+    ) -> None:
+        """Warn once about models that a background of EEG hardly has."""
+        reasons = {}
+        for spectrum, name in zip(spectra, names, strict=True):
+            if reason := _implausible(spectrum, freq_range[1]):
+                reasons[name or "the average spectrum"] = reason
+        if reasons:
+            listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            warn(
+                f"NeuralPowerAmplifier builds its filter from an implausible model ({listed}). "
+                "Look at spectrum_.plot(), and mark bad channels, narrow freq_range of fooof, or "
+                "choose aperiodic_mode='fixed'."
+            )
 
     def _fitter(self) -> FOOOFFitter:
         """Return a copy of the sub-estimator, or one with the published settings."""
@@ -217,6 +298,20 @@ class NeuralPowerAmplifier(SignalTransformer):
             channels = f" of {', '.join(reasons)}" if self.per_channel else ""
             warn(f"NeuralPowerAmplifier has no model{channels}, and returns NaN there: {listed}.")
         return filters
+
+
+def _implausible(spectrum: SpectrumReport, highest: float) -> str:
+    """Return what is implausible about a model that was fitted up to a frequency; or nothing."""
+    if spectrum.reason or spectrum.exponent <= 0:
+        return ""  # there is no filter
+    if spectrum.exponent > MAX_EXPONENT:
+        return f"exponent {spectrum.exponent:.3g}, knee {spectrum.knee:.3g}"
+    if spectrum.knee > 0 and spectrum.knee ** (1 / spectrum.exponent) > highest:
+        frequency = spectrum.knee ** (1 / spectrum.exponent)
+        return f"knee {spectrum.knee:.3g}, at {frequency:.3g} Hz, above the range of the fit"
+    if spectrum.r_squared < MIN_R_SQUARED:
+        return f"r_squared {spectrum.r_squared:.2f}"
+    return ""
 
 
 def _apply(report: FilterReport | None, x: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from npa.checks import check_array_like, check_option, check_range, finite_rows
 from npa.recordings.channels import channel_groups
 from npa.recordings.containers import is_mne, read_signals, write_signals
+from npa.recordings.pass_band import find_pass_band
 from npa.recordings.signals import Signals
 from npa.spectral.averages import combine_channels
 from npa.spectral.density import METHODS, plan_spans, psd_of_spans
@@ -486,6 +487,22 @@ class SpectrumTransformer(FeatureTransformer):
         options = self.psd_kwargs or {}
         plan = plan_spans(signals.clean_spans, n_times, signals.sfreq, method=self.psd, **options)
         return plan.n_used * unit, n_clean * unit
+
+    def _warn_pass_band(self, signals: Signals, freqs: FloatArray) -> None:
+        """Warn once if the frequencies of the fit leave the pass band of the recording."""
+        if not len(freqs):
+            return
+        band, fitted = find_pass_band(signals), (float(freqs[0]), float(freqs[-1]))
+        if band.holds(fitted):
+            return
+        inside = band.limit(fitted)
+        advice = "no part of it is inside"
+        if inside is not None:
+            advice = f"take freq_range=({inside[0]:.4g}, {inside[1]:.4g})"
+        warn(
+            f"{type(self).__name__} fits {fitted[0]:.4g}-{fitted[1]:.4g} Hz, which leaves the pass "
+            f"band of {band}: the fall of a filter is fitted as background; {advice}."
+        )
 
     def _combine(self, power: FloatArray) -> FloatArray:
         """Combine power of channels, shape (n_epochs, n_groups, n_freqs)."""

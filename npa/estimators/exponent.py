@@ -57,6 +57,12 @@ class PSDExponent(SpectrumTransformer):
     ValueError
         If a parameter is not allowed, or ``freq_range`` ends above the Nyquist frequency.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the frequencies leave the pass band of the recording, as its header or a roll-off in
+        the spectrum shows it: the filter would be part of the slope.
+
     See Also
     --------
     npa.FOOOFFitter : Fits background and peaks together.
@@ -150,6 +156,7 @@ class PSDExponent(SpectrumTransformer):
     def _measure(self, signals: Signals) -> Lines:
         """Fit a line to every epoch and group of channels."""
         freqs, power = self._spectra(signals)
+        self._warn_pass_band(signals, freqs)
         power = self._combine(power)
         line = power_law(freqs, power, self.regression)
         _warn_failed(power, line.slope)

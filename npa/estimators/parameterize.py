@@ -14,7 +14,15 @@ from npa.recordings.signals import Signals
 from npa.reports import SpectrumReport
 from npa.spectral.averages import combine_channels, excessive_channels, mean_of_known
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
-from npa.spectral.fitting.spectra import MIN_FREQS, NOT_POSITIVE, SpectralFit
+from npa.spectral.fitting.spectra import (
+    DEFAULT_WIDTH_LIMITS,
+    MIN_FREQS,
+    MIN_WIDTH_BINS,
+    NOT_POSITIVE,
+    SpectralFit,
+    default_width_limits,
+    resolve_width_limits,
+)
 from npa.typing import AnyArray, FloatArray, Picks
 
 NO_USABLE_CHANNEL = "no usable channel"
@@ -31,8 +39,9 @@ class FOOOFFitter(SpectrumTransformer):
         Lowest and highest frequency of the fit in Hz.
     aperiodic_mode : {"fixed", "knee"}, default "fixed"
         Whether the background is a straight line in double-logarithmic axes, or has a knee.
-    peak_width_limits : tuple of float, default (1, 12)
-        Smallest and largest two-sided bandwidth of a peak in Hz.
+    peak_width_limits : tuple of float | None, default None
+        Smallest and largest two-sided bandwidth of a peak in Hz. None for 1 Hz, or two frequency
+        bins if that is more, to 12 Hz; see `npa.spectral.default_width_limits`.
     max_n_peaks : int, default 6
         Largest number of peaks, and number of peak columns.
     min_peak_height : float, default 0.1
@@ -75,6 +84,14 @@ class FOOOFFitter(SpectrumTransformer):
         If a parameter is not allowed, ``freq_range`` ends above the Nyquist frequency, or all
         channels are bad.
 
+    Warns
+    -----
+    RuntimeWarning
+        If ``freq_range`` leaves the pass band of the recording, as its header or a roll-off in the
+        spectrum shows it: the filter would be part of the background. If the smallest width of a
+        peak is not above 1.5 frequency bins, or had to be more than 1 Hz: single bins of noise
+        pass for peaks.
+
     Notes
     -----
     The model of log10 power [1]_ is the background
@@ -115,7 +132,7 @@ class FOOOFFitter(SpectrumTransformer):
         self,
         freq_range: tuple[float, float] = (1, 45),
         aperiodic_mode: Literal["fixed", "knee"] = "fixed",
-        peak_width_limits: tuple[float, float] = (1, 12),
+        peak_width_limits: tuple[float, float] | None = None,
         max_n_peaks: int = 6,
         min_peak_height: float = 0.1,
         peak_threshold: float = 2.0,
@@ -179,6 +196,7 @@ class FOOOFFitter(SpectrumTransformer):
         averages = mean_of_known(combine_channels(power, used), axis=0)
         fit = self._fit_spectra(freqs, averages)
         seconds = self._seconds(signals)
+        self._warn_resolution(freqs)
         return [
             _report(fit, row, spectrum, self.aperiodic_mode, seconds)
             for row, spectrum in enumerate(averages)
@@ -188,6 +206,7 @@ class FOOOFFitter(SpectrumTransformer):
         """Fit the average, and name the columns."""
         self._fit_groups(signals)
         freqs, power = self._spectra(signals)
+        self._warn_pass_band(signals, freqs)
         self.spectrum_ = self._fit_averages(signals, freqs, power)[0]
         self._warn_flat_channels(signals)
         if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
@@ -199,6 +218,8 @@ class FOOOFFitter(SpectrumTransformer):
     def _measure(self, signals: Signals) -> Spectra:
         """Estimate the power of every epoch and group of channels."""
         freqs, power = self._spectra(signals)
+        self._warn_pass_band(signals, freqs)
+        self._warn_resolution(freqs)
         return freqs, self._combine(power)
 
     def _table(self, measured: Spectra) -> FloatArray:
@@ -211,7 +232,7 @@ class FOOOFFitter(SpectrumTransformer):
 
     def _fit_spectra(self, freqs: FloatArray, power: FloatArray) -> SpectralFit:
         """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
-        settings = self._settings()
+        settings = self._settings(freqs)
         n_chunks = ENGINES[self.engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
         chunks = np.array_split(power, max(min(len(power), n_chunks), 1))
         fits = Parallel(self.n_jobs)(
@@ -221,14 +242,35 @@ class FOOOFFitter(SpectrumTransformer):
         fit.reason[(fit.reason == NOT_POSITIVE) & np.isnan(power).all(axis=1)] = NO_USABLE_CHANNEL
         return fit
 
-    def _settings(self) -> dict[str, Any]:
+    def _warn_resolution(self, freqs: FloatArray) -> None:
+        """Warn once if single frequency bins pass for peaks."""
+        if len(freqs) < MIN_FREQS or self.max_n_peaks == 0:
+            return
+        bin_width = (freqs[-1] - freqs[0]) / (len(freqs) - 1)
+        advice = "longer windows or epochs resolve more"
+        if self.peak_width_limits is None:
+            limit = default_width_limits(bin_width)[0]
+            if limit > DEFAULT_WIDTH_LIMITS[0]:
+                warn(
+                    f"FOOOFFitter looks for peaks at least {limit:.3g} Hz wide, two of the "
+                    f"frequency bins of {bin_width:.3g} Hz; single spectra of so few bins have "
+                    f"peaks of noise: {advice}."
+                )
+        elif self.peak_width_limits[0] <= MIN_WIDTH_BINS * bin_width:
+            warn(
+                f"FOOOFFitter looks for peaks as narrow as {self.peak_width_limits[0]:.3g} Hz, but "
+                f"frequency bins are {bin_width:.3g} Hz wide: single bins of noise pass for peaks. "
+                f"Take peak_width_limits of at least {2 * bin_width:.3g} Hz; {advice}."
+            )
+
+    def _settings(self, freqs: FloatArray) -> dict[str, Any]:
         """Check the parameters of the fit, and return those that both engines take."""
         check_option("engine", self.engine, tuple(ENGINES))
         check_range("freq_range", self.freq_range)
         check_option("aperiodic_mode", self.aperiodic_mode, ("fixed", "knee"))
         return {
             "aperiodic_mode": self.aperiodic_mode,
-            "peak_width_limits": check_range("peak_width_limits", self.peak_width_limits),
+            "peak_width_limits": resolve_width_limits(freqs, self.peak_width_limits),
             "max_n_peaks": check_number("max_n_peaks", self.max_n_peaks, low=0, integer=True),
             "min_peak_height": check_number("min_peak_height", self.min_peak_height, low=0),
             "peak_threshold": check_number("peak_threshold", self.peak_threshold, low=0),

@@ -17,8 +17,9 @@ from npa.spectral.filtering.filter_bank import (
 from npa.spectral.filtering.gains import gaussian_response, logarithmic_response, whitening_response
 from npa.spectral.filtering.power_filter import PowerFilter, design_filter
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
-from npa.spectral.fitting.spectra import SpectralFit, fit_spectra
+from npa.spectral.fitting.spectra import SpectralFit, default_width_limits, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
+from npa.spectral.passband import PassBand, detect_rolloff, usable_range
 from npa.spectral.slopes import PowerLaw, power_law
 from npa.spectral.snr import (
     TagTerm,
@@ -34,6 +35,7 @@ __all__ = [
     "GOLDEN_RATIO",
     "BandRatios",
     "ChebyshevBank",
+    "PassBand",
     "PowerFilter",
     "PowerLaw",
     "RemezGaussian",
@@ -44,7 +46,9 @@ __all__ = [
     "band_ratios",
     "baseline_corrected_amplitude",
     "chebyshev_bank",
+    "default_width_limits",
     "design_filter",
+    "detect_rolloff",
     "fir_gain",
     "fit_spectra",
     "gaussian_response",
@@ -58,6 +62,7 @@ __all__ = [
     "snr_spectrum",
     "tag_terms",
     "term_test",
+    "usable_range",
     "whitening_response",
     "zero_phase_fir",
     "zscore_spectrum",

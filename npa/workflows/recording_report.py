@@ -21,6 +21,7 @@ from npa.reports import BlinkReport, FilterReport, SpectrumReport
 from npa.reports.tables import by_channel
 from npa.spectral import psd_of_spans
 from npa.typing import FloatArray, PathLike
+from npa.workflows.pass_band import within_pass_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,11 @@ def analyze_recording(
         If an EOG channel does not exist or is bad, the recording is too short or has too few
         channels, or its mean spectrum has no 1/f background.
 
+    Notes
+    -----
+    Spectra are fitted within 1-45 Hz, or what of it lies within the pass band of the recording;
+    ``report.steps["measure"].freq_range`` says which, and a warning that it was limited.
+
     Examples
     --------
     >>> from npa.datasets import simulate_recording
@@ -149,6 +155,7 @@ def analyze_recording(
             if steps[name].filters_ is None:
                 raise ValueError(_no_background(steps[name].spectrum_))
         elif name == "measure":
+            steps[name] = within_pass_band(steps[name], clean)
             values = steps[name].fit_transform(clean)
         else:
             clean = steps[name].fit_transform(clean)

@@ -168,6 +168,9 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
         "Bad channels": ", ".join(info["bads"]) or "none",
         "EOG channels": ", ".join(eog) or "none",
         "Blinks": blink_sentence(report.blinks),
+        "Frequencies": "background and peaks are fitted within {:g}-{:g} Hz".format(
+            *report.steps["measure"].freq_range
+        ),
         "Versions": f"npa {__version__}, MNE {mne.__version__}",
     }
     for step in report.steps.values():

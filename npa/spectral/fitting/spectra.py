@@ -21,6 +21,9 @@ BACKGROUND_NOT_CONVERGED = "the background's fit did not converge"
 TOO_FEW_BACKGROUND_POINTS = "too few points lie on the background"
 PEAKS_NOT_CONVERGED = "the peaks' fit did not converge"
 
+DEFAULT_WIDTH_LIMITS = (1.0, 12.0)  # Hz
+MIN_WIDTH_BINS = 1.5  # narrower limits let single bins pass for peaks; FOOOF warns of them
+DEFAULT_WIDTH_BINS = 2  # FOOOF's recommendation
 BACKGROUND_PERCENTILE = 0.025  # of the flattened spectrum: points up to it are background
 MAX_NFEV_LINEAR_KNEE = 80  # an accepted step takes four evaluations
 ARRAYS_IN_MEMORY = 16  # of the size of the spectra, at the same time
@@ -148,7 +151,7 @@ def fit_spectra(
     *,
     freq_range: tuple[float, float] | None = None,
     aperiodic_mode: str = "fixed",
-    peak_width_limits: tuple[float, float] = (1, 12),
+    peak_width_limits: tuple[float, float] | None = None,
     max_n_peaks: int = 6,
     min_peak_height: float = 0.1,
     peak_threshold: float = 2.0,
@@ -167,8 +170,9 @@ def fit_spectra(
         Lowest and highest frequency of the fit in Hz; None for all.
     aperiodic_mode : {"fixed", "knee"}, default "fixed"
         Whether the background is a straight line in double-logarithmic axes, or may bend.
-    peak_width_limits : tuple of float, default (1, 12)
-        Smallest and largest two-sided bandwidth of a peak in Hz.
+    peak_width_limits : tuple of float | None, default None
+        Smallest and largest two-sided bandwidth of a peak in Hz; None for those of
+        `default_width_limits`.
     max_n_peaks : int, default 6
         Largest number of peaks.
     min_peak_height : float, default 0.1
@@ -230,14 +234,16 @@ def fit_spectra(
     (array([1., 2.]), array([10., 10.]))
     """
     settings: dict[str, Any] = {
-        "width_limits": check_range("peak_width_limits", peak_width_limits),
         "max_n_peaks": check_number("max_n_peaks", max_n_peaks, low=0, integer=True),
         "min_height": check_number("min_peak_height", min_peak_height, low=0),
         "threshold": check_number("peak_threshold", peak_threshold, low=0),
     }
     knee = check_option("aperiodic_mode", aperiodic_mode, ("fixed", "knee")) == "knee"
     memory = check_bytes("max_memory", max_memory)
+    if peak_width_limits is not None:
+        check_range("peak_width_limits", peak_width_limits)
     freqs, power = _check_spectra(freqs, power, freq_range)
+    settings["width_limits"] = resolve_width_limits(freqs, peak_width_limits)
     fit = SpectralFit.empty(freqs, len(power), settings["max_n_peaks"])
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
     fit.reason[~good] = NOT_POSITIVE
@@ -249,6 +255,56 @@ def fit_spectra(
         chunk = rows[first : first + step]
         _fit_chunk(fit, chunk, np.log10(power[chunk]), knee, settings)
     return fit
+
+
+def default_width_limits(bin_width: float) -> tuple[float, float]:
+    """Return the limits of the width of a peak for a frequency resolution.
+
+    Parameters
+    ----------
+    bin_width : float
+        Distance of neighbouring frequencies in Hz.
+
+    Returns
+    -------
+    low, high : float
+        Smallest and largest two-sided bandwidth in Hz: 1 Hz, or two bins if that is more, as the
+        authors of FOOOF recommend; and 12 Hz, or twice the smallest.
+
+    Examples
+    --------
+    >>> default_width_limits(0.25), default_width_limits(1.0)
+    ((1.0, 12.0), (2.0, 12.0))
+    """
+    low = max(DEFAULT_WIDTH_LIMITS[0], DEFAULT_WIDTH_BINS * round(float(bin_width), 9))
+    return low, max(DEFAULT_WIDTH_LIMITS[1], 2 * low)
+
+
+def resolve_width_limits(
+    freqs: FloatArray, limits: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Check limits of the width of a peak, or return the default of a frequency grid.
+
+    Parameters
+    ----------
+    freqs : array, shape (n_freqs,)
+        Evenly spaced frequencies in Hz.
+    limits : tuple of float | None
+        Smallest and largest two-sided bandwidth in Hz; None for the default.
+
+    Returns
+    -------
+    low, high : float
+        The limits in Hz.
+
+    Examples
+    --------
+    >>> resolve_width_limits(np.arange(1.0, 46.0), None)
+    (2.0, 12.0)
+    """
+    if limits is not None:
+        return check_range("peak_width_limits", limits)
+    return default_width_limits((freqs[-1] - freqs[0]) / (len(freqs) - 1) if len(freqs) > 1 else 0)
 
 
 def _check_spectra(

@@ -22,6 +22,7 @@ from npa.workflows.batch.recordings import Recording
 from npa.workflows.batch.results import Failure, Outcome, write_recording_page
 from npa.workflows.batch.settings import versions
 from npa.workflows.blocks import TransformedRaw, fit_in_blocks, pipeline_steps
+from npa.workflows.pass_band import within_pass_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +114,11 @@ def run_steps(pipeline: BaseEstimator, raw: mne.io.BaseRaw) -> Outcome:
     TypeError
         If a step returns anything but a continuous recording or, at the end, a table.
 
+    Notes
+    -----
+    A step with a default ``freq_range`` fits what of it lies within the pass band of the recording,
+    and says so.
+
     Examples
     --------
     >>> from npa import PSDExponent
@@ -128,6 +134,7 @@ def run_steps(pipeline: BaseEstimator, raw: mne.io.BaseRaw) -> Outcome:
     # Estimators of others may change their input.
     signal, result, table = raw if is_ours else raw.copy(), None, None
     for index, step in enumerate(steps):
+        step = steps[index] = within_pass_band(step, signal)
         output = step.fit_transform(signal)
         if isinstance(output, mne.io.BaseRaw):
             signal = result = output
@@ -196,6 +203,7 @@ def _run_in_blocks(steps: list[Any], raw: mne.io.BaseRaw) -> Outcome:
         fit_in_blocks(make_pipeline(*filters), raw, max_memory=_BLOCK_MEMORY)
         signal = TransformedRaw(raw, filters, _BLOCK_MEMORY)
     if len(filters) < len(steps):
+        steps[-1] = within_pass_band(steps[-1], raw if signal is None else signal)
         table = _as_frame(steps[-1], steps[-1].fit_transform(raw if signal is None else signal))
     return Outcome(raw, signal, table, steps)
 
