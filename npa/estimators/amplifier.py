@@ -23,6 +23,7 @@ MIN_KNEE_SHARE = 1e-3
 # beyond these limits is a filter, an artefact or noise.
 MAX_EXPONENT = 5.0
 MIN_R_SQUARED = 0.8
+MAX_LISTED = 5  # models in one warning
 AVERAGE = ""  # name of the average spectrum; no channel has it
 
 
@@ -243,7 +244,9 @@ class NeuralPowerAmplifier(SignalTransformer):
             if reason := _implausible(spectrum, freq_range[1]):
                 reasons[name or "the average spectrum"] = reason
         if reasons:
-            listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            shown = list(reasons.items())[:MAX_LISTED]
+            listed = "; ".join(f"{name}: {reason}" for name, reason in shown)
+            listed += f"; and {len(reasons) - len(shown)} more" * (len(shown) < len(reasons))
             warn(
                 f"NeuralPowerAmplifier builds its filter from an implausible model ({listed}). "
                 "Look at spectrum_.plot(), and mark bad channels, narrow freq_range of fooof, or "

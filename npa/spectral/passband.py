@@ -168,13 +168,12 @@ def detect_rolloff(
     >>> 28 < detect_rolloff(freqs, 1 / freqs / (1 + (freqs / 40) ** 16)) < 40
     True
     """
-    freqs, power = np.asarray(freqs, dtype=np.float64), np.asarray(power, dtype=np.float64)
-    used = (freqs >= MIN_FIT_FREQ) & (freqs <= MAX_NYQUIST_SHARE * freqs[-1])
-    used &= np.isfinite(power) & (power > 0)
-    freqs, power = freqs[used], power[used]
-    if len(freqs) < MIN_FREQS or freqs[-1] < MIN_ROLLOFF_FREQ:
+    f, p = np.asarray(freqs, dtype=np.float64), np.asarray(power, dtype=np.float64)
+    used = (f >= MIN_FIT_FREQ) & (f <= MAX_NYQUIST_SHARE * f[-1]) & np.isfinite(p) & (p > 0)
+    f, p = f[used], p[used]
+    if len(f) < MIN_FREQS or f[-1] < MIN_ROLLOFF_FREQ:
         return None
-    x, y = _log_medians(freqs, power)
+    x, y = _log_medians(f, p)
     for start in np.flatnonzero(x >= np.log10(MIN_ROLLOFF_FREQ)):
         stop = np.searchsorted(x, x[start] + SLOPE_SPAN - 1e-9)
         distance = x[start:] - x[start]
@@ -183,14 +182,13 @@ def detect_rolloff(
             break
         if y[start] - y[stop] < MIN_STEEPNESS * (x[stop] - x[start]):
             continue
-        below = freqs <= 10 ** x[start]
-        drops = [line - y for line in _backgrounds(freqs[below], power[below], x)]
+        below = f <= 10 ** x[start]
+        drops = [line - y for line in _backgrounds(f[below], p[below], x)]
         if drops and all(
             _is_filter(distance[after], drop[start:][after], gentle) for drop in drops
         ):
-            reduced = drops[0] > EDGE_DROP
-            last = np.flatnonzero(~reduced[: start + len(after.nonzero()[0])])
-            return float(10 ** x[last[-1]]) if len(last) else float(10 ** x[start])
+            passed = np.flatnonzero(drops[0][: start + after.sum()] <= EDGE_DROP)
+            return float(10 ** x[passed[-1] if len(passed) else start])
     return None
 
 

@@ -1,6 +1,7 @@
 """`NeuralPowerAmplifier` realises its ideal gain, whitens, and changes nothing else."""
 
 import pickle
+import re
 
 import mne
 import numpy as np
@@ -238,7 +239,9 @@ def test_flat_channel_is_left_out_with_one_warning(raw):
     with pytest.warns(RuntimeWarning) as caught:
         out = NeuralPowerAmplifier().fit_transform(raw)
     messages = [str(warning.message) for warning in caught]
-    assert messages == ["NeuralPowerAmplifier leaves out flat channel(s): Oz."]
+    assert messages[0] == "NeuralPowerAmplifier leaves out flat channel(s): Oz."
+    # One channel of 20 s is left, whose spectrum is noisy.
+    assert [message for message in messages[1:] if "implausible model" not in message] == []
     assert np.isfinite(out.get_data()).all()
 
 
@@ -247,9 +250,13 @@ def test_paper_design_is_refused_where_it_does_not_exist():
     with pytest.raises(ValueError, match='response="whitening"; use design="exact"'):
         NeuralPowerAmplifier(response="whitening", **paper).fit(exact_noise(1.0))
     knee = lossless(aperiodic_mode="knee")
-    with pytest.raises(ValueError, match='Chebyshev stage 0 .*design="exact"'):
+    with (
+        pytest.warns(RuntimeWarning, match="implausible model"),
+        pytest.raises(ValueError, match='Chebyshev stage 0 .*design="exact"'),
+    ):
         NeuralPowerAmplifier(knee, **paper).fit(exact_noise(1.0, 1000))
-    exact = NeuralPowerAmplifier(knee, sfreq=SFREQ).fit(exact_noise(1.0, 1000))
+    with pytest.warns(RuntimeWarning, match=r"knee 1e\+03, at 1e\+03 Hz, above the range"):
+        exact = NeuralPowerAmplifier(knee, sfreq=SFREQ).fit(exact_noise(1.0, 1000))
     assert exact.filters_.max_error_db < 0.05
 
 
@@ -338,3 +345,49 @@ def test_real_recording(data_dir):
     ideal = amplifier.filters_.filter.ideal(freqs)
     steady = freqs >= 2  # below, Welch's window smears the steep background
     np.testing.assert_allclose(np.median(ratio, axis=0)[steady], ideal[steady], rtol=0.02)
+
+
+def test_model_is_of_the_pass_band():
+    """A filter of 1-30 Hz made the exponent of 1 to 30, and the knee 4e51."""
+    raw, _ = simulate_recording(duration=60.0, exponent=1.0, eog=False, random_state=0, **QUIET)
+    filtered = raw.copy().filter(1.0, 30.0, verbose=False)
+    said = r'fits 1-30 Hz instead of 0.5-45 Hz.* 1-30 Hz \(info\["highpass"\], info\["lowpass"\]\)'
+    with pytest.warns(RuntimeWarning) as caught:
+        amplifier = NeuralPowerAmplifier().fit(filtered)
+    about = [str(each.message) for each in caught if "knee" not in str(each.message)]
+    assert len(about) == 1
+    assert re.search(said, about[0])
+    assert amplifier.filters_.freq_range == (1.0, 30.0)
+    np.testing.assert_allclose(amplifier.spectrum_.exponent, 1.0, rtol=0, atol=0.15)
+    with pytest.raises(ValueError, match="the range of the fit, 35-45 Hz, lies outside"):
+        NeuralPowerAmplifier(FOOOFFitter((35, 45))).fit(filtered)
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        (exact_noise(1.5, 1000.0), "knee 1e\\+03, at 100 Hz, above the range of the fit"),
+        (exact_noise(6.0), "exponent 6"),
+        (
+            np.random.default_rng(0).normal(size=(1, 30_000))
+            + 0.4 * np.random.default_rng(1).normal(size=(1, 30_000)).cumsum(axis=-1) / 20,
+            r"r_squared 0\.\d",
+        ),
+    ],
+)
+def test_implausible_model_is_named(noise, said):
+    fitter = lossless(aperiodic_mode="knee") if "r_squared" not in said else FOOOFFitter((5, 45))
+    amplifier = NeuralPowerAmplifier(fitter, sfreq=SFREQ)
+    with pytest.warns(RuntimeWarning, match=f"implausible model .*average spectrum: {said}"):
+        amplifier.fit(noise[np.newaxis] if noise.ndim == 2 else noise)
+
+
+@pytest.mark.parametrize("response", ["logarithmic", "whitening"])
+def test_parameters_of_the_default_fitter_can_be_set(response):
+    amplifier = NeuralPowerAmplifier().set_params(fooof__max_n_peaks=2, response=response)
+    expected = NeuralPowerAmplifier(response=response)._fitter().set_params(max_n_peaks=2)
+    assert amplifier.fooof.get_params() == expected.get_params()
+    assert clone(amplifier).fooof.max_n_peaks == 2
+    assert NeuralPowerAmplifier().set_params(n_stages=3).fooof is None
+    with pytest.raises(ValueError, match="Invalid parameter 'peaks'"):
+        NeuralPowerAmplifier().set_params(fooof__peaks=2)

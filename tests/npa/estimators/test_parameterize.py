@@ -273,8 +273,71 @@ def test_recordings_are_checked(raw):
 def test_short_recording(data_dir):
     """One second of BioSemi: coarse, but enough frequencies."""
     raw = mne.io.read_raw_bdf(data_dir / "eeglab" / "biosemi72_test.bdf", preload=True)
-    table = FOOOFFitter(picks="eeg").fit_transform(raw)
+    with pytest.warns(
+        RuntimeWarning, match="bins of 1 Hz; single spectra of so few bins"
+    ) as caught:
+        table = FOOOFFitter(picks="eeg").fit_transform(raw)
+    assert len(caught) == 1
     assert np.isfinite(table[0, 0])
+
+
+@pytest.mark.parametrize("duration", [1.0, 2.0])
+@pytest.mark.parametrize("limits", [None, (1.0, 12.0), (2.0, 12.0)])
+def test_widths_below_the_resolution_are_said_once(raw, duration, limits):
+    """Epochs of 1 s have bins of 1 Hz, of 2 s 0.5 Hz."""
+    epochs = mne.make_fixed_length_epochs(raw, duration, preload=True)
+    fitter = FOOOFFitter(peak_width_limits=limits)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = fitter.fit_transform(epochs)
+        n_at_fit = len(caught)
+        np.testing.assert_array_equal(fitter.transform(epochs), table)
+    expected = 1.0 if duration == 1.0 and limits != (2.0, 12.0) else 0
+    assert (n_at_fit, len(caught)) == (expected, 2 * expected)
+    if expected:
+        advice = "at least 2 Hz wide" if limits is None else "Take peak_width_limits of at least 2"
+        assert advice in str(caught[0].message)
+        assert "longer windows or epochs" in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FOOOFFitter(peak_width_limits=limits, max_n_peaks=0).fit_transform(epochs)
+
+
+def test_default_widths_follow_the_resolution(raw):
+    epochs = mne.make_fixed_length_epochs(raw, 1.0, preload=True)
+    tables = []
+    for limits in (None, (2.0, 12.0)):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "FOOOFFitter looks for peaks")
+            tables.append(FOOOFFitter(peak_width_limits=limits).fit_transform(epochs))
+    np.testing.assert_array_equal(*tables)
+    fine = [FOOOFFitter(peak_width_limits=each).fit_transform(raw) for each in (None, (1, 12))]
+    np.testing.assert_array_equal(*fine)
+
+
+@pytest.mark.parametrize("lowpass", [30.0, 40.0])
+@pytest.mark.parametrize("known", [True, False])
+def test_range_beyond_the_pass_band_is_said(lowpass, known):
+    """With the range that the warning names, the exponent is right again."""
+    raw, _ = simulate_recording(duration=60.0, exponent=1.0, random_state=0, **QUIET)
+    filtered = raw.copy().filter(None, lowpass, verbose=False)
+    with filtered.info._unlock():
+        filtered.info["lowpass"] = lowpass if known else SFREQ / 2
+    source = r'info\["lowpass"\]' if known else "a roll-off in the spectrum"
+    fitter = FOOOFFitter()
+    with pytest.warns(RuntimeWarning, match=f"fits 1-45 Hz, which leaves .*{source}") as caught:
+        fitter.fit(filtered)
+    assert len(caught) == 1
+    with pytest.warns(RuntimeWarning, match="take freq_range") as caught:
+        fitter.transform(filtered)
+    assert len(caught) == 1
+    high = float(str(caught[0].message).split("take freq_range=(1, ")[1].split(")")[0])
+    np.testing.assert_allclose(high, lowpass, rtol=0.12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = FOOOFFitter((1, high)).fit(filtered).spectrum_
+        FOOOFFitter().fit(raw)
+    np.testing.assert_allclose(fit.exponent, 1.0, rtol=0, atol=0.1)
 
 
 def test_report(raw):
@@ -303,6 +366,7 @@ def test_report_of_a_failed_fit_can_be_drawn(n_times):
 def test_fooof_changes_no_warning_filters_and_prints_nothing():
     code = (
         "import warnings, numpy as np; from npa.estimators.parameterize import FOOOFFitter;"
+        "warnings.filterwarnings('ignore', 'FOOOFFitter looks for peaks as narrow');"
         "before = warnings.filters[:];"
         "x = np.random.default_rng(0).normal(size=(2, 2000)).cumsum(axis=1);"
         "FOOOFFitter(sfreq=256.0, peak_width_limits=(0.1, 5), engine='fooof').fit_transform(x);"
