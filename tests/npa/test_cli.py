@@ -328,3 +328,29 @@ def test_interrupted_leaves_nothing(recording, tmp_path):
     assert job.returncode == 130, error
     assert b"interrupted; partial results are removed" in error
     assert not os.listdir(tmp_path)
+
+
+def test_ranges_end_at_the_pass_band(recording, tmp_path, capsys):
+    """Beyond 30 Hz there is only the filter, which would make the slope -3."""
+    fname = tmp_path / "filtered_raw.fif"
+    raw = mne.io.read_raw(recording, preload=True, verbose=False)
+    raw.filter(None, 30.0, verbose=False).save(fname, verbose=False)
+    assert main(["exponent", str(fname)]) == 0
+    said = capsys.readouterr()
+    assert "npa exponent: fits 2-30 Hz instead of 2-40 Hz: the pass band is 0-30 Hz" in said.err
+    slopes = pd.read_csv(io.StringIO(said.out))["slope"]
+    np.testing.assert_allclose(slopes.mean(), -1.0, atol=0.4)
+    with pytest.warns(RuntimeWarning, match="leaves the pass band of 0-30 Hz"):
+        assert main(["exponent", str(fname), "--freq-range", "2", "40"]) == 0
+    assert pd.read_csv(io.StringIO(capsys.readouterr().out))["slope"].mean() < -1.8
+    out = tmp_path / "report"
+    with pytest.warns(RuntimeWarning) as caught:
+        assert main(["report", str(fname), "--out", str(out)]) == 0
+    messages = [str(each.message) for each in caught]
+    assert sum("FOOOFFitter fits 1-30 Hz instead of 1-45 Hz" in each for each in messages) == 1
+    assert sum("NeuralPowerAmplifier fits 0.5-30 Hz" in each for each in messages) == 1
+    assert not any("leaves the pass band" in each for each in messages)
+    assert "within 1-30 Hz" in capsys.readouterr().out
+    assert "fitted within 1-30 Hz" in (out / "report.html").read_text(encoding="utf-8")
+    table = pd.read_csv(out / "spectrum.csv", index_col="channel")
+    np.testing.assert_allclose(table["exponent"].mean(), 1.0, atol=0.2)
