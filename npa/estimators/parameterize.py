@@ -106,6 +106,10 @@ class FOOOFFitter(SpectrumTransformer):
     The columns of missing peaks are NaN, and so is every column of a bad or flat channel, or of a
     fit that failed; one warning counts the failures.
 
+    The spectrum of an epoch that holds a single window is so noisy that pure 1/f noise has 3 to 6
+    peaks in it, whatever the width limits (epochs of 1 to 4 s); backgrounds are right on average.
+    Peaks are to be read from averages: ``spectrum_``, or longer epochs.
+
     References
     ----------
     .. [1] Donoghue, T., et al. (2020). Parameterizing neural power spectra into periodic and
