@@ -183,3 +183,18 @@ def test_plot_shows_the_lines():
     drawn = np.polyfit(np.log10(line.get_xdata()), np.log10(line.get_ydata()), 1)
     np.testing.assert_allclose(drawn[0], report.slope[:, 0].mean(), rtol=1e-9)
     assert ax.get_legend().get_texts()[1].get_text().startswith("ch1")
+
+
+def test_frequencies_beyond_the_pass_band_are_said():
+    info = mne.create_info(8, SFREQ, "eeg")
+    raw = mne.io.RawArray(colored_noise(1.0, (8, 20_000), 0), info, verbose=False)
+    raw.filter(1.0, 40.0, verbose=False)
+    measure = PSDExponent()
+    with pytest.warns(RuntimeWarning, match=r"fits 0.25-128 Hz.* 1-40 Hz.*freq_range=\(1, 40\)"):
+        measure.fit(raw)
+    array = raw.get_data()[np.newaxis]
+    with pytest.warns(RuntimeWarning, match="fits 2-100 Hz.*a roll-off in the spectrum") as caught:
+        PSDExponent((2, 100), sfreq=SFREQ).fit_transform(array)
+    assert len(caught) == 1
+    slopes = PSDExponent((1, 40)).fit_transform(raw)  # warnings are errors
+    np.testing.assert_allclose(slopes.mean(), -1.0, rtol=0, atol=0.1)

@@ -106,6 +106,23 @@ def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
     assert not partials(tmp_path)
 
 
+@pytest.mark.parametrize("preload", [True, False])
+def test_default_ranges_end_at_the_pass_band(tmp_path, preload):
+    """Of a recording in memory, and of one that is read in blocks; a range that is chosen stays."""
+    raw, _ = simulate_recording(duration=30, sfreq=128, ch_names=["Cz", "O1"], eog=False)
+    raw.filter(None, 30.0, verbose=False).save(tmp_path / "filtered_raw.fif", verbose=False)
+    filtered = mne.io.read_raw_fif(tmp_path / "filtered_raw.fif", preload=preload, verbose=False)
+    steps = [LineNoiseRemover(50.0), FOOOFFitter()]
+    with pytest.warns(RuntimeWarning, match="FOOOFFitter fits 1-30 Hz instead of 1-45 Hz") as said:
+        outcome = run_steps(make_pipeline(*steps), filtered)
+    assert len([each for each in said if "FOOOF" in str(each.message)]) == 1
+    assert outcome.steps[-1].freq_range == (1, 30.0)
+    assert steps[-1].freq_range == (1, 45)
+    np.testing.assert_allclose(outcome.table.filter(regex="_exponent"), 1.0, atol=0.3)
+    with pytest.warns(RuntimeWarning, match="leaves the pass band"):
+        assert run_steps(FOOOFFitter((2, 45)), filtered).steps[-1].freq_range == (2, 45)
+
+
 def test_workers_give_the_same_as_this_process(files, tmp_path):
     for n_jobs in (1, 2):
         npa.batch.run(SLOPES, files, tmp_path / str(n_jobs), n_jobs=n_jobs, **QUICK)
