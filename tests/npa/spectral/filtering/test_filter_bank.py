@@ -97,6 +97,22 @@ def test_remez_passes_the_peak_and_stops_beyond(cf, sd, sfreq):
     assert gain.max() <= 1.21 + 1e-3
 
 
+@pytest.mark.parametrize("n_times", [1000, 8, 4, 2])
+def test_bank_filters_like_filtfilt_up_to_the_last_sample(n_times):
+    bank = chebyshev_bank(1.2, 0, 128.0)
+    x = 3 + np.random.default_rng(0).standard_normal((2, n_times)).cumsum(axis=-1)
+    padding = min(6, n_times - 1)  # 3 times the coefficients, as SciPy's default
+    mirrored = np.pad(x, [(0, 0), (padding, padding)], mode="reflect", reflect_type="odd")
+    expected = np.zeros(x.shape)
+    for stage in bank.stages:
+        state = signal.lfilter_zi(stage.b, stage.a)
+        once, _ = signal.lfilter(stage.b, stage.a, mirrored, zi=state * mirrored[:, :1])
+        back = once[:, ::-1]
+        twice, _ = signal.lfilter(stage.b, stage.a, back, zi=state * back[:, :1])
+        expected += stage.weight * twice[:, ::-1][:, padding : padding + n_times]
+    assert_allclose(bank.apply(x), expected, atol=1e-12)
+
+
 def test_remez_changes_transition_only_where_needed():
     assert remez_gaussian(10, 2, 256.0).transition == 1
     assert remez_gaussian(10, 2, 256.0).stop_edges == (4.0, 16.0)
