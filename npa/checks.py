@@ -132,7 +132,7 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
     value : object
         The value to check.
     containers : bool, default True
-        Whether it may be a Raw or Epochs.
+        Whether it may be a Raw or Epochs. If not, the dtype and shape of arrays are left to others.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
                 f"Complex data not supported: {name} must hold real numbers, got {value.dtype}; "
                 f"give its real part or np.abs({name})."
             )
-        items = value.ravel()[:1] if value.dtype.kind in "OUS" else ()
+        items = value.ravel()[:1] if containers and value.dtype.kind in "OUS" else ()
     for item in items:
         parents = {each.__name__ for each in type(item).__mro__}
         if parents & (set(_INSTEAD) - {"dict"}):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from npa.checks import check_array_like, check_option, check_range, finite_rows
-from npa.recordings.channels import channel_groups
+from npa.recordings.channels import channel_groups, is_electrode
 from npa.recordings.containers import is_mne, read_signals, write_signals
 from npa.recordings.pass_band import find_pass_band
 from npa.recordings.signals import Signals
@@ -23,6 +23,8 @@ Recording: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs | AnyArray
 Groups: TypeAlias = str | Mapping[str, Sequence[str]] | None
 MneT = TypeVar("MneT", bound=mne.io.BaseRaw | mne.BaseEpochs)
 
+# V, peak to peak: amplifiers clip at 0.5 V, standard normal noise stays below 12, EEG in uV above.
+MAX_EEG_RANGE = 20.0
 MIN_SHARE_READ = 0.5  # of the clean time; less is warned about
 
 
@@ -128,11 +130,25 @@ class SignalEstimator(BaseEstimator):
             )
 
     def _warn_flat_channels(self, signals: Signals) -> None:
-        """Warn once about channels that are left out because they are flat."""
+        """Warn once about flat channels, which are left out, and about EEG not in volts."""
         flat = signals.flat.all(axis=0) & ~signals.bad
         if flat.any():
             names = ", ".join(compress(signals.ch_names, flat))
             warn(f"{type(self).__name__} leaves out flat channel(s): {names}.")
+        if signals.info is None:
+            return
+        eeg = (signals.types == "eeg") & signals.usable
+        typical = np.median(signals.peak_to_peak[:, eeg]) if eeg.any() else 0.0
+        if typical > MAX_EEG_RANGE:
+            # Units of networks are EEG channels as well, whose activations have no unit.
+            eeg &= [is_electrode(signals.info, name) for name in signals.ch_names]
+        if typical > MAX_EEG_RANGE and eeg.any():
+            names = ", ".join(list(compress(signals.ch_names, eeg))[:3])
+            warn(
+                f"EEG channels ({names}, ...) have a typical range of {typical:.3g} V: they seem "
+                "to be in microvolts. MNE's unit is V: multiply them by 1e-6, by "
+                "raw.apply_function(lambda x: 1e-6 * x)."
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

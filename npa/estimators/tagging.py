@@ -70,11 +70,16 @@ class FrequencyTagger(FeatureTransformer):
 
     Notes
     -----
-    The spectrum of an epoch is 2 \|FFT\| / N of all its samples, mean subtracted, no window: a
-    sine of amplitude A that lies on a bin gives A there and nothing elsewhere [1]_. A Raw is one
-    epoch. The columns are called ``Oz_snr_2f1``, ``Oz_snr_f1+f2``, ``Oz_snr_2f1-f2``; terms at or
-    above Nyquist are left out. Terms that share a bin have the same value; the report lists which
-    do.
+    The spectrum of an epoch is 2 \|FFT\| / N of all its samples (half of it at 0 Hz and Nyquist),
+    no window: a sine of amplitude A that lies on a bin gives A there and nothing elsewhere [1]_. A
+    Raw is one epoch. The columns are called ``Oz_snr_2f1``, ``Oz_snr_f1+f2``, ``Oz_snr_2f1-f2``;
+    terms at or above Nyquist are left out. Terms that share a bin have the same value; the report
+    lists which do.
+
+    As elsewhere in the literature, the SNR of a single epoch without a response is not quite 1: its
+    mean is m / (m - 1) for power and about 1 + 0.27 / m for amplitude with m neighbours (1.2 and
+    1.05 for 3 on each side), because noise that is estimated too low weighs more than noise that is
+    estimated too high. Compare conditions, or use the test.
 
     Noise (for the z-score, its standard deviation) is at least eps = 2.2e-16 times the root mean
     square of the channel: in a noiseless network everything but the terms is rounding error. A

@@ -49,7 +49,9 @@ def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
     ['Oz']
     """
     # MNE's public interface resolves picks only on a container: use a minimal one.
-    evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), info, verbose=False)
+    # Its own info: picking changes projectors in place, which could then not be applied any more.
+    own = mne.create_info(info["ch_names"], info["sfreq"], info.get_channel_types(), verbose=False)
+    evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), own, verbose=False)
     all_names = list(info["ch_names"])
     if picks is None:
         # MNE refuses types where a channel is called like one.

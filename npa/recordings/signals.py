@@ -55,10 +55,16 @@ class Signals:
         return np.array(names)
 
     @cached_property
+    def peak_to_peak(self) -> FloatArray:
+        """Largest range within a clean span, shape (n_epochs, n_channels)."""
+        ranges = [self._peak_to_peak(start, stop) for start, stop in self.clean_spans]
+        largest: FloatArray = np.max(ranges, axis=0)
+        return largest
+
+    @cached_property
     def flat(self) -> BoolArray:
         """Channels that are constant over the clean spans, shape (n_epochs, n_channels)."""
-        ranges = [self._peak_to_peak(start, stop) for start, stop in self.clean_spans]
-        peak_to_peak = np.max(ranges, axis=0)
+        peak_to_peak = self.peak_to_peak
         flat = np.empty(peak_to_peak.shape, bool)
         for ch_type in set(self.types):
             of_type = self.types == ch_type

@@ -62,7 +62,7 @@ def tapered_power(
     For one segment this is MNE's ``psd_array_multitaper(..., adaptive=False)``. Where
     ``max_freq`` is a small part of the spectrum of a long recording, the recording is resampled
     by its Fourier transform before it is tapered, which drops frequencies above 1.5 ``max_freq``
-    (at least 4,096 bins above it). The leakage that is thereby lost is 1e-4 of the density of
+    (at least 4,096 bins above it). The leakage that is thereby lost is 3e-4 of the density of
     white noise (median over frequencies), and 1e-2 of that of a random walk, which is mostly
     leakage near ``max_freq``.
 

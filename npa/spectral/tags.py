@@ -39,7 +39,8 @@ class TagSpectra:
     n_used : int
         Samples that each spectrum is computed from.
     amplitude : array, shape (n_epochs, n_channels, n_freqs)
-        Amplitude ``2 |FFT| / n_used``, in the unit of the samples.
+        Amplitude ``2 |FFT| / n_used``, half of it at 0 Hz (the absolute mean) and Nyquist, in the
+        unit of the samples.
     floor : array, shape (n_epochs, n_channels)
         Rounding error of the amplitude: the smallest noise.
     """
@@ -205,6 +206,9 @@ def tag_spectra(
         return TagSpectra(terms, sfreq, n_used, amplitude, np.zeros(x.shape[:2]))
     x = x[..., :n_used]
     amplitude = 2 / n_used * np.abs(rfft(x))
+    amplitude[..., 0] /= 2  # 0 Hz and Nyquist have no negative counterpart
+    if n_used % 2 == 0:
+        amplitude[..., -1] /= 2
     rms = np.sqrt(np.einsum("ect,ect->ec", x, x) / n_used)
     changing = np.sqrt(np.einsum("ecf,ecf->ec", amplitude[..., 1:], amplitude[..., 1:]))
     amplitude[changing <= MAX_ROUNDING * rms] = np.nan

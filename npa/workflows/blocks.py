@@ -222,11 +222,12 @@ class TransformedRaw(mne.io.BaseRaw):
         max_memory: str | float | None,
     ) -> None:
         blocks = _BlockReader(_check_raw(raw), steps, max_memory)
+        cals = np.array([channel["cal"] * channel["range"] for channel in raw.info["chs"]])
         super().__init__(
             raw.info.copy(),
             first_samps=[raw.first_samp],
             last_samps=[raw.first_samp + len(raw.times) - 1],
-            raw_extras=[{"blocks": blocks, "first_samp": raw.first_samp}],
+            raw_extras=[{"blocks": blocks, "first_samp": raw.first_samp, "cals": cals}],
             buffer_size_sec=min(raw.buffer_size_sec, MAX_BUFFER_SECONDS),
         )
         annotations = raw.annotations.copy()
@@ -240,7 +241,13 @@ class TransformedRaw(mne.io.BaseRaw):
         """Fill ``data``; called by MNE, as for its readers."""
         extras = self._raw_extras[fi]
         start, stop = start - extras["first_samp"], stop - extras["first_samp"]
-        extras["blocks"].read_into(data, idx, start, stop)
+        if mult is None:
+            extras["blocks"].read_into(data, idx, start, stop)
+            return
+        # Projectors that are applied late; MNE's matrix also calibrates, which samples here are.
+        samples = np.empty((mult.shape[1], stop - start))
+        extras["blocks"].read_into(samples, idx, start, stop)
+        data[:] = (mult / extras["cals"][idx]) @ samples
 
 
 @dataclass(frozen=True)

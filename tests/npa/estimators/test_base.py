@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from npa import FOOOFFitter, FrequencyTagger, PSDExponent
+from npa import BlinkICARemover, FOOOFFitter, FrequencyTagger, PSDExponent
 from npa.datasets import simulate_recording
 from npa.estimators.base import FeatureTransformer, SignalTransformer, SpectrumTransformer
 
@@ -260,3 +260,12 @@ def test_less_than_half_of_the_clean_time_warns_by_seconds(raw, estimator):
         given.fit_transform(raw)
     assert len(caught) == 1
     clone(estimator).fit_transform(raw)  # does not warn
+
+
+@pytest.mark.parametrize("estimator", [FOOOFFitter(), PSDExponent((2, 40)), BlinkICARemover()])
+def test_microvolts_given_as_volts_are_named(estimator):
+    raw, _ = simulate_recording(duration=30, eog=False, random_state=0)
+    clone(estimator).fit(raw)  # does not warn
+    raw.apply_function(lambda x: 1e6 * x)
+    with pytest.warns(RuntimeWarning, match=r"EEG channels \(Fp1, .* in microvolts.*1e-6"):
+        clone(estimator).fit(raw)

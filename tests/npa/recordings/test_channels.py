@@ -3,6 +3,7 @@
 import mne
 import numpy as np
 import pytest
+from noise_recording import make_raw
 
 from npa.recordings.channels import (
     blink_potential,
@@ -101,3 +102,12 @@ def test_channels_called_like_types_are_picked():
     assert picked_names(info, ["eog", "Oz"]) == ["eog", "Oz"]
     with pytest.raises(ValueError, match="picks='eeg' finds no channel"):
         picked_names(info, "eeg")
+
+
+def test_picking_leaves_the_projectors_of_the_recording_usable():
+    raw = make_raw()
+    raw.add_proj(mne.compute_proj_raw(raw, n_eeg=1, verbose=False))
+    expected = raw.copy().apply_proj().get_data()
+    picked_names(raw.info, "eeg")
+    np.testing.assert_array_equal(raw.copy().apply_proj().get_data(), expected)
+    assert np.abs(expected - raw.get_data()).max() > 1e-6  # V

@@ -62,3 +62,10 @@ def test_flat_is_seen_across_blocks(monkeypatch):
 def test_ranges_are_split():
     assert split_range(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
     assert split_range(3, 3, 3) == []
+
+
+@pytest.mark.parametrize(("ratio", "flat"), [(1e-2, False), (1e-7, False), (1e-11, True)])
+def test_quiet_channels_are_not_flat(ratio, flat):
+    x = np.random.default_rng(4).normal(scale=1e-5, size=(1, 4, 500))
+    x[:, 1] *= ratio
+    assert read_signals(x, sfreq=SFREQ).flat.tolist() == [[False, flat, False, False]]

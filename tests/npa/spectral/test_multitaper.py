@@ -72,3 +72,24 @@ def test_segments_of_many_rows_are_averaged():
     power = tapered_power(x, 100.0, 500, max_freq=20.0)
     expected = mne_multitaper(x.reshape(-1, 500), 100.0, fmax=20.0)
     assert_allclose(power[:, 1:], expected.reshape(300, 4, -1).mean(axis=1)[:, 1:], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_times", [600, 601])
+def test_zero_hertz_and_nyquist_have_no_negative_counterpart(n_times):
+    """White noise without detrending has half the density of its neighbours there."""
+    x = np.random.default_rng(0).normal(size=(800, n_times))
+    power = psd(x, 100.0, method="multitaper", detrend=False, bandwidth=0.5)[1].mean(axis=0)
+    level = power[5:-5].mean()
+    assert_allclose(power[0] / level, 0.5, rtol=0.1)
+    assert_allclose(power[-1] / level, 0.5 if n_times % 2 == 0 else 1.0, rtol=0.1)
+
+
+@pytest.mark.parametrize(("max_freq", "typical", "at_end"), [(20.0, 3e-3, 0.02), (2.0, 1e-3, 4e-3)])
+def test_little_leakage_is_dropped_by_resampling(max_freq, typical, at_end):
+    """Of a random walk, at the highest frequencies above all; 512 bins above 2 Hz drop thrice."""
+    walk = np.random.default_rng(0).normal(size=(2, 400_000)).cumsum(axis=1)
+    limited = tapered_power(walk, 512.0, 400_000, max_freq=max_freq)
+    whole = tapered_power(walk, 512.0, 400_000)[:, : limited.shape[1]]
+    error = np.abs(limited / whole - 1)[:, 1:]
+    assert np.median(error) < typical
+    assert np.median(error[:, -200:]) < at_end

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import f, kstest
 
 from npa.spectral.snr import (
     baseline_corrected_amplitude,
@@ -177,3 +177,25 @@ def test_p_values_leave_out_missing_epochs():
 def test_bad_neighbors_are_named(kwargs, message, spectra):
     with pytest.raises(ValueError, match=message):
         snr_spectrum(spectra, **kwargs)
+
+
+@pytest.mark.parametrize(("power", "expected"), [(1, 1 + 0.273 / 6), (2, 6 / 5)])
+def test_mean_snr_of_noise_is_as_documented(power, expected):
+    x = np.random.default_rng(0).normal(size=(40_000, 64))
+    spectrum = np.abs(np.fft.rfft(x)) ** power
+    snr = snr_spectrum(spectrum, bins=[16])
+    np.testing.assert_allclose(snr.mean(), expected, atol=0.02)
+    mean_spectrum = spectrum.reshape(400, 100, -1).mean(axis=1)
+    np.testing.assert_allclose(snr_spectrum(mean_spectrum, bins=[16]).mean(), 1.0, atol=0.01)
+
+
+@pytest.mark.parametrize("n_epochs", [1, 4])
+def test_p_values_follow_the_f_distribution_by_hand(n_epochs):
+    """Twice the epochs in the numerator, twice epochs times neighbours in the denominator."""
+    power = np.ones((n_epochs, 1, 21))
+    power[..., 10] = 3.0
+    ratio, p = term_test(power, [10])
+    np.testing.assert_allclose(ratio, [[3.0]])
+    np.testing.assert_allclose(p, [[f.sf(3.0, 2 * n_epochs, 2 * n_epochs * 6)]], rtol=1e-12)
+    if n_epochs == 1:  # F(2, 12) in closed form
+        np.testing.assert_allclose(p, [[(1 + 3.0 / 6) ** -6]], rtol=1e-12)

@@ -13,7 +13,9 @@ SFREQ = 120.0
 def test_amplitude_and_excluded_bins(n_times):
     x = np.random.default_rng(0).normal(size=(2, 1, n_times))
     spectra = tag_spectra(x, SFREQ, SFREQ * 12 / n_times, n_harmonics=2, max_order=1)
-    np.testing.assert_allclose(spectra.amplitude, 2 / n_times * np.abs(np.fft.rfft(x)), rtol=1e-12)
+    expected = 2 / n_times * np.abs(np.fft.rfft(x))
+    expected[..., [0, 120] if n_times == 240 else 0] /= 2
+    np.testing.assert_allclose(spectra.amplitude, expected, rtol=1e-12)
     assert spectra.bins.tolist() == [12, 24]
     assert spectra.excluded == [0, 12, 24] + [120] * (n_times == 240)
     np.testing.assert_allclose(spectra.freqs[12], SFREQ * 12 / n_times, rtol=1e-12)
@@ -47,3 +49,27 @@ def test_p_values_are_corrected_over_channels_and_bins():
     np.testing.assert_allclose(corrected[:, [0, 1, 3]][known], expected, rtol=1e-14)
     np.testing.assert_array_equal(corrected[:, 2], corrected[:, 0])
     assert np.isnan(corrected[1, 3])
+
+
+def test_amplitude_is_that_of_a_constant_and_of_the_nyquist_frequency():
+    times = np.arange(240) / SFREQ
+    x = 3.0 + 2.0 * np.cos(2 * np.pi * 60 * times) + np.sin(2 * np.pi * 6 * times)
+    amplitude = tag_spectra(x[np.newaxis, np.newaxis], SFREQ, 6.0).amplitude[0, 0]
+    np.testing.assert_allclose(amplitude[[0, 12, 120]], [3.0, 1.0, 2.0], rtol=1e-12)
+
+
+def test_noise_is_at_least_the_rounding_error():
+    """In a sine alone, SNR is the amplitude over 2.2e-16 of the RMS, not a ratio of rounding."""
+    eps = np.finfo(float).eps
+    for scale in (1.0, 1e-6):
+        x = scale * np.sin(2 * np.pi * 6 * np.arange(240) / SFREQ)
+        spectra = tag_spectra(x[np.newaxis, np.newaxis], SFREQ, 6.0)
+        np.testing.assert_allclose(spectra.floor, eps * scale / np.sqrt(2), rtol=1e-9)
+        for power in (False, True):
+            largest = (np.sqrt(2) / eps) ** (1 + power)
+            snr = spectra.measure("snr", power=power)[0, 0]
+            assert 0.01 * largest < snr[0] <= largest * (1 + 1e-9)
+            assert spectra.measure("zscore", power=power)[0, 0, 0] <= largest * (1 + 1e-9)
+    silent = np.zeros((1, 1, 240))
+    silent[..., 0] = 1.0  # flat spectrum: no floor applies
+    np.testing.assert_allclose(tag_spectra(silent, SFREQ, 6.0).measure("snr"), 1.0, rtol=1e-9)

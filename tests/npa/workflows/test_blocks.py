@@ -398,3 +398,19 @@ def test_a_full_disk(tmp_path, when, message):
         assert not os.listdir(disk)
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_projectors_applied_late_are_those_of_memory(raw):
+    raw = raw.copy().add_proj(mne.compute_proj_raw(raw, n_eeg=1, verbose=False))
+    remover = LineNoiseRemover(50.0, window=2.0).fit(raw)
+    expected = remover.transform(raw).apply_proj()
+    transformed = TransformedRaw(raw, [remover], "1GB").apply_proj()
+    before = remover.transform(raw).get_data(picks="eeg")
+    assert np.abs(expected.get_data(picks="eeg") - before).max() > 1e-6  # V
+    for picks in ("all", ["O1", "Cz"]):
+        np.testing.assert_allclose(
+            transformed.get_data(picks=picks, start=300, stop=900),
+            expected.get_data(picks=picks, start=300, stop=900),
+            rtol=1e-9,
+            atol=1e-15,
+        )
