@@ -139,6 +139,9 @@ def _resolve(raw: mne.io.BaseRaw, picks: Sequence[str], data: list[str]) -> set[
 
 def _set_positions(raw: mne.io.BaseRaw, montage: str) -> None:
     """Set positions by electrode names, in place; warn about EEG channels without."""
+    renamed = montage.replace("standard_", "colin27_")  # MNE's former names
+    if renamed in mne.channels.get_builtin_montages():
+        montage = renamed
     if montage in mne.channels.get_builtin_montages():
         positions = mne.channels.make_standard_montage(montage).get_positions()
     else:
