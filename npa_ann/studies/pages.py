@@ -145,6 +145,35 @@ class Table:
         return f"{note}<table class='table table-sm table-striped'><tr>{head}</tr>{body}</table>"
 
 
+def flatten_keys(nested: Mapping[Any, Any], depth: int) -> dict[tuple[Any, ...], Any]:
+    """Turn nested dicts into one, whose keys are the tuples of their keys.
+
+    Parameters
+    ----------
+    nested : mapping
+        Dicts within a dict.
+    depth : int
+        How many levels of them.
+
+    Returns
+    -------
+    flat : dict
+        Tuple of ``depth`` keys to what is below them.
+
+    Examples
+    --------
+    >>> flatten_keys({"a": {"x": 1, "y": 2}, "b": {"x": 3}}, 2)
+    {('a', 'x'): 1, ('a', 'y'): 2, ('b', 'x'): 3}
+    """
+    if depth == 1:
+        return {(key,): value for key, value in nested.items()}
+    return {
+        (key, *others): value
+        for key, inner in nested.items()
+        for others, value in flatten_keys(inner, depth - 1).items()
+    }
+
+
 def write_results(results: dict[str, Any], path: Path) -> dict[str, Any]:
     """Write results as JSON; NaN, which JSON does not have, becomes null.
 

@@ -1,21 +1,17 @@
 """Tables, figures and conclusions of the faces study."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import mne
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from npa_ann.studies.faces.analysis import WINDOWS
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS
-from npa_ann.studies.faces.trials import CONDITIONS, MAIN, PASS_BAND, SWITCHES, changes
+from npa_ann.studies.faces.trials import CONDITIONS, MAIN, PASS_BAND, SWITCHES, WINDOWS, Results
 from npa_ann.studies.frame import Plot
-from npa_ann.studies.pages import Row, Table, write_versions
-
-Results = dict[str, Any]
-Material = dict[str, dict[str, Any]]
+from npa_ann.studies.pages import Row, Table, fill_prose, flatten_keys, write_versions
 
 PUBLISHED = 0.98  # accuracy of the LSTM for held-out subjects
 
@@ -35,6 +31,41 @@ _MEANING = {
     "LSTM, published": "16 units, gradient descent at the published learning rate for 60 steps",
     "LSTM, converged": "16 units, Adam for up to 60 epochs, early stopping on held-out trials",
 }
+_FOLDS = {
+    "across": "Subjects held out in turn.",
+    "within": "Five random folds of each subject's trials, whatever run they are from.",
+}
+# Columns of the tables: a template for the cells, filled from the results.
+_AUC = "{auc:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+_GAIN = "{auc:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}]"
+_DATA_COLUMNS = {
+    "data": "{name}",
+    "subjects (recordings)": "{subjects} ({recordings})",
+    "channels": "{channels}",
+    "trials": "{trials}",
+    "dropped": "{dropped}",
+    "blinks removed": "{blinks_removed} of {recordings}",
+    "epochs": "{cut[tmin]:g} to {cut[tmax]:.3g} s, {removed} removed",
+    "held out in turn": "{held_out}",
+}
+_ACCURACY_COLUMNS = {
+    "decoder": "{decoder}",
+    "condition": "{condition}",
+    "AUC, mean of folds": "{mean}",
+    "AUC, pooled": "{pooled_auc:.3f} [{pooled_interval[0]:.3f}, {pooled_interval[1]:.3f}]",
+    "balanced accuracy": "{balanced_accuracy:.3f} "
+    "[{balanced_accuracy_interval[0]:.3f}, {balanced_accuracy_interval[1]:.3f}]",
+    "accuracy": "{accuracy:.3f}",
+    "p (Holm)": "{p:.3f}",
+}
+_DIFFERENCE_COLUMNS = {
+    "data": "{dataset}",
+    "decoder": "{decoder}",
+    "difference": "{pair}",
+    "AUC": _GAIN,
+    "sign-flip p": "{sign_flip_p:.3g}",
+    "lowest possible p": "{lowest_p:.3g} ({n_subjects} subjects)",
+}
 
 
 def compare(results: Results) -> list[Row]:
@@ -46,51 +77,44 @@ def compare(results: Results) -> list[Row]:
     []
     """
     rows = []
-    for dataset, cells in results["accuracy"].items():
-        if results["datasets"][dataset]["split_by"] == "groups":
-            for decoder, cell in cells.get("NPA", {}).items():
-                label = f"accuracy for held-out subjects after NPA: {dataset}, {decoder}"
-                published = PUBLISHED if decoder == LSTMS[0] else None
-                rows.append(Row(label, cell["accuracy"], published, ".1%"))
+    for (dataset, condition, decoder), cell in flatten_keys(results["accuracy"], 3).items():
+        if condition == "NPA" and results["datasets"][dataset]["split_by"] == "groups":
+            label = f"accuracy for held-out subjects after NPA: {dataset}, {decoder}"
+            published = PUBLISHED if decoder == LSTMS[0] else None
+            rows.append(Row(label, cell["accuracy"], published, ".1%"))
     return rows
 
 
-def _datasets(results: Results) -> Table | None:
+def _table(title: str, columns: dict[str, str], records: list[Results], note: str) -> list[Table]:
+    """Fill the cells of a table; there is none without records."""
+    rows = [[fill_prose(cell, record) for cell in columns.values()] for record in records]
+    return [Table(title, list(columns), rows, note)] if rows else []
+
+
+def _datasets(results: Results) -> list[Table]:
     """List the datasets."""
-    rows = []
-    for name, facts in results["datasets"].items():
-        cut = facts["cut"]
-        removed = "line" if cut["detrend"] else "mean"
-        rows.append(
-            (
-                name,
-                f"{facts['subjects']} ({facts['recordings']})",
-                facts["channels"],
-                " : ".join(f"{count} {label}" for label, count in facts["classes"].items()),
-                facts["dropped"],
-                f"{facts['blinks_removed']} of {facts['recordings']}",
-                f"{cut['tmin']:g} to {cut['tmax']:.3g} s, {removed} removed",
-                "subjects" if facts["split_by"] == "groups" else "runs of each subject",
-            )
-        )
-    if not rows:
-        return None
-    header = (
-        *("data", "subjects (recordings)", "channels", "trials", "dropped"),
-        *("blinks removed", "epochs", "held out in turn"),
-    )
-    rates = sorted({facts["sfreq"] for facts in results["datasets"].values()})
+    records = [
+        {
+            "name": name,
+            "trials": " : ".join(f"{n} {label}" for label, n in facts["classes"].items()),
+            "removed": "line" if facts["cut"]["detrend"] else "mean",
+            "held_out": "subjects" if facts["split_by"] == "groups" else "runs of each subject",
+            **facts,
+        }
+        for name, facts in results["datasets"].items()
+    ]
+    rates = sorted({facts["sfreq"] for facts in records})
     note = (
         "The paper's own recordings are not among them unless they are called ft10. Trials are "
         "rejected once, at 800 uV (EEG) and 6 mV (EOG) of the raw epochs, and dropped in all "
         f"conditions alike; then resampled to {', '.join(f'{rate:g} Hz' for rate in rates)}."
     )
-    if rates[0] < 2 * PASS_BAND[1]:
+    if rates and rates[0] < 2 * PASS_BAND[1]:
         note += (
             f" That ends at {rates[0] / 2:g} Hz, below the upper edge of the band-pass: it and the "
             "high-pass are nearly one condition, and no decoder sees what the amplifier does above."
         )
-    return Table("Data", header, rows, note)
+    return _table("Data", _DATA_COLUMNS, records, note)
 
 
 def _methods(results: Results) -> Table | None:
@@ -101,45 +125,26 @@ def _methods(results: Results) -> Table | None:
 
 def _accuracy(results: Results) -> list[Table]:
     """Show all cells of each dataset."""
-    given = [
-        decoder
-        for conditions in results["accuracy"].values()
-        for cells in conditions.values()
-        for decoder in cells
-    ]
-    decoders = dict.fromkeys([*LINEAR, *LSTMS, *given])
-    header = (
-        *("decoder", "condition", "AUC, mean of folds", "AUC, pooled"),
-        *("balanced accuracy", "accuracy", "p (Holm)"),
-    )
+    cells = flatten_keys(results["accuracy"], 3)
+    decoders = dict.fromkeys([*LINEAR, *LSTMS, *(decoder for _, _, decoder in cells)])
     tables = []
     for dataset, facts in results["datasets"].items():
-        cells = results["accuracy"].get(dataset, {})
-        rows = []
-        for decoder in decoders:
-            for condition in CONDITIONS:
-                cell = cells.get(condition, {}).get(decoder)
-                if condition in facts["failed"] or cell is None:
-                    reason = "failed" if condition in facts["failed"] else "not run"
-                    rows.append((decoder, condition, reason, *[None] * 4))
-                else:
-                    rows.append((decoder, condition, *_scores(cell)))
-        title, note = f"Accuracy: {dataset}", _accuracy_note(facts, cells)
-        tables.append(Table(title, header, rows, note, (*[""] * 5, ".3f", ".3f")))
+        records = []
+        for decoder, condition in product(decoders, CONDITIONS):
+            cell = cells.get((dataset, condition, decoder))
+            if condition in facts["failed"]:
+                cell = {"mean": "failed"}
+            elif cell is None:
+                cell = {"mean": "not run"}
+            else:
+                cell = {"mean": _AUC.format(**cell), **cell}
+            records.append({"decoder": decoder, "condition": condition, **cell})
+        note = _accuracy_note(facts, results["accuracy"].get(dataset, {}))
+        tables += _table(f"Accuracy: {dataset}", _ACCURACY_COLUMNS, records, note)
     return tables
 
 
-def _scores(cell: Mapping[str, Any]) -> list[Any]:
-    """Numbers of one cell."""
-    pooled = None
-    if "pooled_auc" in cell:
-        pooled = _with_interval(cell["pooled_auc"], cell["pooled_interval"])
-    balanced = _with_interval(cell["balanced_accuracy"], cell["balanced_accuracy_interval"])
-    auc = _with_interval(cell["auc"], cell["interval"])
-    return [auc, pooled, balanced, cell["accuracy"], cell.get("p")]
-
-
-def _accuracy_note(facts: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
+def _accuracy_note(facts: Results, cells: Results) -> str:
     """Say how to read the cells of a dataset."""
     largest = max(facts["classes"], key=facts["classes"].get)
     share = facts["classes"][largest] / sum(facts["classes"].values())
@@ -157,108 +162,77 @@ def _accuracy_note(facts: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
     return " ".join([note, *facts["limits"], *failed])
 
 
-def _permutations(cells: Mapping[str, Any]) -> list[int]:
-    """Numbers of permutations that cells were tested by."""
-    every = [cell.get("permutations") for own in cells.values() for cell in own.values()]
-    return sorted({count for count in every if count})
-
-
-def _with_interval(value: float, interval: Sequence[float]) -> str:
-    """Write a number and its interval."""
-    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
-
-
-def _difference(found: Mapping[str, Any]) -> str:
-    """Write a difference of AUC with its interval."""
-    low, high = found["interval"]
-    return f"{found['auc']:+.3f} [{low:+.3f}, {high:+.3f}]"
+def _permutations(cells: Results) -> list[int]:
+    """Numbers of permutations that the cells of a dataset were tested by."""
+    counts = {cell.get("permutations") for cell in flatten_keys(cells, 2).values()}
+    return sorted(filter(None, counts))
 
 
 def _audits(results: Results) -> list[Table]:
     """Show what each switch of the published recipe does, one table per decoder."""
-    audit = results["audit"]
-    decoders = dict.fromkeys(
-        decoder
-        for datasets in audit.values()
-        for conditions in datasets.values()
-        for cells in conditions.values()
-        for decoder in cells
-    )
+    scores = flatten_keys(results["audit"], 5)
+    decoders = dict.fromkeys(decoder for _, _, _, decoder, _ in scores)
     tables = []
-    for how, folds in (
-        ("across", "Subjects held out in turn."),
-        ("within", "Five random folds of each subject's trials, whatever run they are from."),
-    ):
+    for how, decoder in product(_FOLDS, decoders):
+        rows = []
+        for dataset, condition in product(results["datasets"], MAIN):
+            place = dataset, condition, decoder, how
+            cells = [_audited(scores, switch, *place) for switch in SWITCHES]
+            if any(cell not in ("", "as honest") for cell in cells):
+                rows.append((dataset, condition, *cells))
         note = (
             "AUC, mean over subjects (lowest to highest); accuracy. Scaled by class: each class "
             "of each recording scaled to 0..1 separately. NPA unrejected: no trial of NPA is "
             "rejected. Band-pass before ICA: the band-passed trials are cut from the recording "
-            f"before its blinks are removed. Together: all three. {folds}"
+            f"before its blinks are removed. Together: all three. {_FOLDS[how]}"
         )
-        for decoder in decoders:
-            rows = []
-            for dataset in results["datasets"]:
-                for condition in MAIN:
-                    place = dataset, condition, decoder, how
-                    cells = [_audited(audit, switch, *place) for switch in SWITCHES]
-                    if any(cell not in ("", "as honest") for cell in cells):
-                        rows.append((dataset, condition, *cells))
-            if rows:
-                title = f"The published recipe, {how} subjects: {decoder}"
-                tables.append(Table(title, ("data", "condition", *SWITCHES), rows, note))
-    return tables
+        title = f"The published recipe, {how} subjects: {decoder}"
+        tables.append(Table(title, ("data", "condition", *SWITCHES), rows, note))
+    return [table for table in tables if table.rows]
 
 
-def _audited(
-    audit: Mapping[str, Any], switch: str, dataset: str, condition: str, decoder: str, how: str
-) -> str:
-    """Write one cell of the audit."""
-    if not changes(switch, condition):
+def _audited(scores: dict[tuple[Any, ...], Any], switch: str, *place: str) -> str:
+    """Write one cell of the audit: a dataset, condition, decoder and kind of folds."""
+    found, honest = scores.get((switch, *place)), scores.get(("honest", *place))
+    _, condition, *_ = place
+    if condition not in SWITCHES[switch] or (found and found == honest and switch != "honest"):
         return "as honest"
-    found = audit.get(switch, {}).get(dataset, {}).get(condition, {}).get(decoder, {}).get(how)
     if not found:
         return ""
-    if switch != "honest" and found == audit["honest"][dataset][condition][decoder][how]:
-        return "as honest"
     spread = f"({found['lowest']:.2f} to {found['highest']:.2f})"
     return f"{found['auc']:.3f} {spread}; {100 * found['accuracy']:.0f} %"
 
 
-def _differences(results: Results) -> Table | None:
+def _differences(results: Results) -> list[Table]:
     """Show what the amplifier adds to each other condition."""
-    rows = [
-        (
-            *(dataset, decoder, pair, _difference(found), f"{found['sign_flip_p']:.3g}"),
-            f"{found['lowest_p']:.3g} ({found['n_subjects']} subjects)",
-        )
-        for dataset, decoders in results["differences"].items()
-        for decoder, pairs in decoders.items()
-        for pair, found in pairs.items()
+    records = [
+        {"dataset": dataset, "decoder": decoder, "pair": pair, **found}
+        for (dataset, decoder, pair), found in flatten_keys(results["differences"], 3).items()
         if pair.startswith("NPA - ")
     ]
-    header = ("data", "decoder", "difference", "AUC", "sign-flip p", "lowest possible p")
     note = (
         "Same trials, same folds. The interval resamples trials; the sign-flip test asks whether "
         "subjects differ in one direction, has a lowest possible p set by their number, and is "
         "not corrected for the number of rows."
     )
-    return Table("What the amplifier adds", header, rows, note) if rows else None
+    return _table("What the amplifier adds", _DIFFERENCE_COLUMNS, records, note)
 
 
-def _noise(results: Results) -> Table | None:
+def _noise(results: Results) -> list[Table]:
     """Show whether pure noise leaks labels after class-wise scaling."""
-    rows = [(dataset, found["verdict"]) for dataset, found in results["noise"].items()]
+    records = [{"data": dataset, **found} for dataset, found in results["noise"].items()]
     note = (
         "Class-wise scaling of pure noise of the same shape, labels and recordings; groups are "
         "recordings."
     )
-    return Table("What scaling does to noise", ("data", "verdict"), rows, note) if rows else None
+    columns = {"data": "{data}", "verdict": "{verdict}"}
+    return _table("What scaling does to noise", columns, records, note)
 
 
 TABLES = (_datasets, _methods, _accuracy, _audits, _differences, _noise)
 
 
-def facts(results: Results) -> dict[str, Any]:
+def facts(results: Results) -> Results:
     """Compute what the prose says beside the results themselves.
 
     Examples
@@ -267,47 +241,39 @@ def facts(results: Results) -> dict[str, Any]:
     >>> facts({part: {} for part in parts})["versions"]
     ''
     """
-    said: dict[str, Any] = {
+    pairs = flatten_keys(results["differences"], 3)
+    above = [
+        own["interval"][0] > 0
+        for (_, decoder, pair), own in pairs.items()
+        if decoder in LINEAR and pair == "NPA - raw"
+    ]
+    lda = [
+        f"{dataset} {_GAIN.format(**own)}"
+        for (dataset, *others), own in pairs.items()
+        if others == ["LDA", "NPA - band-pass"]
+    ]
+    leaks = [found.get("leaks_within", False) for found in results["noise"].values()]
+    return {
         "versions": write_versions(results["versions"]),
         "recipe": summarize_recipe(results) or None,
         "claims": "\n\n".join(summarize_tests(results)) or None,
+        "n_linear": len(above) or None,
+        "n_above": sum(above),
+        "lda_band_pass": "; ".join(lda) or None,
+        "leaks": f"{sum(leaks)} of {len(leaks)}" if leaks else None,
+        "published": _areas(results, LSTMS[0]),
+        "converged": _areas(results, LSTMS[1]),
     }
-    pairs = {
-        (dataset, decoder): own
-        for dataset, decoders in results["differences"].items()
-        for decoder, own in decoders.items()
-    }
-    gains = {key: own["NPA - raw"] for key, own in pairs.items() if "NPA - raw" in own}
-    linear = {key: own for key, own in gains.items() if key[1] in LINEAR}
-    if linear:
-        above = [key for key, own in linear.items() if own["interval"][0] > 0]
-        lda = {key: own for key, own in pairs.items() if key[1] == "LDA"}
-        said |= {
-            "n_linear": len(linear),
-            "n_above": len(above),
-            "lda_band_pass": _list_differences(lda, "NPA - band-pass"),
-        }
-    leaks = [name for name, found in results["noise"].items() if found.get("leaks_within")]
-    if results["noise"]:
-        said["leaks"] = f"{len(leaks)} of {len(results['noise'])}"
-    for name, key in zip(LSTMS, ("published", "converged"), strict=True):
-        areas = {
-            dataset: [cell[name]["auc"] for cell in cells.values() if name in cell]
-            for dataset, cells in results["accuracy"].items()
-        }
-        spans = [
-            f"{min(values):.2f} to {max(values):.2f} ({dataset})"
-            for dataset, values in areas.items()
-            if values
-        ]
-        said[key] = ", ".join(spans) or None
-    return said
 
 
-def _list_differences(pairs: Mapping[Any, Mapping[str, Any]], pair: str) -> str | None:
-    """Write one difference of every dataset."""
-    there = [(dataset, own[pair]) for (dataset, _), own in pairs.items() if pair in own]
-    return "; ".join(f"{dataset} {_difference(found)}" for dataset, found in there) or None
+def _areas(results: Results, decoder: str) -> str | None:
+    """Write the range of a decoder's AUC over the conditions of each dataset."""
+    spans = []
+    for dataset, cells in results["accuracy"].items():
+        areas = [own[decoder]["auc"] for own in cells.values() if decoder in own]
+        if areas:
+            spans.append(f"{min(areas):.2f} to {max(areas):.2f} ({dataset})")
+    return ", ".join(spans) or None
 
 
 def summarize_recipe(results: Results) -> str:
@@ -320,34 +286,44 @@ def summarize_recipe(results: Results) -> str:
     >>> summarize_recipe({"audit": {}})
     ''
     """
-    audit = results["audit"]
-    if _NULL not in audit.get("together", {}):
+    audited = results["audit"].get("together", {})
+    if _NULL not in audited:
         return ""
-    decoder = next(iter(next(iter(audit["together"][_NULL].values()))))
+    decoder = next(iter(next(iter(audited[_NULL].values()))))
+    accuracies: dict[tuple[str, str, str], dict[str, float]] = {}
+    for (switch, dataset, condition, name, how), found in flatten_keys(results["audit"], 5).items():
+        if found and name == decoder:
+            own = accuracies.setdefault((switch, dataset, how), {})
+            own[condition] = found["accuracy"]
+
+    def move(switch: str, dataset: str, how: str) -> str:
+        """Say how a switch changes the accuracy, in the conditions that it changes."""
+        after, honest = (accuracies[each, dataset, how] for each in (switch, "honest"))
+        before = {condition: honest[condition] for condition in after}
+        if before == after:
+            return "changes nothing"
+        return f"from {_span(before.values())} to {_span(after.values())}"
+
     sentences = [
         f"The published {100 * PUBLISHED:.0f} % ({decoder}; accuracy, range over the conditions "
         f"that a switch changes). Trials without any effect ({_NULL}):"
     ]
     for how, end in (("across", ";"), ("within", ".")):
-        moves = [f"{switch} {_move(audit, switch, _NULL, decoder, how)}" for switch in SWITCHES[1:]]
+        moves = [f"{switch} {move(switch, _NULL, how)}" for switch in list(SWITCHES)[1:]]
         sentences.append(f"{how} subjects, {', '.join(moves)}{end}")
     high, best = [], 0.0
-    for dataset in audit["together"]:
+    for dataset, how in product(audited, _FOLDS):
+        recipe = accuracies.get(("together", dataset, how), {}).values()
         # Where runs are held out, nothing is said about other subjects.
         by_runs = results["datasets"][dataset]["split_by"] == "runs"
-        for how in ("within",) if by_runs else ("across", "within"):
-            honest, recipe = (
-                _accuracies(audit[switch][dataset], decoder, how)
-                for switch in ("honest", "together")
-            )
-            if not recipe:
-                continue
-            best = max(best, *recipe) if how == "across" else best
-            if max(recipe) >= _HIGH > max(honest):
-                high.append(f"{dataset} ({how} subjects)")
-            if dataset != _NULL:
-                move = _move(audit, "together", dataset, decoder, how)
-                sentences.append(f"On {dataset!r}, {how} subjects, together {move}.")
+        if not recipe or (by_runs and how == "across"):
+            continue
+        best = max(best, *recipe) if how == "across" else best
+        if max(recipe) >= _HIGH > max(accuracies["honest", dataset, how].values()):
+            high.append(f"{dataset} ({how} subjects)")
+        if dataset != _NULL:
+            moved = move("together", dataset, how)
+            sentences.append(f"On {dataset!r}, {how} subjects, together {moved}.")
     if high:
         sentences.append(
             f"{100 * _HIGH:.0f} % or more is reached by the recipe alone on {', '.join(high)}: "
@@ -361,26 +337,9 @@ def summarize_recipe(results: Results) -> str:
     return " ".join(sentences)
 
 
-def _move(audit: Mapping[str, Any], switch: str, dataset: str, decoder: str, how: str) -> str:
-    """Say how a switch changes the accuracy, in the conditions that it changes."""
-    own = audit[switch].get(dataset, {})
-    honest = {condition: audit["honest"][dataset][condition] for condition in own}
-    before, after = (_accuracies(cells, decoder, how) for cells in (honest, own))
-    if before == after:
-        return "changes nothing"
-    return f"from {_span(before)} to {_span(after)}"
-
-
-def _accuracies(cells: Mapping[str, Any], decoder: str, how: str) -> list[float]:
-    """List the accuracies of some conditions."""
-    found = [own.get(decoder, {}).get(how) for own in cells.values()]
-    return [scores["accuracy"] for scores in found if scores]
-
-
 def _span(values: Iterable[float]) -> str:
     """Write the range of accuracies."""
-    values = list(values)
-    low, high = f"{100 * min(values):.0f}", f"{100 * max(values):.0f}"
+    low, *_, high = (f"{100 * value:.0f}" for value in sorted([*values, *values]))
     return f"{low} %" if low == high else f"{low}-{high} %"
 
 
@@ -393,55 +352,57 @@ def summarize_tests(results: Results) -> list[str]:
     []
     """
     lines = []
-    for dataset, conditions in results["accuracy"].items():
-        tested = [
-            cell["p"]
-            for decoders in conditions.values()
-            for cell in decoders.values()
-            if cell.get("p") is not None
-        ]
+    for dataset, cells in results["accuracy"].items():
+        every = [cell.get("p") for cell in flatten_keys(cells, 2).values()]
+        tested = [p for p in every if p is not None]
         if not tested:
             continue
         line = (
             f"{dataset}: {sum(p < _ALPHA for p in tested)} of the {len(tested)} linear cells that "
             f"were tested are above chance (Holm), lowest corrected p {min(tested):.3f}"
         )
-        counts = _permutations(conditions)
+        counts = _permutations(cells)
         if counts and min(tested) <= len(tested) / (counts[-1] + 1):
             line += f", the least that {counts[-1]} permutations allow"
         line += "."
-        differences = results["differences"][dataset]
+        pairs = flatten_keys(results["differences"][dataset], 2)
         gains = [
-            f"{decoder} {_difference(pairs['NPA - raw'])}"
-            for decoder, pairs in differences.items()
-            if "NPA - raw" in pairs
+            f"{decoder} {_GAIN.format(**own)}"
+            for (decoder, pair), own in pairs.items()
+            if pair == "NPA - raw"
         ]
         if gains:
             line += f" NPA less raw, in AUC: {', '.join(gains)}."
-        every = [pair for pairs in differences.values() for pair in pairs.values()]
-        lowest = max((test["lowest_p"] for test in every), default=0)
+        lowest = max((own["lowest_p"] for own in pairs.values()), default=0)
         if lowest > _ALPHA:
             line += (
-                f" With {every[0]['n_subjects']} subjects a sign-flip test of two conditions "
-                f"cannot go below p = {lowest:.3g}: that one helps more than another beyond these "
-                "subjects cannot be claimed, whatever the numbers; the intervals are about further "
-                "trials of these subjects only."
+                f" With {next(iter(pairs.values()))['n_subjects']} subjects a sign-flip test of "
+                f"two conditions cannot go below p = {lowest:.3g}: that one helps more than "
+                "another beyond these subjects cannot be claimed, whatever the numbers; the "
+                "intervals are about further trials of these subjects only."
             )
         lines.append(line)
     return lines
 
 
-def _draw_fits(material: Material) -> Figure | None:
+def _panels(
+    n_rows: int, n_columns: int, size: tuple[float, float], title: str = "", **options: Any
+) -> tuple[Figure, Any]:
+    """Make a figure that pyplot does not keep: there is one per dataset and decoder."""
+    figure = Figure(size, layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+
+
+def _draw_fits(material: Results) -> Figure:
     """Draw the goodness of fit of spectra and filters, one dot per recording."""
-    if not material:
-        return None
     figure, axes = _panels(1, 2, (9, 3.5))
     for ax, name in zip(axes[0], ("FOOOF", "filters"), strict=True):
         lowest = 0.95
         for x, own in enumerate(material.values()):
             values = np.array(own["r2"][name], dtype=float)
             lowest = min(lowest, np.nanmin(values, initial=lowest))
-            jitter = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.zeros(1)
+            jitter = np.linspace(-0.2, 0.2, len(values) + 2)[1:-1]
             ax.plot(x + jitter, values, "o", ms=4, alpha=0.7, color="tab:blue")
         ax.set_xticks(range(len(material)), list(material), rotation=30, ha="right")
         ax.set(title=name, ylabel="r²", ylim=(lowest - 0.02, 1.01))
@@ -449,125 +410,89 @@ def _draw_fits(material: Material) -> Figure | None:
     return figure
 
 
-def _draw_accuracy(results: Results, material: Material) -> dict[str, Figure]:
+def _draw_accuracy(results: Results, material: Results) -> dict[str, Figure]:
     """Draw a box of the folds' balanced accuracy for each decoder and condition."""
     figures = {}
     for dataset in material:
         cells = results["accuracy"].get(dataset, {})
-        decoders = list(dict.fromkeys(name for own in cells.values() for name in own))
+        decoders = list(dict.fromkeys(decoder for _, decoder in flatten_keys(cells, 2)))
         if not decoders:
             continue
-        figure, ((ax,),) = _panels(1, 1, (2.5 + 2.2 * len(decoders), 4))
-        width = 0.8 / len(cells)
-        for number, (condition, own) in enumerate(cells.items()):
-            folds = [
-                [fold["balanced_accuracy"] for fold in own[name]["folds"]] if name in own else []
-                for name in decoders
-            ]
-            color = _COLORS.get(condition, "tab:gray")
-            ax.boxplot(
-                folds,
-                positions=np.arange(len(decoders)) + (number - (len(cells) - 1) / 2) * width,
-                widths=0.8 * width,
-                patch_artist=True,
-                boxprops={"facecolor": color, "alpha": 0.6},
-                flierprops={"ms": 3},
-                medianprops={"color": "k"},
-            )
-            ax.plot([], [], "s", color=color, alpha=0.6, label=condition)
-        ax.axhline(0.5, color="k", ls="--", lw=0.8)
-        ax.set_xticks(range(len(decoders)), decoders)
-        ax.set(ylabel="Balanced accuracy", title=dataset, xlim=(-0.5, len(decoders) - 0.5))
-        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-        figures[dataset] = figure
+        size = (1 + 2.5 * len(decoders), 4)
+        figures[dataset], axes = _panels(1, len(decoders), size, dataset, sharey=True)
+        for ax, decoder in zip(axes[0], decoders, strict=True):
+            own = {name: cell[decoder]["folds"] for name, cell in cells.items() if decoder in cell}
+            folds = [[fold["balanced_accuracy"] for fold in each] for each in own.values()]
+            ax.boxplot(folds, tick_labels=list(own), widths=0.7, flierprops={"ms": 3})
+            ax.axhline(0.5, color="k", ls="--", lw=0.8)
+            ax.tick_params("x", rotation=90)
+            ax.set_title(decoder)
+        axes[0, 0].set_ylabel("Balanced accuracy")
     return figures
 
 
-def _draw_training(material: Material) -> dict[str, Figure]:
+def _draw_training(material: Results) -> dict[str, Figure]:
     """Draw the loss of every fold over the epochs."""
     figures = {}
-    for dataset, own in material.items():
-        for decoder, curves in own["curves"].items():
-            figure, axes = _panels(1, len(curves), (1 + 2.2 * len(curves), 3), sharey=True)
-            for ax, (condition, folds) in zip(axes[0], curves.items(), strict=True):
-                color = _COLORS.get(condition, "tab:gray")
-                for history in folds.values():
-                    ax.plot(history["loss"], color=color, lw=0.9)
-                    ax.plot(history.get("val_loss", []), color=color, lw=0.9, ls="--", alpha=0.6)
-                ax.axhline(np.log(2), color="k", lw=0.8, ls=":")
-                ax.set(title=condition, xlabel="Epoch")
-            axes[0, 0].set_ylabel("Loss (nats)")
-            figure.suptitle(f"{dataset}: {decoder}")
-            figures[f"{dataset}, {decoder}"] = figure
+    all_curves = flatten_keys({name: own["curves"] for name, own in material.items()}, 2)
+    for (dataset, decoder), curves in all_curves.items():
+        size, title = (1 + 2.2 * len(curves), 3), f"{dataset}: {decoder}"
+        figure, axes = _panels(1, len(curves), size, title, sharey=True)
+        for ax, (condition, folds) in zip(axes[0], curves.items(), strict=True):
+            color = _COLORS[condition]
+            for history in folds.values():
+                ax.plot(history["loss"], color=color, lw=0.9)
+                ax.plot(history.get("val_loss", []), color=color, lw=0.9, ls="--", alpha=0.6)
+            ax.axhline(np.log(2), color="k", lw=0.8, ls=":")
+            ax.set(title=condition, xlabel="Epoch")
+        axes[0, 0].set_ylabel("Loss (nats)")
+        figures[f"{dataset}, {decoder}"] = figure
     return figures
 
 
-def _draw_erp(material: Material) -> dict[str, Figure]:
+def _draw_erp(material: Results) -> dict[str, Figure]:
     """Draw the normalized difference of mean responses under every condition."""
     figures = {}
     for dataset, own in material.items():
         n_panels = max(len(own["sites"]), 1)
-        figure, axes = _panels(1, n_panels, (1.5 + 4.2 * n_panels, 3.5))
+        figures[dataset], axes = _panels(1, n_panels, (1.5 + 4.2 * n_panels, 3.5), dataset)
         times = 1e3 * np.array(own["times"])
         for ax, (name, channels) in zip(axes[0], own["sites"].items(), strict=False):
             for condition, curves in own["erp"].items():
                 curve = np.array(curves[name])
-                height = np.abs(curve[times >= 0]).max() or 1.0
-                ax.plot(
-                    times, curve / height, label=condition, color=_COLORS.get(condition), lw=1.2
-                )
+                curve /= np.abs(curve[times >= 0]).max() or 1.0
+                ax.plot(times, curve, label=condition, color=_COLORS[condition], lw=1.2)
             for window, (start, stop) in WINDOWS.items():
                 ax.axvspan(1e3 * start, 1e3 * stop, color="0.85", zorder=0)
                 ax.text(500 * (start + stop), 1.08, window, ha="center", va="bottom", fontsize=8)
             ax.axhline(0, color="k", lw=0.5)
             ax.set(xlabel="Time (ms)", xlim=times[[0, -1]], ylim=(-1.25, 1.25))
             ax.set_title(", ".join(channels), pad=12)
-        one, other = own["labels"][:2]
-        axes[0, 0].set_ylabel(f"{one} - {other} (normalized)")
+        axes[0, 0].set_ylabel(f"{own['labels'][0]} - {own['labels'][1]} (normalized)")
         axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-        figure.suptitle(dataset)
-        figures[dataset] = figure
     return figures
 
 
-def _draw_maps(material: Material) -> dict[str, Figure]:
+def _draw_maps(material: Results) -> dict[str, Figure]:
     """Draw the difference of mean responses over the scalp, by condition and window."""
     figures = {}
     for dataset, own in material.items():
-        conditions = list(own["maps"])
-        if not conditions:
+        maps, positions = own["maps"], own["positions"]
+        if not maps:
             continue
-        figure, axes = _panels(len(WINDOWS), len(conditions), (0.5 + 1.7 * len(conditions), 4))
-        rows = [row for row, name in enumerate(own["ch_names"]) if name in own["positions"]]
+        size = (0.5 + 1.7 * len(maps), 4)
+        figures[dataset], axes = _panels(len(WINDOWS), len(maps), size, dataset)
+        rows = [row for row, name in enumerate(own["ch_names"]) if name in positions]
         info = mne.create_info([own["ch_names"][row] for row in rows], 100.0, "eeg")
-        positions = {name: own["positions"][name] for name in info["ch_names"]}
         info.set_montage(mne.channels.make_dig_montage(positions, coord_frame="head"))
-        for column, condition in enumerate(conditions):
+        for (column, condition), (row, window) in product(enumerate(maps), enumerate(WINDOWS)):
+            values = np.array(maps[condition][window])[rows]
+            values /= np.abs(values).max() or 1.0
+            ax = axes[row, column]
+            mne.viz.plot_topomap(values, info, axes=ax, show=False, vlim=(-1, 1), contours=4)
             axes[0, column].set_title(condition, fontsize=9)
-            for row, window in enumerate(WINDOWS):
-                values = np.array(own["maps"][condition][window])[rows]
-                _draw_map(axes[row, column], values, info)
-        for row, window in enumerate(WINDOWS):
             axes[row, 0].set_ylabel(window)
-        figure.suptitle(dataset)
-        figures[dataset] = figure
     return figures
-
-
-def _draw_map(ax: Axes, values: np.ndarray, info: mne.Info) -> None:
-    """Draw one map, scaled to its largest absolute value."""
-    limit = np.abs(values).max() or 1.0
-    mne.viz.plot_topomap(
-        values / limit, info, axes=ax, show=False, vlim=(-1, 1), contours=4, sensors=True
-    )
-
-
-def _panels(
-    n_rows: int, n_columns: int, size: tuple[float, float], **options: Any
-) -> tuple[Figure, Any]:
-    """Make a figure that pyplot does not keep: there is one per dataset and decoder."""
-    figure = Figure(size, layout="constrained")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
 
 
 PLOTS = (

@@ -3,38 +3,42 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_validate
 
 from npa.checks import check_number, check_option
-from npa.typing import PathLike
+from npa.decoding import audit_scaling, compare, minmax_per_class
+from npa.decoding.resampling import auc, draw_within, holm
+from npa.recordings.trials import Trials
+from npa.typing import AnyArray, FloatArray, PathLike
 from npa_ann.studies.cache import Cache
 from npa_ann.studies.faces import report
-from npa_ann.studies.faces.analysis import (
-    audit_dataset,
-    audit_noise,
-    correct,
-    decode,
-    mean_responses,
-)
-from npa_ann.studies.faces.decoders import available_decoders, make_decoders
+from npa_ann.studies.faces.decoders import make_decoders
 from npa_ann.studies.faces.trials import (
     CONDITIONS,
     DATASETS,
     EFFECTS,
     MAIN,
+    SWITCHES,
+    WINDOWS,
     Dataset,
     Part,
+    Results,
+    apply_switch,
+    channel_positions,
     cut_dataset,
     join_conditions,
     open_dataset,
 )
 from npa_ann.studies.frame import Option, Stage, Study
-from npa_ann.studies.pages import Source, versions, write_results
+from npa_ann.studies.pages import Source, flatten_keys, versions, write_results
 
 DECODERS = {
     "lda": "LDA",
@@ -45,33 +49,42 @@ DECODERS = {
 RESULT_PARTS = ("accuracy", "differences", "audit", "noise", "datasets")
 
 _PACKAGES = ("mne", "scikit-learn", "fooof", "pyriemann")
-
-Record = dict[str, dict[str, Any]]  # ``results`` and ``material``: what the figures show
+_METRICS = ("auc", "accuracy", "balanced_accuracy")
+_MAX_EXACT_SUBJECTS = 16  # up to which all sign patterns are enumerated
+_N_SIGN_FLIPS = 2**16
+_N_FOLDS = 5
+_N_NOISE_PERMUTATIONS = 99
+_MIN_MAP_CHANNELS = 8
+# Names in the 10-05 system, in BioSemi's cap of 128, and on a headband.
+_SITES = {
+    "N170": (("P9", "P10", "PO7", "PO8"), ("D32", "B10", "A10", "B7"), ("TP9", "TP10")),
+    "P300": (("Pz", "CPz", "P1", "P2"), ("A19",)),
+}
 
 
 def _sources(
     datasets: Sequence[str],
     data: PathLike | None,
     effects: Sequence[float],
-    simulation: Mapping[str, Any],
-    events: Mapping[str, Any],
+    simulation: Results,
+    events: Results,
 ) -> dict[str, Dataset]:
     """Open the datasets."""
-    settings: dict[str, Any] = {"effects": effects, "simulation": simulation, "events": events}
-    return {
-        dataset.name: dataset
-        for name in datasets
-        for dataset in open_dataset(name, data, **settings)
-    }
+    settings: Results = {"effects": effects, "simulation": simulation, "events": events}
+    opened = [each for name in datasets for each in open_dataset(name, data, **settings)]
+    return {dataset.name: dataset for dataset in opened}
 
 
 def _classifiers(
     decoders: Sequence[str] | Mapping[str, BaseEstimator], sfreq: float
 ) -> Mapping[str, BaseEstimator]:
-    """Make the decoders; "all" stands for all that can be made."""
+    """Make the decoders; "all" stands for all that can be made: xDAWN needs pyriemann."""
     if isinstance(decoders, Mapping):
         return decoders
-    return make_decoders(available_decoders() if "all" in decoders else decoders, sfreq)
+    if "all" in decoders:
+        there = find_spec("pyriemann") is not None
+        decoders = [name for name in DECODERS.values() if there or name != "xDAWN"]
+    return make_decoders(decoders, sfreq)
 
 
 def _parts(source: str, sources: dict[str, Dataset], sfreq: float, cache: Cache) -> dict[str, Part]:
@@ -79,9 +92,7 @@ def _parts(source: str, sources: dict[str, Dataset], sfreq: float, cache: Cache)
     return cut_dataset(sources[source], sfreq, cache)
 
 
-def _described(
-    source: str, sources: dict[str, Dataset], parts: dict[str, Part]
-) -> dict[str, dict[str, Any]]:
+def _described(source: str, sources: dict[str, Dataset], parts: dict[str, Part]) -> Results:
     """Describe a dataset: facts, and what its figures show."""
     dataset, conditions = sources[source], join_conditions(parts, CONDITIONS)
     raw = conditions["raw"]
@@ -89,10 +100,9 @@ def _described(
     failed: dict[str, str] = {}
     for part in parts.values():
         failed = {name: why for name, why in part["failed"].items() if name in CONDITIONS} | failed
-    r2 = {name: [part["r2"][name] for part in parts.values()] for name in ("FOOOF", "filters")}
     facts = {
         "identity": joblib.hash([trials.X for trials in conditions.values()]),
-        "classes": {str(label): int(n) for label, n in zip(labels, counts, strict=True)},
+        "classes": dict(zip(labels.tolist(), counts.tolist(), strict=True)),
         "subjects": len(set(raw.groups.tolist())),
         "recordings": len(parts),
         "channels": len(raw.ch_names),
@@ -105,10 +115,58 @@ def _described(
         "failed": failed,
         "notes": sorted({note for part in parts.values() for note in part["notes"]}),
     }
+    r2 = {name: [part["r2"][name] for part in parts.values()] for name in ("FOOOF", "filters")}
     return {
         "facts": facts,
-        "material": mean_responses(conditions) | {"r2": {"run": list(parts), **r2}},
+        "material": _mean_responses(conditions) | {"r2": {"run": list(parts), **r2}},
     }
+
+
+def _mean_responses(conditions: Mapping[str, Trials]) -> Results:
+    """Average the difference of responses, first class minus second, over subjects.
+
+    Returns ``times`` (s), ``labels``, ``sites`` (channels of N170 and P300), ``erp``: condition to
+    site to volts, ``maps``: condition to window to volts of every channel, and ``positions`` (m);
+    maps and positions are empty where there are few channels.
+    """
+    first = next(iter(conditions.values()))
+    names, times, labels = list(first.ch_names), first.times, np.unique(first.y)
+    sites = {}
+    for name, caps in _SITES.items():
+        found = [[site for site in cap if site in names] for cap in caps]
+        if any(found):
+            sites[name] = next(filter(None, found))
+    rows = {name: [names.index(site) for site in own] for name, own in sites.items()}
+    within = {name: (times >= start) & (times <= stop) for name, (start, stop) in WINDOWS.items()}
+    volts = {condition: _difference(trials, labels) for condition, trials in conditions.items()}
+    positions = channel_positions(first.info)
+    mapped = volts if len(positions) >= _MIN_MAP_CHANNELS else {}
+    return {
+        "times": times.tolist(),
+        "labels": labels.tolist(),
+        "sites": sites,
+        "erp": {
+            condition: {name: own[each].mean(axis=0).tolist() for name, each in rows.items()}
+            for condition, own in volts.items()
+        },
+        "maps": {
+            condition: {name: own[:, each].mean(axis=1).tolist() for name, each in within.items()}
+            for condition, own in mapped.items()
+        },
+        "ch_names": names,
+        "positions": positions if mapped else {},
+    }
+
+
+def _difference(trials: Trials, labels: AnyArray) -> FloatArray:
+    """Mean of the first label minus that of the second, with equal weight for each subject."""
+    differences = []
+    for subject in np.unique(trials.groups):
+        own = trials.groups == subject
+        if len(np.unique(trials.y[own])) > 1:
+            one, other = (trials.X[own & (trials.y == label)].mean(axis=0) for label in labels[:2])
+            differences.append(one - other)
+    return np.asarray(np.mean(differences, axis=0, dtype=float))
 
 
 def _decoded(
@@ -120,11 +178,97 @@ def _decoded(
     n_permutations: int,
     n_bootstraps: int,
     cache: Cache,
-) -> dict[str, dict[str, Any]]:
+) -> Results:
     """Decode one dataset by each decoder."""
     trials = join_conditions(parts, CONDITIONS if conditions == "all" else conditions)
     settings = sources[source].split_by, n_permutations, n_bootstraps, cache
-    return {name: decode(trials, name, decoder, *settings) for name, decoder in classifiers.items()}
+    return {name: _decode(trials, each, *settings) for name, each in classifiers.items()}
+
+
+def _decode(
+    conditions: Mapping[str, Trials],
+    decoder: BaseEstimator,
+    split_by: str,
+    n_permutations: int,
+    n_bootstraps: int,
+    cache: Cache,
+) -> Results:
+    """Decode all conditions of a dataset by one decoder.
+
+    Returns ``cells``: condition to scores with intervals, ``p_uncorrected`` and ``folds``;
+    ``differences``: ``"NPA - raw"`` and so on to difference of AUC, interval and sign-flip test;
+    ``curves``: condition to fold to training curves. Only linear decoders under the four conditions
+    of the paper are permuted, so that the correction for the number of tests stays small.
+    """
+    run = partial(
+        compare, decoders={"": decoder}, cv=LeaveOneGroupOut(), split_by=split_by, memory=cache
+    )
+    made = run(conditions, n_permutations=0, n_bootstraps=n_bootstraps)
+    cells = {
+        row["condition"]: _cell(row, made, split_by, n_bootstraps)
+        for row in made.cells.to_dict("records")
+    }
+    main = {condition: conditions[condition] for condition in MAIN if condition in conditions}
+    if n_permutations and main:
+        tested = run(main, n_permutations=n_permutations, n_bootstraps=1).cells
+        for condition, p in zip(tested["condition"], tested["p"], strict=True):
+            cells[condition] |= {"p_uncorrected": p, "permutations": n_permutations}
+    subjects = dict(zip(made.predictions["fold"], made.predictions["subject"], strict=True))
+    folds = made.folds.assign(subject=made.folds["fold"].map(subjects))
+    by_subject = folds.pivot_table("auc", "subject", "condition")
+    differences = {
+        f"{row['condition']} - {row['minus']}": {
+            "auc": row["auc"],
+            "interval": [row["auc_low"], row["auc_high"]],
+            **_sign_flip(by_subject[row["condition"]] - by_subject[row["minus"]]),
+        }
+        for row in made.differences.to_dict("records")
+    }
+    curves: Results = {}
+    for (condition, _, fold), history in made.histories.items():
+        curves.setdefault(condition, {})[fold] = history
+    return {"cells": cells, "differences": differences, "curves": curves}
+
+
+def _cell(row: Results, made: Any, split_by: str, n_bootstraps: int) -> Results:
+    """Summarize one condition; ``pooled_auc`` only where subjects are held out."""
+    cell: Results = {}
+    for metric in _METRICS:
+        cell[metric] = row[metric]
+        interval = "interval" if metric == "auc" else f"{metric}_interval"
+        cell[interval] = [row[f"{metric}_low"], row[f"{metric}_high"]]
+    if split_by == "groups":
+        own = made.predictions[made.predictions["condition"] == row["condition"]]
+        cell |= _pooled_auc(own, n_bootstraps)
+    folds = made.folds[made.folds["condition"] == row["condition"]]
+    return cell | {"folds": folds[["fold", "n_trials", *_METRICS]].to_dict("records")}
+
+
+def _pooled_auc(predictions: Any, n_bootstraps: int) -> Results:
+    """AUC over all tested trials, with an interval that resamples within subject and class."""
+    last = sorted(predictions["label"].unique())[-1]
+    positive = (predictions["label"] == last).to_numpy()
+    scores = predictions[f"score_{last}"].to_numpy()
+    strata = np.unique(predictions["subject"] + "/" + predictions["label"], return_inverse=True)[1]
+    rows = draw_within(strata, n_bootstraps, np.random.default_rng(0))
+    interval = np.percentile(auc(scores[rows], positive[rows]), [2.5, 97.5])
+    return {"pooled_auc": float(auc(scores, positive)), "pooled_interval": interval.tolist()}
+
+
+def _sign_flip(differences: FloatArray) -> dict[str, float | int]:
+    """Test by sign flips whether differences between paired subjects have mean zero.
+
+    ``lowest_p`` is the lowest possible p-value of so few subjects, 2 / 2^n.
+    """
+    n = len(differences)
+    if n <= _MAX_EXACT_SUBJECTS:
+        signs = np.array(list(product((1, -1), repeat=n)))
+    else:
+        draws = np.random.default_rng(0).choice((1, -1), (_N_SIGN_FLIPS - 1, n))
+        signs = np.vstack([np.ones(n), draws])
+    means = np.abs(signs @ np.asarray(differences))
+    p = float(np.mean(means >= means[0] - 1e-12))
+    return {"n_subjects": n, "sign_flip_p": p, "lowest_p": float(max(2 / 2**n, 1 / len(signs)))}
 
 
 def _audited(
@@ -132,55 +276,77 @@ def _audited(
     classifiers: Mapping[str, BaseEstimator],
     audit: Sequence[str],
     cache: Cache,
-) -> dict[str, Any]:
-    """Audit the published recipe on one dataset by the named decoders, and on pure noise."""
-    audits = {
-        name: audit_dataset(parts, classifiers[name], cache)
-        for name in audit
-        if name in classifiers
-    }
-    (raw,) = join_conditions(parts, ["raw"]).values()
-    return {"audits": audits, "noise": audit_noise(raw) if audits else None}
+) -> Results:
+    """Audit the published recipe on one dataset by the named decoders, and on pure noise.
 
-
-def start(record: Record, dataset: str, facts: Mapping[str, Any]) -> None:
-    """Put a dataset into the record, without what was found on other trials of this name.
-
-    Its ``facts`` have an ``identity``, a hash of the trials.
-
-    Examples
-    --------
-    >>> record = {"results": {part: {} for part in RESULT_PARTS}, "material": {}}
-    >>> start(record, "made up", {"identity": "a1b2"})
-    >>> record["results"]["datasets"]
-    {'made up': {'identity': 'a1b2'}}
+    ``audits``: decoder to switch to condition to scores; ``noise``: None without audits.
     """
-    results, material = record["results"], record["material"]
-    if results["datasets"].get(dataset, {}).get("identity") != facts["identity"]:
-        for part in ("accuracy", "differences", "noise"):
-            results[part].pop(dataset, None)
-        for switch in results["audit"].values():
-            switch.pop(dataset, None)
-        material.pop(dataset, None)
-    results["datasets"][dataset] = dict(facts)
-    for part in ("accuracy", "differences"):
-        results[part].setdefault(dataset, {})
-    material.setdefault(dataset, {}).setdefault("curves", {})
+    score = cache.cache(_score_subjects, ignore=["X"])
+    audits: Results = {name: {} for name in audit if name in classifiers}
+    made = join_conditions(parts, MAIN)
+    for name, switch, condition in product(audits, SWITCHES, made):
+        if condition in SWITCHES[switch]:
+            trials = apply_switch(parts, switch, condition)
+            given = classifiers[name], joblib.hash(trials.X), trials.y, trials.groups
+            scores = {how: score(*given, how, trials.X) for how in ("within", "across")}
+            audits[name].setdefault(switch, {})[condition] = scores
+    return {"audits": audits, "noise": _audit_noise(made["raw"]) if audits else None}
+
+
+def _audit_noise(trials: Trials) -> Results:
+    """Test on noise like the trials whether scaling each class of each recording leaks labels."""
+    given = trials.X, trials.y, trials.runs, minmax_per_class
+    try:
+        found = audit_scaling(*given, n_permutations=_N_NOISE_PERMUTATIONS)
+    except ValueError as error:  # too few trials of a class
+        return {"verdict": f"Not tested: {error}"}
+    leaks = {"leaks_within": bool(found.leaks_within), "leaks_across": bool(found.leaks_across)}
+    return leaks | {"verdict": found.verdict}
+
+
+def _score_subjects(
+    decoder: BaseEstimator, key: str, y: AnyArray, groups: AnyArray, how: str, X: FloatArray
+) -> dict[str, float] | None:
+    """Score a decoder on each subject; ``key``, a hash, stands for ``X`` in a cache.
+
+    Returns means over subjects, and the lowest and highest AUC; None across a single one.
+    """
+    scoring = ["accuracy", "roc_auc"]
+    run = partial(cross_validate, decoder, scoring=scoring, error_score="raise")
+    subjects = np.unique(groups)
+    if how == "across":
+        if len(subjects) < 2:
+            return None
+        found = run(X, y, groups=groups, cv=LeaveOneGroupOut())
+        scores = [found[f"test_{name}"] for name in scoring]
+    else:
+        means = []
+        for own in (groups == subject for subject in subjects):
+            n_folds = min(_N_FOLDS, np.unique(y[own], return_counts=True)[1].min())
+            folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+            found = run(X[own], y[own], cv=folds)
+            means.append([found[f"test_{name}"].mean() for name in scoring])
+        scores = list(np.transpose(means))
+    accuracies, areas = scores
+    return {
+        "accuracy": float(accuracies.mean()),
+        "auc": float(areas.mean()),
+        "lowest": float(areas.min()),
+        "highest": float(areas.max()),
+    }
 
 
 def _record(
-    out: Path,
-    described: dict[str, Any],
-    decoded: dict[str, Any],
-    audited: dict[str, Any],
-    command: str,
-) -> Record:
-    """Add what was found to what earlier runs left in the folder."""
-    record: Record = {"results": {part: {} for part in RESULT_PARTS} | _read(out, "results")}
-    record["material"] = _read(out, "material")
-    results, material = record["results"], record["material"]
+    out: Path, described: Results, decoded: Results, audited: Results, command: str
+) -> Results:
+    """Add what was found to what earlier runs left in the folder.
+
+    Returns ``results``, and ``material``: what the figures show.
+    """
+    results: Results = {part: {} for part in RESULT_PARTS} | _read(out, "results")
+    material = _read(out, "material")
     for name, found in described.items():
-        start(record, name, found["facts"])
+        _start(results, material, name, found["facts"])
         material[name] |= found["material"]
         accuracy = results["accuracy"][name]
         for decoder, own in decoded[name].items():
@@ -189,34 +355,46 @@ def _record(
             results["differences"][name][decoder] = own["differences"]
             if own["curves"]:
                 material[name]["curves"][decoder] = own["curves"]
-        correct(accuracy)
-        for decoder, audit in audited[name]["audits"].items():
-            for switch, cells in audit.items():
-                scores = results["audit"].setdefault(switch, {}).setdefault(name, {})
-                for condition, score in cells.items():
-                    scores.setdefault(condition, {})[decoder] = score
+        cells = list(flatten_keys(accuracy, 2).values())
+        uncorrected = np.array([cell.get("p_uncorrected") for cell in cells], dtype=float)
+        for cell, p in zip(cells, holm(uncorrected), strict=True):
+            cell["p"] = float(p)
+        audits = flatten_keys(audited[name]["audits"], 3)
+        for (decoder, switch, condition), scores in audits.items():
+            own = results["audit"].setdefault(switch, {}).setdefault(name, {})
+            own.setdefault(condition, {})[decoder] = scores
         if audited[name]["noise"]:
             results["noise"].setdefault(name, audited[name]["noise"])
     known = results.get("command", "").split("; ")
     results["command"] = "; ".join(dict.fromkeys(each for each in [*known, command] if each))
     results["versions"] = versions(_PACKAGES)
-    record["material"] = write_results(material, out / "material.json")
-    return record
+    return {"results": results, "material": write_results(material, out / "material.json")}
 
 
-def _read(folder: Path, name: str) -> dict[str, Any]:
+def _start(results: Results, material: Results, dataset: str, facts: Results) -> None:
+    """Enter a dataset, and forget what was found on other trials of this name."""
+    if results["datasets"].get(dataset, {}).get("identity") != facts["identity"]:
+        known = [results[part] for part in ("accuracy", "differences", "noise")]
+        for part in [*known, *results["audit"].values(), material]:
+            part.pop(dataset, None)
+    results["datasets"][dataset] = facts
+    for part in ("accuracy", "differences"):
+        results[part].setdefault(dataset, {})
+    material.setdefault(dataset, {}).setdefault("curves", {})
+
+
+def _read(folder: Path, name: str) -> Results:
     """Read a JSON file, if it is there."""
     path = folder / f"{name}.json"
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return read
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _material(record: Record) -> dict[str, Any]:
+def _material(record: Results) -> Results:
     """Return what the figures show."""
     return record["material"]
 
 
-def _results(record: Record) -> dict[str, Any]:
+def _results(record: Results) -> Results:
     """Return the results alone."""
     return record["results"]
 

@@ -23,7 +23,7 @@ from npa.recordings.trials import Trials, collect_trials
 from npa_ann.decoding import LSTMDecoder
 from npa_ann.studies.cache import Cache
 from npa_ann.studies.command_line import add_parsers
-from npa_ann.studies.faces import STUDY, analysis, report, study
+from npa_ann.studies.faces import STUDY, report, study
 from npa_ann.studies.faces import trials as cutting
 from npa_ann.studies.faces.decoders import LINEAR, LSTMS, ShrinkageLDA, make_decoders
 from npa_ann.studies.faces.trials import CONDITIONS, MAIN, SWITCHES, UNCLEANED, UNREJECTED
@@ -179,7 +179,7 @@ def test_a_second_run_adds_to_the_first(finished, monkeypatch):
 
 def test_all_conditions_hold_the_same_trials(parts):
     for own in parts.values():
-        joined = {name: cutting.join_condition(own, name) for name in CONDITIONS}
+        joined = cutting.join_conditions(own, CONDITIONS)
         first = joined["raw"]
         dropped = sum(bool(why) for log in first.drop_log.values() for why in log)
         assert dropped > 0
@@ -194,10 +194,9 @@ def test_all_conditions_hold_the_same_trials(parts):
 
 def test_the_recipe_rejects_nothing_from_npa_and_leaves_blinks(parts):
     own = parts["simulated, effect 0"]
-    kept = cutting.join_condition(own, "NPA")
-    every = cutting.join_condition(own, UNREJECTED)
+    names = ("NPA", UNREJECTED, "band-pass", UNCLEANED)
+    kept, every, clean, blinking = cutting.join_conditions(own, names).values()
     assert len(every) == 150 > len(kept)
-    clean, blinking = (cutting.join_condition(own, name) for name in ("band-pass", UNCLEANED))
     front = clean.ch_names.index("Fp1")
     assert blinking.X[:, front].std() > 1.5 * clean.X[:, front].std()
     np.testing.assert_array_equal(blinking.y, clean.y)
@@ -221,7 +220,7 @@ def test_scaling_by_class_is_found_to_leak(parts, finished):
 
 def test_only_a_switch_that_is_on_changes_the_trials(parts):
     own = parts["simulated, effect 0"]
-    honest = cutting.join_condition(own, "raw").X
+    honest = cutting.join_conditions(own, ["raw"])["raw"].X
     for switch in ("honest", "NPA unrejected", "band-pass before ICA"):
         np.testing.assert_array_equal(cutting.apply_switch(own, switch, "raw").X, honest)
     scaled = cutting.apply_switch(own, "scaled by class", "raw")
@@ -319,21 +318,21 @@ def test_decoders_are_known_by_name():
 
 @pytest.mark.parametrize("n", [2, 4, 10])
 def test_sign_flips_have_a_floor(n):
-    assert analysis.sign_flip(np.arange(1, n + 1))["sign_flip_p"] == 2 / 2**n
-    assert analysis.sign_flip(np.tile([1, -1], n))["sign_flip_p"] == 1
+    assert study._sign_flip(np.arange(1, n + 1))["sign_flip_p"] == 2 / 2**n
+    assert study._sign_flip(np.tile([1, -1], n))["sign_flip_p"] == 1
 
 
 def test_sign_flips_of_many_subjects_are_drawn():
     rng = np.random.default_rng(0)
-    assert analysis.sign_flip(rng.normal(size=40))["sign_flip_p"] > 0.05
-    assert analysis.sign_flip(rng.normal(2.0, size=40))["sign_flip_p"] < 1e-3
+    assert study._sign_flip(rng.normal(size=40))["sign_flip_p"] > 0.05
+    assert study._sign_flip(rng.normal(2.0, size=40))["sign_flip_p"] < 1e-3
 
 
 def test_pooled_auc_is_over_all_subjects(tmp_path):
     found, _ = simulate_faces(3, 30, 1, effect=2, ch_names=["P8", "Pz"], pops=0)
     trials = {"raw": collect_trials(found.recordings, found.event_id, **CUT)}
     lda = make_decoders(["LDA"], 256.0)["LDA"]
-    found = analysis.decode(trials, "LDA", lda, "groups", 0, 100, Cache(tmp_path))["cells"]
+    found = study._decode(trials, lda, "groups", 0, 100, Cache(tmp_path))["cells"]
     result = compare(trials, {"LDA": lda}, LeaveOneGroupOut(), n_permutations=0)
     expected = roc_auc_score(
         result.predictions["label"] == "noise", result.predictions["score_noise"]
@@ -346,7 +345,7 @@ def test_pooled_auc_is_over_all_subjects(tmp_path):
 def test_responses_are_drawn_where_an_n170_is():
     found, truth = simulate_faces(2, 100, 1, effect=3, ch_names=CHANNELS, pops=0)
     trials = {"raw": collect_trials(found.recordings, found.event_id, **CUT)}
-    own = analysis.mean_responses(trials)
+    own = study._mean_responses(trials)
     assert own["sites"] == {"N170": ["P9", "P10", "PO7", "PO8"], "P300": ["Pz"]}
     times = np.array(own["times"])
     n170, p300 = (np.array(own["erp"]["raw"][name]) for name in ("N170", "P300"))
@@ -370,21 +369,22 @@ def test_sites_are_known_by_the_names_of_other_caps(names, sites):
     y, groups = np.array(["face", "noise"]), np.array(["a", "a"])
     X = np.zeros((2, len(names), 10))
     trials = Trials(X, y, groups, groups, np.arange(10) / 64, tuple(names), {}, info)
-    own = analysis.mean_responses({"raw": trials})
+    own = study._mean_responses({"raw": trials})
     assert own["sites"] == sites
     assert own["maps"] == {}
 
 
 def test_a_record_forgets_what_was_found_on_other_trials():
-    record = {"results": {part: {} for part in study.RESULT_PARTS}, "material": {}}
-    study.start(record, "set", {"identity": "one"})
-    record["results"]["accuracy"]["set"]["raw"] = {"LDA": {"auc": 0.6}}
-    record["results"]["audit"]["honest"] = {"set": {}}
-    study.start(record, "set", {"identity": "one"})
-    assert record["results"]["accuracy"]["set"]
-    study.start(record, "set", {"identity": "two"})
-    assert record["results"]["accuracy"]["set"] == {}
-    assert record["results"]["audit"]["honest"] == {}
+    results = {part: {} for part in study.RESULT_PARTS}
+    material = {}
+    study._start(results, material, "set", {"identity": "one"})
+    results["accuracy"]["set"]["raw"] = {"LDA": {"auc": 0.6}}
+    results["audit"]["honest"] = {"set": {}}
+    study._start(results, material, "set", {"identity": "one"})
+    assert results["accuracy"]["set"]
+    study._start(results, material, "set", {"identity": "two"})
+    assert results["accuracy"]["set"] == {}
+    assert results["audit"]["honest"] == {}
 
 
 def test_missing_datasets_are_named(tmp_path, monkeypatch):
@@ -454,7 +454,7 @@ def test_real_visual_data_across_subjects(data_dir, tmp_path):
     trials = {"raw": cutting.resample_trials(trials, 64.0)}
     assert (trials["raw"].y == "S1").sum() == 140
     lda = make_decoders(["LDA"], 64.0)["LDA"]
-    found = analysis.decode(trials, "LDA", lda, "groups", 0, 50, Cache(tmp_path))["cells"]
+    found = study._decode(trials, lda, "groups", 0, 50, Cache(tmp_path))["cells"]
     assert found["raw"]["pooled_auc"] >= 0.78
 
 
