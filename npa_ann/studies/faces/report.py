@@ -1,6 +1,6 @@
 """Tables, figures and conclusions of the faces study."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import product
 from typing import Any
 
@@ -337,9 +337,9 @@ def summarize_recipe(results: Results) -> str:
     return " ".join(sentences)
 
 
-def _span(values: Iterable[float]) -> str:
+def _span(values: Collection[float]) -> str:
     """Write the range of accuracies."""
-    low, *_, high = (f"{100 * value:.0f}" for value in sorted([*values, *values]))
+    low, high = (f"{100 * end:.0f}" for end in (min(values), max(values)))
     return f"{low} %" if low == high else f"{low}-{high} %"
 
 

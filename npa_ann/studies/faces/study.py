@@ -20,7 +20,7 @@ from npa.recordings.trials import Trials
 from npa.typing import AnyArray, FloatArray, PathLike
 from npa_ann.studies.cache import Cache
 from npa_ann.studies.faces import report
-from npa_ann.studies.faces.decoders import make_decoders
+from npa_ann.studies.faces.decoders import LINEAR, LSTMS, make_decoders
 from npa_ann.studies.faces.trials import (
     CONDITIONS,
     DATASETS,
@@ -40,12 +40,7 @@ from npa_ann.studies.faces.trials import (
 from npa_ann.studies.frame import Option, Stage, Study
 from npa_ann.studies.pages import Source, flatten_keys, versions, write_results
 
-DECODERS = {
-    "lda": "LDA",
-    "xdawn": "xDAWN",
-    "lstm-published": "LSTM, published",
-    "lstm-converged": "LSTM, converged",
-}
+DECODERS = {name.lower().replace(", ", "-"): name for name in (*LINEAR, *LSTMS)}
 RESULT_PARTS = ("accuracy", "differences", "audit", "noise", "datasets")
 
 _PACKAGES = ("mne", "scikit-learn", "fooof", "pyriemann")
@@ -97,9 +92,7 @@ def _described(source: str, sources: dict[str, Dataset], parts: dict[str, Part])
     dataset, conditions = sources[source], join_conditions(parts, CONDITIONS)
     raw = conditions["raw"]
     labels, counts = np.unique(raw.y, return_counts=True)
-    failed: dict[str, str] = {}
-    for part in parts.values():
-        failed = {name: why for name, why in part["failed"].items() if name in CONDITIONS} | failed
+    failures = [part["failed"].items() for part in reversed(parts.values())]  # the first one stays
     facts = {
         "identity": joblib.hash([trials.X for trials in conditions.values()]),
         "classes": dict(zip(labels.tolist(), counts.tolist(), strict=True)),
@@ -112,7 +105,7 @@ def _described(source: str, sources: dict[str, Dataset], parts: dict[str, Part])
         "dropped": sum(part["n_dropped"] for part in parts.values()),
         "blinks_removed": sum(part["blinks"] == "removed" for part in parts.values()),
         "limits": list(dataset.limits),
-        "failed": failed,
+        "failed": {name: why for own in failures for name, why in own if name in CONDITIONS},
         "notes": sorted({note for part in parts.values() for note in part["notes"]}),
     }
     r2 = {name: [part["r2"][name] for part in parts.values()] for name in ("FOOOF", "filters")}
