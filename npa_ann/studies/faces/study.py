@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_validate
 
 from npa.checks import check_number, check_option
@@ -304,7 +305,8 @@ def _score_subjects(
 
     Returns means over subjects, and the lowest and highest AUC; None across a single one.
     """
-    scoring = ["accuracy", "roc_auc"]
+    scorer = make_scorer(_binary_auc, response_method=("decision_function", "predict_proba"))
+    scoring = {"accuracy": "accuracy", "auc": scorer}
     run = partial(cross_validate, decoder, scoring=scoring, error_score="raise")
     subjects = np.unique(groups)
     if how == "across":
@@ -327,6 +329,11 @@ def _score_subjects(
         "lowest": float(areas.min()),
         "highest": float(areas.max()),
     }
+
+
+def _binary_auc(y: AnyArray, scores: FloatArray) -> float:
+    """AUC of the scores of the last class; NaN if there is only one."""
+    return float(auc(scores, y == np.unique(y)[-1]))
 
 
 def _record(
