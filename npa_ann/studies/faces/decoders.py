@@ -82,7 +82,8 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> AnyArray:
         """Return the more probable label of each row."""
-        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+        is_second = self.decision_function(X) > 0
+        return self.classes_[is_second.astype(int)]
 
     def __sklearn_tags__(self) -> Any:
         """Declare that there are two classes."""
