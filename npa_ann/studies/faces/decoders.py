@@ -61,10 +61,11 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
                 f"Only binary classification is supported. The type of the target is {kind}."
             )
         self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(f"y must hold two classes, got one class, {self.classes_[0]!r}.")
         counts = np.bincount(codes)
-        if len(counts) < 2 or counts.min() < 2:
-            found = dict(zip(self.classes_.tolist(), counts.tolist(), strict=True))
-            raise ValueError(f"y must hold two classes, each at least twice, got {found}.")
+        if counts.min() < 2:
+            raise ValueError(f"y must hold each class at least twice, got {counts.tolist()} rows.")
         means = np.array([X[codes == code].mean(axis=0) for code in (0, 1)])
         priors = counts / len(codes)
         covariance = sum(
