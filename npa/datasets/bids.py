@@ -60,7 +60,10 @@ def bids_recordings(
     found = [
         path
         for path in paths
-        if not _NOT_RAW & {*path.fpath.relative_to(folder).parts} and path.split in (None, "01")
+        # Before version 0.20 MNE-BIDS lists derivatives as if they lay among the raw data.
+        if path.fpath.exists()
+        and not _NOT_RAW & {*path.fpath.relative_to(folder).parts}
+        and path.split in (None, "01")
     ]
     if not found:
         wanted = "" if task is None else f" of task {task!r}"

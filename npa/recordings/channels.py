@@ -228,7 +228,7 @@ def blink_potential(positions: FloatArray) -> FloatArray:
     >>> info = mne.create_info(["Fp1", "Cz", "Oz"], 100.0, "eeg")
     >>> potential = blink_potential(electrode_positions(info))
     >>> (potential / potential[0]).round(2)
-    array([1.  , 0.24, 0.16])
+    array([1.  , 0.2 , 0.16])
     """
     distance = np.linalg.norm(positions[:, np.newaxis] - np.array(EYES), axis=-1)
     return np.asarray((distance**-BLINK_DECAY).sum(axis=1))

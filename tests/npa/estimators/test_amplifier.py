@@ -204,7 +204,9 @@ def test_one_model_per_channel():
     slopes = np.polyfit(np.log10(freqs), np.log10(power).T, 1)[0]
     np.testing.assert_allclose(slopes, 0, atol=0.05)
     alone = NeuralPowerAmplifier(lossless(), "whitening").fit(raw.copy().pick(["b"]))
-    np.testing.assert_array_equal(alone.transform(raw.copy().pick(["b"])).get_data()[0], out[1])
+    expected = alone.transform(raw.copy().pick(["b"])).get_data()[0]
+    # The rounding of matrix products depends on how many channels they have.
+    np.testing.assert_allclose(out[1], expected, rtol=0, atol=1e-12 * expected.std())
 
 
 def test_negative_knee_is_clipped():
