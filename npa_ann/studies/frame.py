@@ -100,13 +100,15 @@ class Plot:
         ``draw_NAME``: takes, by name, what a stage takes, and ``results``; returns a
         `matplotlib.figure.Figure`, a dict of label to figure, or None where there is nothing to
         draw. The file is ``NAME.png`` or ``NAME_LABEL.png``.
-    title, caption : str
-        What is written above and below it.
+    title : str
+        What is written above it.
+    caption : str
+        What is written below it; empty for the docstring of ``draw``.
     """
 
     draw: Callable[..., Any]
     title: str
-    caption: str
+    caption: str = ""
 
     @property
     def name(self) -> str:
@@ -319,10 +321,11 @@ def _add_plot(plot: Plot, values: dict[str, Any], report: Any, out: Path) -> Non
     import matplotlib.pyplot as plt
 
     drawn = plot.draw(**_arguments(plot.draw, values))
+    caption = plot.caption or " ".join((plot.draw.__doc__ or "").split())
     figures = drawn if isinstance(drawn, dict) else {} if drawn is None else {"": drawn}
     for label, figure in figures.items():
         name = plot.name + (f"_{re.sub(r'[^0-9A-Za-z]', '_', label)}" if label else "")
         title = f"{plot.title}, {label}" if label else plot.title
         figure.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
-        report.add_figure(figure, title=title, caption=plot.caption, image_format="png")
+        report.add_figure(figure, title=title, caption=caption, image_format="png")
         plt.close(figure)

@@ -208,7 +208,8 @@ def write_value(value: Any, spec: str = "") -> str:
         A number or text; None gives empty text.
     spec : str
         A format as in ``format(value, spec)``. A percent sign stands after a space; ``" | "``
-        before a format gives what stands for None: ``"- | .2f"``.
+        before a format gives what stands for None: ``"- | .2f"``. ``"list"`` before a format writes
+        several values, ``"range"`` the smallest and the largest; None among them is left out.
 
     Returns
     -------
@@ -219,12 +220,51 @@ def write_value(value: Any, spec: str = "") -> str:
     --------
     >>> write_value(0.8779, ".2%"), write_value(0.5, "+.1f"), write_value(None, "- | .2f")
     ('87.79 %', '+0.5', '-')
+    >>> write_value([0.91, 0.87, 0.88], "list .0%"), write_value([0.91, 0.87, 0.88], "range .0%")
+    ('91, 87, 88 %', '87 to 91 %')
     """
     missing, _, spec = spec.rpartition(" | ")
+    several, _, inner = spec.partition(" ")
+    if value is not None and several in ("list", "range"):
+        known = [each for each in value if each is not None]
+        if several == "range" and known:
+            known = [min(known), max(known)]
+        *others, last = [write_value(each, inner) for each in known] or [missing]
+        separator = ", " if several == "list" else " to "
+        return separator.join([*(text.removesuffix(" %") for text in others), last])
     if value is None:
         return missing
     text = format(value, spec)
     return text.removesuffix("%") + " %" if spec.endswith("%") else text
+
+
+def pick(results: Any, *keys: str) -> Any:
+    """Pick values out of nested results.
+
+    Parameters
+    ----------
+    results : dict | list
+        What is indexed.
+    *keys : str
+        Keys and positions from the outside in; ``"*"`` stands for all items.
+
+    Returns
+    -------
+    values : object
+        A value, or a list of what is found in each item.
+
+    Examples
+    --------
+    >>> pick({"networks": [{"loss": 0.3}, {"loss": 0.2}]}, "networks", "*", "loss")
+    [0.3, 0.2]
+    """
+    if not keys:
+        return results
+    key, *inner = keys
+    if key == "*":
+        items = results.values() if isinstance(results, Mapping) else results
+        return [pick(item, *inner) for item in items]
+    return pick(results[int(key) if isinstance(results, (list, tuple)) else key], *inner)
 
 
 def fill_prose(template: str, values: Mapping[str, Any]) -> str:
@@ -233,10 +273,11 @@ def fill_prose(template: str, values: Mapping[str, Any]) -> str:
     Parameters
     ----------
     template : str
-        Markdown. Fields are indexed as in `str.format`, formats are those of `write_value`:
-        ``{r[test_accuracy]:.1%}``. A paragraph or item of a list with a field that has no value
-        (a missing key, or None) is left out, and so is a heading with nothing below. Fields named
-        ``only_...`` are there for this alone: empty where a paragraph applies, else None.
+        Markdown. Fields are indexed as in `str.format`, ``[*]`` stands for all items, and formats
+        are those of `write_value`: ``{r[networks][*][accuracy]:list .1%}``. A paragraph or item of
+        a list with a field that has no value (a missing key, None, or no items) is left out, and so
+        is a heading with nothing below. Fields named ``only_...`` are there for this alone: empty
+        where a paragraph applies, else None.
     values : mapping
         Values of the fields; ``r`` are the results.
 
@@ -356,15 +397,13 @@ class _Prose(string.Formatter):
 
     def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         name, *keys = re.findall(r"[^][]+", field_name)
-        value = kwargs[name]
-        for key in keys:
-            value = value[int(key) if isinstance(value, (list, tuple)) else key]
-        return value, name
+        return pick(kwargs[name], *keys), name
 
     def format_field(self, value: Any, spec: str) -> str:
-        if value is None:
+        text = write_value(value, spec)
+        if value is None or (not text and value != ""):
             raise _Missing
-        return write_value(value, spec)
+        return text
 
 
 def _fill(block: str, values: Mapping[str, Any]) -> str | None:

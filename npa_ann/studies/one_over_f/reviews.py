@@ -73,32 +73,11 @@ def load_reviews(
     random_state: int = 0,
     words: Sequence[str] | None = None,
 ) -> Reviews:
-    """Read, split and tokenize the movie reviews.
+    """Read (`read_imdb`), split (`split_indices`) and tokenize the movie reviews.
 
-    Parameters
-    ----------
-    path : path-like | None
-        As in `npa_ann.corpora.read_imdb`.
-    vocabulary : int, default 4000
-        Number of words known: the most frequent ones of the training reviews.
-    length : int, default 500
-        Number of words read of each review.
-    width_step : int, default 50
-        As in `Reviews`.
-    test_size : int | float, default 0.3
-        Number or share of test reviews.
-    random_state : int, default 0
-        Seed of the split.
-    words : sequence of str | None
-        The known words from index 2 on, in place of ``vocabulary``: those of a trained network.
+    Known are the ``vocabulary`` most frequent words of the training reviews, or the given
+    ``words``, those from index 2 on; ``length`` words are read of each review.
 
-    Returns
-    -------
-    reviews : Reviews
-        The corpus.
-
-    Examples
-    --------
     >>> load_reviews().tokens.shape  # doctest: +SKIP
     (50000, 500)
     """
@@ -115,21 +94,15 @@ def load_reviews(
 def control_tokens(
     reviews: Reviews, rows: IntArray, rng: np.random.Generator
 ) -> dict[str, AnyArray]:
-    """Draw inputs that share the words of reviews but not their order, or only their frequency.
+    """Shuffle the words of each review, and draw random words by their frequency in training.
 
-    ``shuffled`` has the words of each review in random order; ``random`` has words drawn
-    independently by their frequency in the training reviews.
-
-    Examples
-    --------
     >>> tokens, row = np.array([[2, 3, 4], [2, 2, 2]]), np.array([0])
     >>> reviews = Reviews(tokens, np.array([3, 3]), np.array([0, 1]), row + 1, row, tuple("_?abc"))
     >>> controls = control_tokens(reviews, row, np.random.default_rng(0))
     >>> sorted(controls["shuffled"][0].tolist()), controls["random"].tolist()
     ([2, 3, 4], [[2, 2, 2]])
     """
-    tokens = reviews.tokens[rows]
-    seen = reviews.tokens[reviews.train]
+    tokens, seen = reviews.tokens[rows], reviews.tokens[reviews.train]
     counts = np.bincount(seen[seen > 0], minlength=len(reviews.vocabulary))
     drawn = rng.choice(len(counts), size=tokens.shape, p=counts / counts.sum())
     return {"shuffled": rng.permuted(tokens, axis=1), "random": drawn.astype(np.int32)}
@@ -141,8 +114,6 @@ def randomize_phases(vectors: FloatArray, rng: np.random.Generator) -> FloatArra
     Power spectra, means and correlations between features stay the same: the same random phases are
     added to all features of a review.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> vectors = rng.normal(size=(2, 50, 3))
     >>> surrogates = randomize_phases(vectors, rng)

@@ -1,9 +1,10 @@
 """1/f noise in LSTM networks that read movie reviews: Chong and Feng (2023), run again."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import mne
@@ -13,22 +14,11 @@ from scipy.stats import spearmanr
 from npa.checks import check_number
 from npa.datasets import bundled_data
 from npa.typing import AnyArray, FloatArray, IntArray, PathLike
+from npa_ann.networks import load_weights
 from npa_ann.studies.cache import Cache
 from npa_ann.studies.frame import Option, Stage, Study
-from npa_ann.studies.one_over_f import report
-from npa_ann.studies.one_over_f.measures import (
-    EEG_FILES,
-    MEASURES,
-    REST,
-    SIGNALS,
-    eeg_slopes,
-    find_eeg,
-    layer_alone,
-    record_slopes,
-    review_spectra,
-    slope_and_error,
-    summarize_slopes,
-)
+from npa_ann.studies.one_over_f import measures, report
+from npa_ann.studies.one_over_f.measures import MEASURES, SIGNALS, Slopes, record_slopes
 from npa_ann.studies.one_over_f.networks import (
     Network,
     evaluate,
@@ -43,23 +33,26 @@ from npa_ann.studies.one_over_f.reviews import (
     load_reviews,
     randomize_phases,
 )
-from npa_ann.studies.pages import Source
+from npa_ann.studies.pages import Source, pick
+
+Settings: TypeAlias = dict[str, Any]
+Pretrained: TypeAlias = bool | PathLike  # True for the networks that npa ships
 
 SEEDS = (1, 2, 3, 4, 5)
 PEERS = ("gru", "simple_rnn")
+# Runs of PhysioNet's EEG motor movement/imagery dataset, subject 1.
+EEG_FILES = {"eyes open": "S001R01.edf", "eyes closed": "S001R02.edf", "task": "S001R03.edf"}
 
 _CONTROL_SEED = 20230120  # of the controls, and of the choice of reviews for further measures
 _STATES = ("untrained", "trained")
 
 
-def _weights(pretrained: bool | PathLike) -> Path:
+def _weights(pretrained: Pretrained) -> Path:
     """Folder of the pretrained networks."""
     return bundled_data() / "weights" if pretrained is True else Path(str(pretrained))
 
 
-def _reviews(
-    data: PathLike | None, pretrained: bool | PathLike, corpus: Mapping[str, Any]
-) -> Reviews:
+def _reviews(data: PathLike | None, pretrained: Pretrained, corpus: Settings) -> Reviews:
     """Load the reviews, with the words of the pretrained networks where these are used."""
     if pretrained:
         return load_pretrained_reviews(data, _weights(pretrained), **corpus)
@@ -84,16 +77,11 @@ def _seeds(networks: int) -> tuple[int, ...]:
 
 
 def _network(
-    seed: int,
-    reviews: Reviews,
-    pretrained: bool | PathLike,
-    out: Path,
-    epochs: int,
-    training: Mapping[str, Any],
+    seed: int, reviews: Reviews, pretrained: Pretrained, out: Path, epochs: int, training: Settings
 ) -> Network:
     """Train an LSTM, or open a pretrained one."""
     if pretrained:
-        return open_pretrained(_weights(pretrained), SEEDS.index(seed), reviews)
+        return open_pretrained(_weights(pretrained), SEEDS.index(seed))
     return train_network(out, reviews, seed, **{"epochs": epochs, **training})
 
 
@@ -104,28 +92,31 @@ def _measured(
     long, closer = (reviews.tokens[rows[name]] for name in ("long", "closer"))
     trained = network.states["trained"]
     embedding = trained.get_layer("embedding").get_weights()[0]
-    alone, zeros = layer_alone(trained), np.zeros((1, reviews.length, embedding.shape[1]))
+    alone, zeros = measures.layer_alone(trained), np.zeros((1, reviews.length, embedding.shape[1]))
     rng = np.random.default_rng(_CONTROL_SEED)
     controls = {"reviews": closer, **control_tokens(reviews, rows["closer"], rng)}
     phases = randomize_phases(embedding[closer], rng)
 
-    def paper(model: keras.Model, inputs: AnyArray) -> dict[str, FloatArray]:
-        found: dict[str, FloatArray] = cache(record_slopes, model, inputs)["as the paper"]
-        return found
+    def paper(model: keras.Model, inputs: AnyArray) -> Slopes:
+        slopes: Slopes = cache(record_slopes, model, inputs)["as the paper"]
+        return slopes
 
-    after = [paper(network.after(epoch), closer) for epoch in range(len(network.epochs))]
+    copy = keras.models.clone_model(trained)
+    after = [paper(load_weights(copy, weights), closer) for weights in network.epochs]
     return {
         "scores": network.scores,
         "accuracies": network.accuracies,
         "slopes": {state: paper(model, long) for state, model in network.states.items()},
-        "rest": cache(record_slopes, alone, zeros, REST, signals=SIGNALS, dtype="float64"),
+        "rest": cache(record_slopes, alone, zeros, measures.REST, signals=SIGNALS, dtype="float64"),
         "experiments": {
             state: cache(record_slopes, network.states[state], closer, MEASURES)
             for state in _STATES
         },
         "controls": {name: paper(trained, tokens) for name, tokens in controls.items()}
         | {"phases": paper(alone, phases)},
-        "spectra": review_spectra(trained, closer[0]),
+        "spectra": cache(
+            record_slopes, trained, closer[:1], measures.SPECTRUM, signals=("h", "input")
+        )["spectrum"],
         "epochs": {
             signal: [float(np.nanmean(slopes[signal])) for slopes in after]
             for signal in (after[0] if after else ())
@@ -136,7 +127,7 @@ def _measured(
     }
 
 
-def _cells(peers: Sequence[str], pretrained: bool | PathLike) -> Sequence[str]:
+def _cells(peers: Sequence[str], pretrained: Pretrained) -> Sequence[str]:
     """Recurrent layers to compare the LSTM with."""
     return () if pretrained else peers
 
@@ -147,39 +138,40 @@ def _peer(
     rows: dict[str, IntArray],
     out: Path,
     epochs: int,
-    training: Mapping[str, Any],
+    training: Settings,
     cache: Cache,
 ) -> dict[str, Any]:
     """Train a network with another recurrent layer, and measure its state."""
     network = train_network(out, reviews, SEEDS[0], cell, **{"epochs": epochs, **training})
+    found: dict[str, Any] = {"test_accuracy": network.scores["by_validation"]["test"]["accuracy"]}
     tokens = reviews.tokens[rows["closer"]]
-    slopes = {
-        state: cache(record_slopes, network.states[state], tokens, layer=cell, signals=("h",))
-        for state in _STATES
-    }
-    accuracy = network.scores["by_validation"]["test"]["accuracy"]
-    spreads = {state: _spread(found["as the paper"]["h"]) for state, found in slopes.items()}
-    return {"test_accuracy": accuracy, **spreads}
+    for state in _STATES:
+        model = network.states[state]
+        slopes = cache(record_slopes, model, tokens, layer=cell, signals=("h",))
+        found[state] = _spread(slopes["as the paper"]["h"])
+    return found
 
 
-def _brain(data: PathLike | None, reviews: Reviews) -> dict[str, FloatArray]:
-    """Measure EEG with eyes open, with eyes closed, and during a task."""
-    folder, slopes = find_eeg(data), {}
-    if folder is None:
-        return {}
-    for name, file in EEG_FILES.items():
-        # Annotations may reach beyond the data; the slopes need none.
-        raw = mne.io.read_raw(folder / file, preload=True, verbose="ERROR")
-        slopes[name] = eeg_slopes(raw, reviews.length)
-    return slopes
+def _brain(data: PathLike | None, reviews: Reviews) -> Slopes:
+    """Measure EEG with eyes open, with eyes closed, and during a task, where it is found."""
+    root = Path(data or os.environ["NPA_DATA"])
+    for folder in (root, *sorted(root.glob("*/"))):
+        if all((folder / file).exists() for file in EEG_FILES.values()):
+            # Annotations may reach beyond the data; the slopes need none.
+            read = partial(mne.io.read_raw, preload=True, verbose="ERROR")
+            return {
+                name: measures.eeg_slopes(read(folder / file), reviews.length)
+                for name, file in EEG_FILES.items()
+            }
+    return {}
 
 
 def _results(
     measured: dict[int, dict[str, Any]],
     peer: dict[str, dict[str, Any]],
-    brain: dict[str, FloatArray],
+    brain: Slopes,
     rows: dict[str, IntArray],
-    pretrained: bool | PathLike,
+    pretrained: Pretrained,
 ) -> dict[str, Any]:
     """Summarize all measurements as plain numbers.
 
@@ -187,42 +179,35 @@ def _results(
     over reviews (negative: steeper at rest, as in the paper); ``rest_minus_task_settled`` is the
     same without the start-up, with a Hann window.
     """
-    lstms = list(measured.values())
-    first = lstms[0]
+    first = next(iter(measured.values()))
+
+    each = partial(pick, measured, "*")
+    trained = each("slopes", "trained")
+    settled = each("experiments", "trained", "first 50 steps dropped, Hann")
     results = {
-        "test_accuracy": [lstm["accuracy"] for lstm in lstms],
-        "test_loss": [lstm["loss"] for lstm in lstms],
-        "chosen": {name: [lstm["scores"][name] for lstm in lstms] for name in first["scores"]},
-        "slope": {
-            state: _over_signals([lstm["slopes"][state] for lstm in lstms]) for state in _STATES
-        },
-        "rest_minus_task": _rest_minus_task(
-            [lstm["rest"]["as the paper"] for lstm in lstms],
-            [lstm["slopes"]["trained"] for lstm in lstms],
-        ),
-        "rest_minus_task_settled": _rest_minus_task(
-            [lstm["rest"]["settled"] for lstm in lstms],
-            [lstm["experiments"]["trained"]["first 50 steps dropped, Hann"] for lstm in lstms],
-        ),
-        "movement_at_rest": [float(lstm["rest"]["movement"]["h"][0]) for lstm in lstms],
-        "review_against_input": _explained_by_input([lstm["slopes"]["trained"] for lstm in lstms]),
+        "test_accuracy": each("accuracy"),
+        "test_loss": each("loss"),
+        "chosen": {name: each("scores", name) for name in first["scores"]},
+        "slope": {state: _over_signals(each("slopes", state)) for state in _STATES},
+        "rest_minus_task": _rest_minus_task(each("rest", "as the paper"), trained),
+        "rest_minus_task_settled": _rest_minus_task(each("rest", "settled"), settled),
+        "movement_at_rest": [float(slopes["h"][0]) for slopes in each("rest", "movement")],
+        "review_against_input": _explained_by_input(trained),
         "experiments": {
-            state: {
-                measure: _over_signals([lstm["experiments"][state][measure] for lstm in lstms])
-                for measure in MEASURES
-            }
+            state: {name: _over_signals(each("experiments", state, name)) for name in MEASURES}
             for state in _STATES
         },
-        "controls": {
-            name: _over_signals([lstm["controls"][name] for lstm in lstms])
-            for name in first["controls"]
-        },
+        "controls": {name: _over_signals(each("controls", name)) for name in first["controls"]},
         "over_epochs": {
-            "accuracy": [lstm["accuracies"] for lstm in lstms],
-            **{signal: [lstm["epochs"][signal] for lstm in lstms] for signal in first["epochs"]},
+            "accuracy": each("accuracies"),
+            **{signal: each("epochs", signal) for signal in first["epochs"]},
         },
-        "slope_against_accuracy": _slope_against_accuracy(lstms),
-        "error": _slope_against_error(lstms),
+        "slope_against_accuracy": _slope_against_accuracy(each("epochs"), each("accuracies")),
+        "error": _slope_against_error(
+            np.array(each("slopes", "trained", "h")),
+            np.array(each("probability")),
+            first["labels"],
+        ),
         "brain": {name: _spread(slopes) for name, slopes in brain.items()},
         "peers": peer,
         "reviews": {name: len(chosen) for name, chosen in rows.items()},
@@ -230,21 +215,19 @@ def _results(
         "seeds": list(measured),
     }
     if "by_test_loss" in first["slopes"]:
-        by_test_loss = [lstm["slopes"]["by_test_loss"] for lstm in lstms]
-        results["slope_at_lowest_test_loss"] = _over_signals(by_test_loss)
+        results["slope_at_lowest_test_loss"] = _over_signals(each("slopes", "by_test_loss"))
     return results
 
 
-def _over_signals(networks: Sequence[Mapping[str, FloatArray]]) -> dict[str, Any]:
+def _over_signals(networks: Sequence[Slopes]) -> dict[str, Any]:
     """Summarize each signal over networks and reviews."""
     return {
-        signal: summarize_slopes([slopes[signal] for slopes in networks]) for signal in networks[0]
+        signal: measures.summarize_slopes([slopes[signal] for slopes in networks])
+        for signal in networks[0]
     }
 
 
-def _rest_minus_task(
-    rest: Sequence[Mapping[str, FloatArray]], task: Sequence[Mapping[str, FloatArray]]
-) -> dict[str, Any]:
+def _rest_minus_task(rest: Sequence[Slopes], task: Sequence[Slopes]) -> dict[str, Any]:
     """Compare each signal at rest with its mean over reviews, network by network."""
     differences = {}
     for signal in SIGNALS:
@@ -264,7 +247,7 @@ def _rest_minus_task(
     return differences
 
 
-def _explained_by_input(networks: Sequence[Mapping[str, FloatArray]]) -> dict[str, Any]:
+def _explained_by_input(networks: Iterable[Slopes]) -> dict[str, Any]:
     """R² of the slope of h on that of the input, over reviews, of each network."""
     r2 = []
     for slopes in networks:
@@ -273,28 +256,27 @@ def _explained_by_input(networks: Sequence[Mapping[str, FloatArray]]) -> dict[st
     return {"r2": float(np.mean(r2)), "networks": r2}
 
 
-def _slope_against_accuracy(lstms: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _slope_against_accuracy(
+    epochs: Sequence[dict[str, list[float]]], accuracies: Sequence[list[float]]
+) -> dict[str, float]:
     """Spearman's rho of slope and test accuracy over all networks and epochs from 1 on."""
-    accuracy = [value for lstm in lstms for value in lstm["accuracies"][1:]]
+    accuracy = np.concatenate([values[1:] for values in accuracies])
     if len(accuracy) < 3:
         return {}
-    slopes = {
-        signal: [value for lstm in lstms for value in lstm["epochs"][signal][1:]]
-        for signal in SIGNALS
-    }
+    slopes = {name: np.concatenate([values[name][1:] for values in epochs]) for name in SIGNALS}
     return {name: float(spearmanr(values, accuracy).statistic) for name, values in slopes.items()}
 
 
-def _slope_against_error(lstms: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _slope_against_error(
+    slopes: FloatArray, probability: FloatArray, labels: IntArray
+) -> dict[str, Any]:
     """Relate the slope of h to the error: in each network, and averaged over networks."""
-    labels = lstms[0]["labels"]
-    slopes = np.array([lstm["slopes"]["trained"]["h"] for lstm in lstms])
-    probability = np.array([lstm["probability"] for lstm in lstms])
     return {
         "networks": [
-            slope_and_error(*pair, labels) for pair in zip(slopes, probability, strict=True)
+            measures.slope_and_error(*pair, labels)
+            for pair in zip(slopes, probability, strict=True)
         ],
-        "averaged": slope_and_error(slopes.mean(axis=0), probability.mean(axis=0), labels),
+        "averaged": measures.slope_and_error(slopes.mean(axis=0), probability.mean(axis=0), labels),
     }
 
 
@@ -318,7 +300,7 @@ STUDY = Study(
             "networks",
             len(SEEDS),
             "number of networks, 1 to 5",
-            check=partial(check_number, low=1, high=len(SEEDS), integer=True),
+            partial(check_number, low=1, high=len(SEEDS), integer=True),
         ),
         Option("pretrained", False, "take the pretrained networks, train none"),
         Option("epochs", 15, "maximum number of epochs of training"),

@@ -15,9 +15,10 @@ from npa_ann.recording.recorder import ActivationRecorder
 from npa_ann.studies.command_line import add_parsers
 from npa_ann.studies.frame import run_study
 from npa_ann.studies.one_over_f import STUDY, networks, report, study
-from npa_ann.studies.one_over_f.measures import EEG_FILES, MEASURES, SIGNALS, eeg_slopes
+from npa_ann.studies.one_over_f.measures import MEASURES, SIGNALS, eeg_slopes
 from npa_ann.studies.one_over_f.networks import export_networks, load_pretrained_reviews
 from npa_ann.studies.one_over_f.reviews import load_reviews
+from npa_ann.studies.one_over_f.study import EEG_FILES
 from npa_ann.studies.pages import fill_prose
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "one_over_f.json"
@@ -93,19 +94,13 @@ def test_report_shows_every_table_and_figure(finished):
     assert "http://" not in page.split("<body")[1].split("<script")[0]
 
 
-def _figure_3():
-    freqs = np.arange(1, 31) / 60
-    return {"freqs": freqs, **{k: freqs for k in "hx"}, "h_line": (0, 0), "x_line": (0, 0)}
-
-
 def test_a_second_run_measures_nothing_again(finished, data, monkeypatch):
     out, results = finished
 
     def refuse(*args, **kwargs):
         raise AssertionError("measured again")
 
-    # Figure 3 is not cached; patching a cached function itself would change its key.
-    monkeypatch.setattr(study, "review_spectra", lambda *args: _figure_3())
+    # Patching a cached function itself would change its key.
     monkeypatch.setattr(ActivationRecorder, "iter_record", refuse)
     monkeypatch.setattr(networks.keras.Model, "predict_on_batch", refuse)
     monkeypatch.delenv("NPA_DATA", raising=False)
@@ -128,7 +123,7 @@ def test_an_interrupted_run_goes_on(finished, data, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob(".*"))
     assert list((tmp_path / "network_1").glob("epoch_*.npz"))
     with monkeypatch.context() as patch:
-        patch.setattr(study, "review_spectra", interrupt)
+        patch.setattr(study, "evaluate", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(data, tmp_path, **arguments)
     stored = set((tmp_path / "cached").iterdir())

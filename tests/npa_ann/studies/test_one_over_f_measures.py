@@ -11,6 +11,7 @@ from small_networks import random_weights
 
 from npa.datasets import simulate_recording
 from npa.estimators.exponent import PSDExponent
+from npa.spectral.slopes import power_law
 from npa_ann.networks import sentiment_lstm
 from npa_ann.recording.gates import gru_gates, lstm_gates
 from npa_ann.recording.recorder import ActivationRecorder
@@ -20,10 +21,10 @@ from npa_ann.studies.one_over_f.measures import (
     REST,
     SETTLED,
     SIGNALS,
+    SPECTRUM,
     eeg_slopes,
     layer_alone,
     record_slopes,
-    review_spectra,
     slope_and_error,
     summarize_slopes,
     summed_slope,
@@ -189,11 +190,12 @@ def test_figure_3_shows_the_fitted_line(reviews, network):
     assert power.shape == (1, 50)
     np.testing.assert_allclose(summed_slope(cells[np.newaxis]), line_by_hand(cells.T), rtol=1e-8)
     tokens = reviews.tokens[reviews.long_rows()[0]]
-    spectra = review_spectra(network, tokens)
+    spectra = record_slopes(network, tokens[np.newaxis], SPECTRUM)["spectrum"]
     slopes = record_slopes(network, tokens[np.newaxis])["as the paper"]
     for name in ("h", "x"):
-        assert spectra[name].shape == spectra["freqs"].shape == (30,)
-        np.testing.assert_allclose(spectra[f"{name}_line"][0], slopes[name][0], rtol=1e-5)
+        assert spectra[name].shape == (1, 30)
+        line = power_law(np.arange(1, 31) / 60, spectra[name])
+        np.testing.assert_allclose(line.slope, slopes[name], rtol=1e-5)
 
 
 def test_spreads_between_networks_and_reviews_are_kept_apart():

@@ -15,9 +15,8 @@ from npa_ann.studies.one_over_f.networks import (
     build_network,
     evaluate,
     export_networks,
-    open_network,
+    open_pretrained,
     predict,
-    read_words,
     train,
 )
 from npa_ann.studies.one_over_f.reviews import Reviews, load_reviews
@@ -140,13 +139,14 @@ def test_exported_weights_reproduce_their_card(reviews, trained, tmp_path):
     (network,) = card["networks"]
     content = (tmp_path / network["file"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == network["sha256"]
-    model = open_network(tmp_path)
+    model = open_pretrained(tmp_path).states["trained"]
     scores = evaluate(model, reviews, reviews.test)
     assert scores["accuracy"] == network["chosen_by_validation"]["test"]["accuracy"]
-    assert ("", "[UNK]", *read_words(tmp_path)) == reviews.vocabulary
+    words = (tmp_path / "sentiment_lstm_words.txt").read_text().splitlines()
+    assert ("", "[UNK]", *words) == reviews.vocabulary
     (tmp_path / network["file"]).write_bytes(content[:-1] + b"?")
     with pytest.raises(ValueError, match="not the file that its card describes"):
-        open_network(tmp_path)
+        open_pretrained(tmp_path)
     other = Reviews(**{**vars(reviews), "labels": 1 - reviews.labels})
     with pytest.raises(ValueError, match="belongs to other reviews"):
         export_networks([trained], other, tmp_path)
@@ -154,13 +154,14 @@ def test_exported_weights_reproduce_their_card(reviews, trained, tmp_path):
 
 def test_pretrained_networks_classify_the_published_reviews(data_dir):
     folder = bundled_data() / "weights"
-    card, words = read_card(folder, "sentiment_lstm"), read_words(folder)
+    card = read_card(folder, "sentiment_lstm")
+    words = (folder / "sentiment_lstm_words.txt").read_text(encoding="utf-8").splitlines()
     reviews = load_reviews(data_dir)
     assert reviews.vocabulary[2:] == tuple(words)
     assert reviews.fingerprint == card["settings"]["reviews"]
     assert len(card["networks"]) == 5
     for number, network in enumerate(card["networks"]):
-        model = open_network(folder, number)
+        model = open_pretrained(folder, number).states["trained"]
         accuracy = evaluate(model, reviews, reviews.test)["accuracy"]
         stated = network["chosen_by_validation"]["test"]["accuracy"]
         np.testing.assert_allclose(accuracy, stated, atol=0.002)

@@ -13,6 +13,14 @@ from npa_ann.studies.pages import fill_prose
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
+def test_prose_lists_what_all_items_hold():
+    template = "{r[networks][*][loss]:list .1f}, {r[networks][*][loss]:range .0%}"
+    losses = [{"loss": 0.3}, {"loss": None}, {"loss": 0.25}]
+    assert fill_prose(template, {"r": {"networks": losses}}) == "0.3, 0.2, 25 to 30 %"
+    for empty in ([], {}, [{"loss": None}], [{}]):
+        assert fill_prose(template, {"r": {"networks": empty}}) == ""
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_results_fill_every_paragraph_of_the_page(name, tmp_path):
     study, file = load_study(name), name.replace("-", "_")
