@@ -1,4 +1,4 @@
-"""Removal of blinks by independent component analysis, as a scikit-learn transformer."""
+"""Removal of blinks, and on request of saccades, as a scikit-learn transformer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,16 @@ from typing import Any, Self
 import mne
 import numpy as np
 from mne.utils import logger, warn
-from threadpoolctl import threadpool_limits
 
 from npa.checks import check_array_like, check_number, check_option
 from npa.estimators.base import SignalTransformer
+from npa.estimators.ica import fit_ica
+from npa.estimators.saccades import (
+    MIN_LOCATED,
+    MIN_SAMPLES_PER_CHANNEL,
+    read_horizontal_eog,
+    search_saccades,
+)
 from npa.recordings.channels import (
     blink_potential,
     electrode_positions,
@@ -26,10 +32,6 @@ from npa.spectral.correlation import squared_correlation
 from npa.spectral.spatial import dominant_pattern, minimum_variance_filters
 from npa.typing import BoolArray, FloatArray, IntArray, RandomState
 
-MIN_SAMPLES_PER_CHANNEL = 20
-ICA_TOLERANCE = 1e-4  # of the gradient; the components are compared, not subtracted
-MIN_LOCATED = 3  # electrodes that a topography needs
-MIN_VARIANCE_RATIO = 1e-6  # of the principal components of the ICA, as in MNE
 MAX_RESIDUAL = 0.1  # of the median blink, above which a further component goes
 WARN_RESIDUAL = 0.25
 ALIGNMENT = 0.1  # s by which the peak in the source may differ from that in the EOG
@@ -72,14 +74,21 @@ class BlinkICARemover(SignalTransformer):
         Smallest score of blinks, see Notes.
     random_state : int | numpy.random.RandomState | None, default 0
         Random start of the ICA.
+    artifacts : sequence of {"blink", "saccade"}, default ("blink",)
+        What to seek. ``"saccade"`` stands for horizontal saccades, with the same ``eog``,
+        ``min_blinks`` and ``min_score``; see Notes.
 
     Attributes
     ----------
     blinks_ : BlinkReport
         What was found, or why nothing was; has ``plot()`` and ``to_frame()``.
+    saccades_ : BlinkReport
+        The same of the horizontal saccades. Of either report that was not asked for, ``found`` is
+        False.
     filters_ : array, shape (n_removed, n_channels)
         Weights of the EEG channels in the time courses that are subtracted. The first one is about
         1 at the peak of a blink. 0 for bad and flat channels; no rows where nothing is removed.
+        The last one is that of saccades, if they were found.
     patterns_ : array, shape (n_channels, n_removed)
         How these appear in each EEG channel; ``filters_ @ patterns_`` is the identity.
     filter_, pattern_ : array, shape (n_channels,)
@@ -130,6 +139,14 @@ class BlinkICARemover(SignalTransformer):
     electrodes and more; with fewer, or a reference near the eyes, no spatial filter separates it
     as well from blinks, and more of it goes (``docs/results/blinks.md``).
 
+    Horizontal saccades are steps within 0.5-10 Hz, up or down, in any EOG or in a virtual one,
+    F8 - F7 (without these AF8 - AF7), away from the blinks (`npa.spectral.saccade_peaks`). The
+    evidence is of the same kind: how far the steps stand out of what noise of the same spectrum
+    reaches; their cosine with a step; the correlation of their topography with the potential of
+    two eyes that turn sideways; and the explained variance. What is subtracted is the dominant
+    dimension of the median step in the recording without blinks, so that ``filters_ @ patterns_``
+    stays the identity.
+
     Only EEG channels are cleaned; all others pass unchanged. Bad channels, flat channels and
     ``BAD_`` spans take no part in the fit; bad and flat channels are not cleaned. No filter runs
     across an ``EDGE`` or ``BAD_ACQ_SKIP`` annotation.
@@ -172,6 +189,7 @@ class BlinkICARemover(SignalTransformer):
         min_blinks: int = 3,
         min_score: float = 0.65,
         random_state: RandomState = 0,
+        artifacts: Sequence[str] = ("blink",),
     ) -> None:
         self.eog = eog
         self.components = components
@@ -185,6 +203,7 @@ class BlinkICARemover(SignalTransformer):
         self.min_blinks = min_blinks
         self.min_score = min_score
         self.random_state = random_state
+        self.artifacts = artifacts
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Find the blinks of a recording, and what to subtract.
@@ -207,29 +226,39 @@ class BlinkICARemover(SignalTransformer):
         self._warn_flat_channels(signals)
         spans = CleanSpans(signals, self.fit_sfreq)
         samples = self._choose_samples(spans, int(signals.usable.sum()))
-        traces = self._read_eog(X, signals, spans)
-        self.filters_, self.patterns_, self.blinks_ = self._search(signals, spans, traces, samples)
+        not_sought = BlinkReport(
+            found=False,
+            eog_names=(),
+            n_blinks=(),
+            ch_names=signals.ch_names,
+            info=signals.info,
+            reason=f"not sought with artifacts={self.artifacts!r}",
+        )
+        self.blinks_, self.saccades_ = not_sought, replace(not_sought, artifact="saccade")
+        self.filters_ = np.zeros((0, len(signals.ch_names)))
+        self.patterns_ = self.filters_.T
+        if "blink" in self.artifacts:
+            traces = self._read_eog(X, signals, spans)
+            self.filters_, self.patterns_, self.blinks_ = self._search(
+                signals, spans, traces, samples
+            )
+        if "saccade" in self.artifacts:
+            self.filters_, self.patterns_, self.saccades_ = search_saccades(
+                signals,
+                spans,
+                read_horizontal_eog(X, self._eog_names(X), signals, spans),
+                samples,
+                (self.filters_, self.patterns_, self.blinks_),
+                freq_range=(self.l_freq, self.h_freq),
+                min_saccades=self.min_blinks,
+                min_score=self.min_score,
+            )
         zero = np.zeros(len(signals.ch_names))
         self.filter_ = self.filters_[0] if len(self.filters_) else zero
         self.pattern_ = self.patterns_[:, 0] if len(self.filters_) else zero
         self.ch_names_, self.sfreq_ = signals.ch_names, signals.sfreq
-        report = self.blinks_
-        if not report.found:
-            logger.info("BlinkICARemover: nothing removed: %s.", report.reason)
-            return self
-        logger.info(
-            "BlinkICARemover: %d blinks in %s; removed %d component(s), %.0f %% left.",
-            len(report.blink_times),
-            report.channel,
-            len(self.filters_),
-            100 * report.median_residual,
-        )
-        if report.median_residual > WARN_RESIDUAL:
-            left = ", ".join(f"{name} {share:.0%}" for name, share in report.residual.items())
-            warn(
-                f"BlinkICARemover left {report.median_residual:.0%} of the median blink ({left}); "
-                "look at blinks_.plot(), and try max_components, components or eog."
-            )
+        for artifact in self.artifacts:
+            _tell(self.blinks_ if artifact == "blink" else self.saccades_)
         return self
 
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
@@ -273,6 +302,11 @@ class BlinkICARemover(SignalTransformer):
             raise TypeError(f"eog must be None, a name or a list of names, got {self.eog!r}.")
         return tuple(names)
 
+    def _eog_names(self, X: Any) -> tuple[str, ...]:
+        """Return the names in ``eog``, else of the good channels typed EOG."""
+        typed = mne.pick_types(X.info, meg=False, eog=True, exclude="bads")
+        return self._named_eog() or tuple(X.ch_names[index] for index in typed)
+
     def _check_eog(self, X: Any) -> None:
         """Raise where ``eog`` does not name good channels."""
         missing = [name for name in self._named_eog() if name not in X.ch_names]
@@ -285,6 +319,10 @@ class BlinkICARemover(SignalTransformer):
     def _check_parameters(self, signals: Signals) -> None:
         """Check the parameters against their ranges and the recording."""
         sfreq = signals.sfreq
+        if isinstance(self.artifacts, str) or not len(self.artifacts):
+            raise ValueError(f"artifacts must be a list of names, got {self.artifacts!r}.")
+        for artifact in self.artifacts:
+            check_option("artifacts", artifact, ("blink", "saccade"))
         check_option("method", self.method, ("picard", "infomax"))
         # Blinks are sought up to 10 Hz, whatever the pass band of the ICA.
         fit_sfreq = check_number("fit_sfreq", self.fit_sfreq, low=2.5 * BLINK_BAND[1])
@@ -327,8 +365,7 @@ class BlinkICARemover(SignalTransformer):
 
     def _read_eog(self, X: Any, signals: Signals, spans: CleanSpans) -> list["_Trace"]:
         """Read the EOG channels and the virtual EOG within the blink band, in the clean spans."""
-        typed = mne.pick_types(X.info, meg=False, eog=True, exclude="bads")
-        names = self._named_eog() or tuple(X.ch_names[index] for index in typed)
+        names = self._eog_names(X)
         traces = []
         if names:
             eog = read_signals(X, picks=[X.ch_names.index(name) for name in names], lazy=True)
@@ -410,7 +447,13 @@ class BlinkICARemover(SignalTransformer):
         around = _Windows(
             spans, kept, spans.filter(signals.data, *BLINK_BAND, channels=used, samples=kept)
         )
-        unmixing = self._fit_ica(data, spans.sfreq)
+        unmixing = fit_ica(
+            data,
+            spans.sfreq,
+            n_components=self.n_components,
+            method=self.method,
+            random_state=self.random_state,
+        )
         r_squared = np.full((len(traces), len(unmixing)), np.nan)
         for row in judged:
             sources = unmixing @ around.values[:, near[row][kept]]
@@ -523,44 +566,6 @@ class BlinkICARemover(SignalTransformer):
                 after=after[shown],
             ),
         )
-
-    def _fit_ica(self, data: FloatArray, sfreq: float) -> FloatArray:
-        """Fit the ICA, and return its filters, one row per component."""
-        fit_params: dict[str, Any] = {"extended": True}
-        if self.method == "picard":
-            fit_params |= {"ortho": False, "tol": ICA_TOLERANCE}
-        ica = mne.preprocessing.ICA(
-            n_components=self.n_components,
-            method=self.method,
-            fit_params=fit_params,
-            random_state=self.random_state,
-            verbose=False,
-        )
-        info = mne.create_info([str(row) for row in range(len(data))], sfreq, "eeg", verbose=False)
-        raw = mne.io.RawArray(data, info, verbose=False)
-        try:
-            # The matrices are small: threads cost more than they give. The samples are filtered,
-            # of which MNE's warning knows nothing.
-            with threadpool_limits(1):
-                ica.fit(raw, verbose="ERROR")
-        except RuntimeError as error:
-            if "One PCA component" not in str(error):
-                raise
-            raise ValueError(
-                f"n_components={self.n_components!r} of the variance is explained by one "
-                "principal component alone; give a larger share, or a whole number of at "
-                "least 2, and look for a channel that outweighs all others."
-            ) from error
-        kept = ica.pca_components_[: ica.n_components_]
-        variances = ica.pca_explained_variance_[: ica.n_components_]
-        if variances[-1] < MIN_VARIANCE_RATIO * variances[0]:
-            n_stable = int((variances >= MIN_VARIANCE_RATIO * variances[0]).sum())
-            warn(
-                f"The ICA has an unstable mixing matrix: of {len(variances)} principal components, "
-                f"{len(variances) - n_stable} hold next to no variance (bridged, interpolated or "
-                f"re-referenced channels). Give n_components of at most {n_stable}."
-            )
-        return np.asarray(ica.unmixing_matrix_ @ kept / ica.pre_whitener_.T)
 
     def transform_block(self, x: FloatArray, finite: BoolArray, n_times: int) -> FloatArray:
         """Subtract the blinks."""
@@ -676,6 +681,29 @@ class _Candidate:
             patterns = np.column_stack([patterns, dominant_pattern(rest)])
             filters = minimum_variance_filters(patterns, self.noise_cov)
         return filters, patterns
+
+
+def _tell(report: BlinkReport) -> None:
+    """Log what was found, and warn where much is left."""
+    if not report.found:
+        nothing = "nothing" if report.artifact == "blink" else f"no {report.artifact}s"
+        logger.info("BlinkICARemover: %s removed: %s.", nothing, report.reason)
+        return
+    logger.info(
+        "BlinkICARemover: %d %ss in %s; removed %d component(s), %.0f %% left.",
+        len(report.blink_times),
+        report.artifact,
+        report.channel,
+        report.n_removed,
+        100 * report.median_residual,
+    )
+    if report.median_residual > WARN_RESIDUAL:
+        left = ", ".join(f"{name} {share:.0%}" for name, share in report.residual.items())
+        warn(
+            f"BlinkICARemover left {report.median_residual:.0%} of the median {report.artifact} "
+            f"({left}); look at {report.artifact}s_.plot(), and try max_components, components or "
+            "eog."
+        )
 
 
 def _carrying(medians: FloatArray) -> IntArray:

@@ -16,6 +16,8 @@ FRONTAL_ANGLE = 0.6  # how far ahead a frontal electrode lies, of its distance f
 FRONTAL_TOLERANCE = 0.94  # of the frontal-most position; Fp1 counts beside Fpz, AF3 does not
 EYES = ((-0.03, 0.09, -0.01), (0.03, 0.09, -0.01))  # m, head coordinates
 BLINK_DECAY = 1.5  # potential ~ distance^-1.5 from the eyes: between a monopole and a dipole
+LATERAL_PAIRS = (("f7", "f8"), ("af7", "af8"))  # left and right
+LATERAL_DECAY = 2.0  # potential ~ distance^-2 from the eyes: that of a dipole
 PREFIX = re.compile(r"^(eeg|pol)[ _-]+", re.IGNORECASE)
 REFERENCE = re.compile(
     r"[ _-]+(ref|le|re|ler|a1|a2|a1a2|m1|m2|avg?|ar|car|vref|org|gnd)$", re.IGNORECASE
@@ -232,6 +234,61 @@ def blink_potential(positions: FloatArray) -> FloatArray:
     """
     distance = np.linalg.norm(positions[:, np.newaxis] - np.array(EYES), axis=-1)
     return np.asarray((distance**-BLINK_DECAY).sum(axis=1))
+
+
+def saccade_potential(positions: FloatArray) -> FloatArray:
+    """Return the potential of eyes that turn right: of a dipole in each that points right.
+
+    Parameters
+    ----------
+    positions : array, shape (n_channels, 3)
+        Head coordinates in m.
+
+    Returns
+    -------
+    potential : array, shape (n_channels,)
+        In arbitrary units, against a distant reference.
+
+    Examples
+    --------
+    >>> info = mne.create_info(["F7", "F8", "Oz"], 100.0, "eeg")
+    >>> potential = saccade_potential(electrode_positions(info))
+    >>> (potential / potential[1]).round(1) + 0
+    array([-1.,  1.,  0.])
+    """
+    offset = positions[:, np.newaxis] - np.array(EYES)
+    distance = np.linalg.norm(offset, axis=-1)
+    return np.asarray((offset[..., 0] / distance ** (LATERAL_DECAY + 1)).sum(axis=1))
+
+
+def lateral_channels(signals: Signals) -> list[int]:
+    """Find the usable electrodes to the left and to the right of the eyes.
+
+    Parameters
+    ----------
+    signals : npa.recordings.signals.Signals
+        EEG channels.
+
+    Returns
+    -------
+    channels : list of int
+        Indices of F7 and F8, or of AF7 and AF8; empty where neither pair is there.
+
+    Examples
+    --------
+    >>> from npa.recordings.containers import read_signals
+    >>> info = mne.create_info(["F8.", "EEG F7-REF", "Oz"], 100.0, "eeg")
+    >>> noise = np.random.default_rng(0).normal(size=(3, 200))
+    >>> lateral_channels(read_signals(mne.io.RawArray(noise, info, verbose=False)))
+    [1, 0]
+    """
+    usable = signals.usable
+    names = [electrode_name(name).lower() for name in signals.ch_names]
+    known = {name: index for index, name in enumerate(names) if usable[index]}
+    for pair in LATERAL_PAIRS:
+        if all(name in known for name in pair):
+            return [known[name] for name in pair]
+    return []
 
 
 def frontal_channels(signals: Signals) -> list[int]:

@@ -1,4 +1,4 @@
-"""The blinks that were found, and what was removed."""
+"""The blinks or saccades that were found, and what was removed."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -21,6 +21,10 @@ MAX_CANDIDATES = 16  # independent components that are drawn
 @dataclass(frozen=True, eq=False)
 class BlinkReport:
     """Describe the blinks of a recording and the component that holds them.
+
+    With ``artifact="saccade"`` all of this is said of its horizontal saccades: peaks are steps,
+    heights are those of the step, the pass band is 0.5-10 Hz, no ICA is involved, and steps down
+    are turned upside down.
 
     Parameters
     ----------
@@ -67,6 +71,8 @@ class BlinkReport:
         Time in s from the peak of a blink.
     before, after : array, shape (n_lags,)
         Median over the blinks of that channel, within the pass band of the ICA, in V.
+    artifact : "blink" | "saccade"
+        What was sought.
     """
 
     found: bool
@@ -89,6 +95,7 @@ class BlinkReport:
     lags: FloatArray = field(default_factory=lambda: np.empty(0))
     before: FloatArray = field(default_factory=lambda: np.empty(0))
     after: FloatArray = field(default_factory=lambda: np.empty(0))
+    artifact: str = "blink"
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -119,8 +126,9 @@ class BlinkReport:
         Returns
         -------
         summary : dict
-            ``blinks_found``, ``n_blinks``, ``residual`` (the median over electrodes; None without)
-            and ``reason`` (why nothing was removed).
+            ``blinks_found``, ``n_blinks`` (of saccades ``saccades_found``, ``n_saccades``),
+            ``residual`` (the median over electrodes; None without) and ``reason`` (why nothing was
+            removed).
 
         Examples
         --------
@@ -131,8 +139,8 @@ class BlinkReport:
         6
         """
         return {
-            "blinks_found": self.found,
-            "n_blinks": len(self.blink_times),
+            f"{self.artifact}s_found": self.found,
+            f"n_{self.artifact}s": len(self.blink_times),
             "residual": self.median_residual if self.residual else None,
             "reason": self.reason,
         }
@@ -195,21 +203,23 @@ class BlinkReport:
         if self.found:
             draw_map(1e6 * self.topography, self.info, "Potential (µV)", left, diverging=True)
             name = textwrap.shorten(self.channel, 40, placeholder=" ...")
-            left.set_title(f"Subtracted at the peak of a blink\nin {name}", fontsize="medium")
-            title = f"Median of {len(self.blink_times)} blinks at {self.shown}"
+            event = "the peak of a blink" if self.artifact == "blink" else f"a {self.artifact}"
+            left.set_title(f"Subtracted at {event}\nin {name}", fontsize="medium")
+            title = f"Median of {len(self.blink_times)} {self.artifact}s at {self.shown}"
             if self.residual:
                 title += f"\n{self.median_residual:.0%} left"
         else:
             left.axis("off")
-            lines = f"No blinks removed: {self.reason}.".split("; ")
+            lines = f"No {self.artifact}s removed: {self.reason}.".split("; ")
             text = "\n".join(textwrap.fill(line, 44) for line in lines)
             left.text(0.5, 0.5, text, ha="center", va="center", transform=left.transAxes)
-            title = f"Median of the refused peaks in\n{self.shown}" if self.shown else "No peaks"
+            events = "peaks" if self.artifact == "blink" else "steps"
+            title = f"Median of the refused {events} in\n{self.shown}" if self.shown else "No peaks"
         middle.axhline(0, color="0.8", lw=0.8)
         for values, label, color in ((self.before, "before", "C3"), (self.after, "after", "C0")):
             if values.size:
                 middle.plot(self.lags, 1e6 * values, color=color, label=label)
-        middle.set(xlabel="Time from the blink (s)", ylabel="Potential (µV)")
+        middle.set(xlabel=f"Time from the {self.artifact} (s)", ylabel="Potential (µV)")
         middle.set_title(title, fontsize="medium")
         if self.found:
             middle.legend(frameon=False)

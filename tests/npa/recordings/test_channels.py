@@ -12,7 +12,9 @@ from npa.recordings.channels import (
     electrode_positions,
     frontal_channels,
     is_electrode,
+    lateral_channels,
     picked_names,
+    saccade_potential,
 )
 from npa.recordings.containers import read_signals
 
@@ -111,3 +113,24 @@ def test_picking_leaves_the_projectors_of_the_recording_usable():
     picked_names(raw.info, "eeg")
     np.testing.assert_array_equal(raw.copy().apply_proj().get_data(), expected)
     assert np.abs(expected - raw.get_data()).max() > 1e-6  # V
+
+
+def test_potential_of_a_saccade_is_that_of_dipoles_in_the_eyes():
+    info = mne.create_info(["F7", "F8", "T7", "C3", "Fz"], 100.0, "eeg")
+    potential = saccade_potential(electrode_positions(info))
+    np.testing.assert_allclose(potential / potential[0], [1, -1, 0.306, 0.122, 0], atol=0.06)
+    assert potential[0] < 0
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["F8", "AF7", "AF8", "F7"], [3, 0]),
+        (["F8", "AF7", "AF8"], [1, 2]),
+        (["F8", "AF7"], []),
+    ],
+)
+def test_lateral_channels(names, expected):
+    info = mne.create_info(names, 100.0, "eeg")
+    noise = np.random.default_rng(0).normal(size=(len(names), 200))
+    assert lateral_channels(read_signals(mne.io.RawArray(noise, info, verbose=False))) == expected
