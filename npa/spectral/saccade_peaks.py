@@ -96,7 +96,7 @@ def step_template(sfreq: float, lags: IntArray) -> FloatArray:
 
     Examples
     --------
-    >>> step_template(100.0, np.array([-5, 0, 5])).round(3) + 0
+    >>> step_template(100.0, np.arange(-1, 2)).round(3) + 0
     array([-0.707,  0.   ,  0.707])
     """
     margin = round(4 / SACCADE_BAND[0] * sfreq)
