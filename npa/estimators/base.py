@@ -469,8 +469,9 @@ class SpectrumTransformer(FeatureTransformer):
         power : array, shape (n_epochs, n_channels, n_freqs)
             Power spectral density; NaN where a channel is bad or flat.
         """
-        n_epochs, n_channels, n_times = signals.data.shape
-        if n_times < 2 * self._min_freqs:
+        n_epochs, n_channels, _ = signals.data.shape
+        longest = max(stop - start for start, stop in signals.clean_spans)
+        if longest < 2 * self._min_freqs:
             return np.empty(0), np.empty((n_epochs, n_channels, 0))
         used, clean = self._seconds(signals)
         if used < MIN_SHARE_READ * clean:

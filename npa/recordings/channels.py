@@ -55,16 +55,22 @@ def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
     own = mne.create_info(info["ch_names"], info["sfreq"], info.get_channel_types(), verbose=False)
     evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), own, verbose=False)
     all_names = list(info["ch_names"])
+    wanted = "None (data channels)" if picks is None else repr(picks)
     if picks is None:
         # MNE refuses types where a channel is called like one.
         evoked.rename_channels({name: f"#{index}" for index, name in enumerate(all_names)})
     elif _is_names(picks, all_names):
+        if len(set(picks)) < len(picks):
+            raise ValueError(f"picks must not repeat a channel, got {wanted}.")
         picks = [all_names.index(name) for name in picks]
     try:
         evoked.pick("data" if picks is None else picks, exclude=(), verbose=False)
     except (ValueError, IndexError, RuntimeError) as error:
         have = ", ".join(info["ch_names"][:8]) + (", ..." if len(info["ch_names"]) > 8 else "")
-        wanted = "None (data channels)" if picks is None else repr(picks)
+        if isinstance(picks, str) and picks in all_names:
+            raise ValueError(
+                f"picks={wanted} is a channel and a type; give [{wanted}] for the channel."
+            ) from error
         raise ValueError(f"picks={wanted} finds no channel among {have}.") from error
     if picks is None:
         return [all_names[int(name.removeprefix("#"))] for name in evoked.ch_names]
@@ -120,7 +126,11 @@ def channel_groups(
         return groups
     if not isinstance(by, Mapping):
         raise TypeError(f"by must be None, a separator or a dict of groups, got {by!r}.")
+    if not by:
+        raise ValueError("by must hold at least one group, got {}.")
     for group, names in by.items():
+        if isinstance(names, str) or not isinstance(names, (Sequence, np.ndarray)):
+            raise TypeError(f"by[{group!r}] must be a list of channel names, got {names!r}.")
         missing = [name for name in names if name not in ch_names]
         if missing or not len(names):
             raise ValueError(f"by[{group!r}] must name picked channels, got {missing or names!r}.")

@@ -139,7 +139,7 @@ def _read_mne(
     X: mne.io.BaseRaw | mne.BaseEpochs, picks: Picks, sfreq: float | None, lazy: bool
 ) -> Signals:
     """Read a Raw as one epoch, or Epochs."""
-    if sfreq is not None and not np.isclose(sfreq, X.info["sfreq"]):
+    if sfreq is not None and not np.isclose(check_number("sfreq", sfreq), X.info["sfreq"]):
         raise ValueError(
             f"sfreq must be None or the recording's own {X.info['sfreq']:g} Hz, got {sfreq!r}."
         )
@@ -186,6 +186,8 @@ def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
             f"picks must be None or channel indices below {data.shape[1]} for an array, "
             f"got {picks!r}."
         ) from None
+    if len(set(index)) < len(index):
+        raise ValueError(f"picks must not repeat a channel, got {picks!r}.")
     whole = ((0, data.shape[-1]),)
     names = tuple(f"ch{number}" for number in index)
     return Signals(

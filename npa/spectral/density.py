@@ -1,6 +1,7 @@
 """Power spectral densities of arrays."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ DEFAULT_BANDWIDTH_BINS = 8.0  # MNE's default
 MIN_SHARE_USED, MIN_WEIGHTED_SHARE = 0.8, 0.75
 # Below this part of the default window (1 s), they only shrink for want of half the clean time.
 SHORTEST_WINDOW, MIN_SHARE_OF_SHORTEST = 0.25, 0.5
+MIN_WINDOW = 2  # samples
 # Multitaper segments are at least half as long as the longest, in steps of a 16th.
 PART_STEPS, MIN_PART_STEPS = 16, 8
 LENGTH_STEP = 1.01  # ratio of the window lengths that are tried
@@ -331,7 +333,11 @@ def plan_spans(
         shortest = SHORTEST_WINDOW * (window if given is None else length)
         if method != "welch":  # segments do not overlap; those of multitaper may be half as long
             shortest *= 2 if parts else 0.5
-        length = _usable_length(enough, lengths, length, int(shortest))
+        # In windows of less than 2 / bandwidth seconds no taper keeps to a given bandwidth.
+        bandwidth = options.get("bandwidth")
+        resolved = 0 if bandwidth is None else math.ceil(2 * sfreq / bandwidth)
+        shortest = min(max(int(shortest), resolved, MIN_WINDOW), length)
+        length = max(_usable_length(enough, lengths, length, shortest), min(resolved, length))
     if method == "welch":
         blocks = _window_blocks(spans, length, length - _shrunk_overlap(length, sfreq, options))
     else:

@@ -102,7 +102,7 @@ def test_channels_called_like_types_are_picked():
     info = mne.create_info(["Oz", "eog", "data", "eeg"], 100.0, ["eeg", "eog", "eeg", "misc"])
     assert picked_names(info) == ["Oz", "data"]
     assert picked_names(info, ["eog", "Oz"]) == ["eog", "Oz"]
-    with pytest.raises(ValueError, match="picks='eeg' finds no channel"):
+    with pytest.raises(ValueError, match="picks='eeg' is a channel and a type"):
         picked_names(info, "eeg")
 
 
@@ -134,3 +134,19 @@ def test_lateral_channels(names, expected):
     info = mne.create_info(names, 100.0, "eeg")
     noise = np.random.default_rng(0).normal(size=(len(names), 200))
     assert lateral_channels(read_signals(mne.io.RawArray(noise, info, verbose=False))) == expected
+
+
+def test_repeated_and_ambiguous_picks_are_named():
+    info = mne.create_info(["Oz", "data"], 100.0, "eeg")
+    with pytest.raises(ValueError, match=r"picks must not repeat a channel, got \['Oz', 'Oz'\]"):
+        picked_names(info, ["Oz", "Oz"])
+    with pytest.raises(ValueError, match=r"a channel and a type; give \['data'\]"):
+        picked_names(info, "data")
+    assert picked_names(info, ["data"]) == ["data"]
+
+
+def test_groups_are_lists_of_names():
+    with pytest.raises(ValueError, match="by must hold at least one group"):
+        channel_groups(["Oz"], {})
+    with pytest.raises(TypeError, match=r"by\['a'\] must be a list of channel names, got 3"):
+        channel_groups(["Oz"], {"a": 3})

@@ -400,3 +400,17 @@ def test_bad_spans_are_named(spans):
 def test_spans_need_epochs_and_channels():
     with pytest.raises(ValueError, match="n_epochs, n_channels, n_times"):
         psd_of_spans(noise(4000), [(0, 4000)], SFREQ)
+
+
+def test_windows_hold_a_given_bandwidth():
+    x = np.random.default_rng(0).standard_normal((1, 1, 20_000))
+    spans = [(0, 3000), *((3000 + i * 200, 3150 + i * 200) for i in range(80))]
+    freqs, power = psd_of_spans(x, spans, 100.0, method="multitaper", bandwidth=0.3)
+    np.testing.assert_allclose(power[..., freqs > 1].mean(), 2 / 100, rtol=0.05)  # 1/Hz
+
+
+def test_spans_of_few_samples_have_windows_all_the_same():
+    spans = [(i * 10, i * 10 + 3) for i in range(1000)]
+    plan = plan_spans(spans, 10_000, 100.0, n_per_seg=256)
+    assert plan.length >= 2
+    assert plan.n_used == plan.n_clean == 3000
