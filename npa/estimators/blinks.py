@@ -32,6 +32,11 @@ from npa.spectral.correlation import squared_correlation
 from npa.spectral.spatial import dominant_pattern, minimum_variance_filters
 from npa.typing import BoolArray, FloatArray, IntArray, RandomState
 
+ALPHA_BAND = (7.0, 12.0)  # Hz
+MIN_ALPHA_KEPT = 0.985  # of its power over the back of the head, where a filter can
+WARN_ALPHA_KEPT = 0.9
+ALPHA_WEIGHTS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of alpha beside all noise in the filters
+POSTERIOR = -0.6  # cosine with the direction of the nose below which an electrode is occipital
 MAX_RESIDUAL = 0.1  # of the median blink, above which a further component goes
 WARN_RESIDUAL = 0.25
 ALIGNMENT = 0.1  # s by which the peak in the source may differ from that in the EOG
@@ -135,9 +140,10 @@ class BlinkICARemover(SignalTransformer):
     equally good solutions it returns depends on its random start and, by rounding, on the
     processor. What ``"auto"`` subtracts does not.
 
-    Away from blinks the alpha rhythm at O keeps more than 97 % of its power in most montages of 19
-    electrodes and more; with fewer, or a reference near the eyes, no spatial filter separates it
-    as well from blinks, and more of it goes (``docs/results/blinks.md``).
+    Where less than 98.5 % of the alpha power (7-12 Hz) at an occipital electrode would be kept away
+    from blinks, the filter is made to pass less of alpha at the price of other noise, no more than
+    needed. With few electrodes, or a reference near the eyes, that may not suffice:
+    ``blinks_.alpha_kept`` tells, with a warning below 90 % (``docs/results/blinks.md``).
 
     Horizontal saccades are steps within 0.5-10 Hz, up or down, in any EOG or in a virtual one,
     F8 - F7 (without these AF8 - AF7), away from the blinks (`npa.spectral.saccade_peaks`). The
@@ -337,6 +343,11 @@ class BlinkICARemover(SignalTransformer):
         check_number("min_blinks", self.min_blinks, low=1, integer=True)
         check_number("min_score", self.min_score, low=0, high=1)
         check_number("max_components", self.max_components, low=1, integer=True)
+        if not isinstance(self.components, (str, int, np.integer, list, tuple, np.ndarray)):
+            raise TypeError(
+                "components must be 'auto', a number or a list of numbers, got "
+                f"{self.components!r}."
+            )
         if self.fit_duration is not None:
             check_number("fit_duration", self.fit_duration, above=0)
         n_usable = signals.usable.sum()
@@ -372,6 +383,8 @@ class BlinkICARemover(SignalTransformer):
             filtered = spans.filter(eog.data, *BLINK_BAND)
             rows = zip(names, filtered, eog.usable, strict=True)
             traces = [_Trace(name, values, (1.0, -1.0)) for name, values, usable in rows if usable]
+            if dead := [name for name, usable in zip(names, eog.usable, strict=True) if not usable]:
+                warn(f"BlinkICARemover leaves out flat EOG channel(s): {', '.join(dead)}.")
         frontal = frontal_channels(signals)
         if frontal:
             located = np.isfinite(electrode_positions(signals.info)).all(axis=1)
@@ -447,6 +460,7 @@ class BlinkICARemover(SignalTransformer):
         around = _Windows(
             spans, kept, spans.filter(signals.data, *BLINK_BAND, channels=used, samples=kept)
         )
+        rhythm = spans.filter(signals.data, *ALPHA_BAND, channels=used, samples=samples)
         unmixing = fit_ica(
             data,
             spans.sfreq,
@@ -465,11 +479,12 @@ class BlinkICARemover(SignalTransformer):
         chosen = self._check_components(len(unmixing))
 
         potential = blink_potential(electrode_positions(signals.info)[used])
+        posterior = _posterior(electrode_positions(signals.info)[used])
         scores = report.scores.copy()
         candidates = {}
         for row in judged:
             candidates[row] = _Candidate(
-                around, found[row].peaks, data, ~near[row][samples], potential
+                around, found[row].peaks, data, rhythm, ~near[row][samples], potential, posterior
             )
             scores[row] = candidates[row].score(found[row], traces[row].values, near[row])
         report = replace(report, r_squared=r_squared, scores=scores)
@@ -477,8 +492,9 @@ class BlinkICARemover(SignalTransformer):
         # An EOG goes before the virtual one.
         passed = [row for row in judged if score[row] >= self.min_score]
         best = max(
-            passed or judged or [0],
+            passed or judged,
             key=lambda row: (not traces[row].virtual if passed else 0, np.nan_to_num(score[row])),
+            default=0,
         )
         if automatic and not passed:
             return *nothing, replace(
@@ -488,6 +504,11 @@ class BlinkICARemover(SignalTransformer):
             )
         if automatic:
             filters, patterns = candidates[best].projection(self.max_components)
+            alpha = candidates[best].alpha_kept(filters, patterns)[posterior]
+            names = np.array(signals.ch_names)[used[posterior]]
+            report = replace(
+                report, alpha_kept=dict(zip(names.tolist(), alpha.tolist(), strict=True))
+            )
         else:
             filters = unmixing[chosen]
             patterns = np.asarray(np.linalg.pinv(unmixing)[:, chosen], dtype=float)
@@ -615,13 +636,18 @@ class _Candidate:
         around: _Windows,
         peaks: IntArray,
         data: FloatArray,
+        rhythm: FloatArray,
         away: BoolArray,
         potential: FloatArray,
+        posterior: BoolArray,
     ) -> None:
         self.around, self.peaks, self.potential = around, peaks, potential
         # Where blinks leave too little of the recording, their own samples have to serve.
         enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(data)
-        self.noise_cov = np.cov(data[:, away] if enough else data)
+        self.noise_cov, self.alpha_cov = (
+            np.cov(each[:, away] if enough else each) for each in (data, rhythm)
+        )
+        self.posterior = posterior
         self._project()
         # In the EOG, peaks lie where the background is positive too, and would carry it into the
         # median. The background of the source is much smaller.
@@ -634,6 +660,22 @@ class _Candidate:
         self.response = response[:, np.isfinite(response).all(axis=0)]
         self.patterns = dominant_pattern(self.response)
         self.filters = minimum_variance_filters(self.patterns, self.noise_cov)
+
+    def _filters(self, patterns: FloatArray) -> FloatArray:
+        """Return the filters that pass the least noise while they keep the alpha rhythm."""
+        unit = np.trace(self.noise_cov) / np.trace(self.alpha_cov) * self.alpha_cov
+        for weight in ALPHA_WEIGHTS:
+            filters = minimum_variance_filters(patterns, self.noise_cov, weight * unit)
+            kept = self.alpha_kept(filters, patterns)[self.posterior]
+            if kept.min(initial=1.0) >= MIN_ALPHA_KEPT:
+                break
+        return filters
+
+    def alpha_kept(self, filters: FloatArray, patterns: FloatArray) -> FloatArray:
+        """Return the share of each channel's alpha power away from blinks that is kept."""
+        projection = np.eye(len(patterns)) - patterns @ filters
+        kept = np.einsum("ij,jk,ik->i", projection, self.alpha_cov, projection)
+        return np.asarray(kept / np.diag(self.alpha_cov))
 
     def _aligned(self) -> IntArray:
         """Return the peaks of the blinks in the source."""
@@ -664,7 +706,8 @@ class _Candidate:
 
     def projection(self, max_components: int) -> tuple[FloatArray, FloatArray]:
         """Return filters and patterns; further ones while a blink is left in both halves."""
-        filters, patterns = self.filters, self.patterns
+        # What is found does not depend on the alpha rhythm, only what is subtracted.
+        filters, patterns = self._filters(self.patterns), self.patterns
         halves = [self.around.median(self.peaks[half::2]) for half in (0, 1)]
         known = np.isfinite(halves).all(axis=(0, 1))
         carrying = _carrying(self.response)
@@ -679,7 +722,7 @@ class _Candidate:
                 break
             rest = self.response - patterns @ (filters @ self.response)
             patterns = np.column_stack([patterns, dominant_pattern(rest)])
-            filters = minimum_variance_filters(patterns, self.noise_cov)
+            filters = self._filters(patterns)
         return filters, patterns
 
 
@@ -704,6 +747,20 @@ def _tell(report: BlinkReport) -> None:
             f"({left}); look at {report.artifact}s_.plot(), and try max_components, components or "
             "eog."
         )
+    kept = min(report.alpha_kept.values(), default=1.0)
+    if kept < WARN_ALPHA_KEPT:
+        warn(
+            f"BlinkICARemover keeps {kept:.0%} of the alpha power at "
+            f"{min(report.alpha_kept, key=lambda name: report.alpha_kept[name])}: few "
+            "electrodes, or a reference near the eyes, do not separate it from blinks; see "
+            "blinks_.alpha_kept, and try another reference."
+        )
+
+
+def _posterior(positions: FloatArray) -> BoolArray:
+    """Return which electrodes lie over the occipital lobe."""
+    distance = np.linalg.norm(positions, axis=1)
+    return np.asarray(positions[:, 1] < POSTERIOR * distance)
 
 
 def _carrying(medians: FloatArray) -> IntArray:

@@ -54,6 +54,8 @@ class BlinkReport:
         Share of the median blink that is left, by electrode: its peak-to-peak height within the
         pass band of the ICA. Of the frontal electrodes that carry at least half of the largest
         blink; with a frontal reference, of any electrodes that do.
+    alpha_kept : dict
+        Share of the power within 7-12 Hz that is kept away from blinks, by occipital electrode.
     channel : str
         EOG channel of the blink component; empty where there is none, as all below.
     component : int
@@ -86,6 +88,7 @@ class BlinkReport:
     n_removed: int = 0
     components: tuple[int, ...] = ()
     residual: dict[str, float] = field(default_factory=dict)
+    alpha_kept: dict[str, float] = field(default_factory=dict)
     channel: str = ""
     component: int = -1
     blink_times: FloatArray = field(default_factory=lambda: np.empty(0))

@@ -31,7 +31,9 @@ def dominant_pattern(response: FloatArray) -> FloatArray:
     return np.asarray(-pattern if pattern.sum() < 0 else pattern)
 
 
-def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> FloatArray:
+def minimum_variance_filters(
+    patterns: FloatArray, noise_cov: FloatArray, protected_cov: FloatArray | float = 0.0
+) -> FloatArray:
     r"""Return the filters that extract patterns with the least noise.
 
     Parameters
@@ -41,6 +43,8 @@ def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> Flo
     noise_cov : array, shape (n_channels, n_channels)
         Covariance of the channels without the patterns. It may be singular, as that of
         average-referenced channels is; no channel's variance may be 0.
+    protected_cov : array, shape (n_channels, n_channels) | float, default 0
+        Covariance to add as it is: of signals that the filters should not pass.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> Flo
     :math:`x - A W x` is free of everything in the span of :math:`A`, and of all such oblique
     projections it changes :math:`x` the least where its covariance is :math:`C`: the noise
     covariance plus a tenth of its diagonal, so that the inverse exists and does not hang on the
-    last bits. No iteration or random start is involved.
+    last bits, plus the protected covariance. No iteration or random start is involved.
 
     References
     ----------
@@ -69,6 +73,6 @@ def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> Flo
     >>> minimum_variance_filters(np.array([[2.0], [0.0]]), np.eye(2))
     array([[0.5, 0. ]])
     """
-    regularized = noise_cov + SHRINKAGE * np.diag(np.diag(noise_cov))
+    regularized = noise_cov + SHRINKAGE * np.diag(np.diag(noise_cov)) + protected_cov
     weighted = np.linalg.solve(regularized, patterns)
     return np.asarray(np.linalg.solve(patterns.T @ weighted, weighted.T))

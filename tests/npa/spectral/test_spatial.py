@@ -48,3 +48,12 @@ def test_dominant_pattern_has_a_positive_sum():
     for sign in (1, -1):
         found = dominant_pattern(sign * pattern @ course + noise)
         np.testing.assert_allclose(found, pattern, atol=0.02)
+
+
+def test_protected_signals_are_passed_less_than_without():
+    protected = np.outer([1.0, 0.0, 1.0], [1.0, 0.0, 1.0])
+    pattern = np.array([[1.0], [2.0], [0.5]])
+    plain = minimum_variance_filters(pattern, np.eye(3))
+    kept = minimum_variance_filters(pattern, np.eye(3), 100 * protected)
+    assert kept @ pattern == pytest.approx(np.eye(1))
+    assert abs(kept[0, 0] + kept[0, 2]) < 0.1 * abs(plain[0, 0] + plain[0, 2])
