@@ -301,7 +301,7 @@ def plan_spans(
     >>> spans = [(300 * blink + 60, 300 * blink + 300) for blink in range(20)]
     >>> plan = plan_spans(spans, 6000, 100.0)
     >>> plan.length, plan.n_used, plan.n_clean
-    (240, 4800, 4800)
+    (134, 4800, 4800)
     """
     spans = _check_spans(spans, n_times)
     _, options = _check_options(method, kwargs)
