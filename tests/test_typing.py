@@ -40,8 +40,11 @@ def reported(tmp_path_factory):
     for name, text in MNE_STUBS.items():
         (folder / "mne" / name).write_text(text)
     config = folder / "mypy.ini"
+    home = Path(npa.__file__).parents[1]
+    # mypy finds an installed package by itself, and refuses to be pointed to its folder.
+    path = [folder] if home.name == "site-packages" else [folder, home]
     config.write_text(
-        f"[mypy]\nmypy_path = {folder}:{Path(npa.__file__).parents[1]}\n"
+        f"[mypy]\nmypy_path = {':'.join(map(str, path))}\n"
         "strict = true\nfollow_imports = silent\nignore_missing_imports = true\n"
     )
     command = [sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", folder, USER]

@@ -68,6 +68,15 @@ def read_horizontal_eog(
     -------
     traces : list of HorizontalTrace
         One per usable EOG; last the virtual EOG, right minus left, if its electrodes are there.
+
+    Examples
+    --------
+    >>> from npa.datasets import simulate_recording
+    >>> raw, _ = simulate_recording(duration=10.0, ch_names=["F7", "F8", "Oz"], random_state=0)
+    >>> signals = read_signals(raw, picks="eeg")
+    >>> traces = read_horizontal_eog(raw, ("HEOG",), signals, CleanSpans(signals, 128.0))
+    >>> [trace.name for trace in traces]
+    ['HEOG', 'virtual EOG (F8 - F7)']
     """
     traces = []
     if names:
@@ -122,6 +131,16 @@ def search_saccades(
         Their patterns; ``filters @ patterns`` is the identity.
     report : BlinkReport
         What was found.
+
+    Examples
+    --------
+    `npa.BlinkICARemover` calls it on request. A recording without saccades:
+
+    >>> from npa import BlinkICARemover
+    >>> from npa.datasets import simulate_recording
+    >>> raw, _ = simulate_recording(duration=30.0, random_state=0)
+    >>> BlinkICARemover(artifacts=("blink", "saccade")).fit(raw).saccades_.found
+    False
     """
     filters, patterns, blinks = removed
     excluded = spans.near(_blink_samples(spans, blinks))
