@@ -7,7 +7,7 @@ import numpy as np
 from npa.recordings.signals import Signals, split_range
 from npa.spectral.averages import mean_of_known
 from npa.spectral.density import psd_of_spans
-from npa.spectral.passband import EDGE_TOLERANCE, PassBand, detect_rolloff, usable_range
+from npa.spectral.pass_band import EDGE_TOLERANCE, PassBand, detect_rolloff, usable_range
 from npa.typing import FloatArray, Span
 
 WINDOW_SECONDS = 2.0
@@ -33,7 +33,7 @@ def find_pass_band(signals: Signals) -> PassBand:
 
     See Also
     --------
-    npa.spectral.passband.detect_rolloff : Finds the roll-off.
+    npa.spectral.pass_band.detect_rolloff : Finds the roll-off.
 
     Notes
     -----

@@ -19,7 +19,7 @@ from npa.spectral.filtering.power_filter import PowerFilter, design_filter
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
 from npa.spectral.fitting.spectra import SpectralFit, default_width_limits, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
-from npa.spectral.passband import PassBand, detect_rolloff, usable_range
+from npa.spectral.pass_band import PassBand, detect_rolloff, usable_range
 from npa.spectral.slopes import PowerLaw, power_law
 from npa.spectral.snr import (
     TagTerm,
