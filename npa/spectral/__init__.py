@@ -20,6 +20,7 @@ from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_p
 from npa.spectral.fitting.spectra import SpectralFit, default_width_limits, fit_spectra
 from npa.spectral.model import aperiodic, gaussians
 from npa.spectral.pass_band import PassBand, detect_rolloff, usable_range
+from npa.spectral.precision import SpectrumPrecision, degrees_of_freedom
 from npa.spectral.slopes import PowerLaw, power_law
 from npa.spectral.snr import (
     TagTerm,
@@ -40,6 +41,7 @@ __all__ = [
     "PowerLaw",
     "RemezGaussian",
     "SpectralFit",
+    "SpectrumPrecision",
     "TagTerm",
     "aperiodic",
     "apply_zero_phase",
@@ -47,6 +49,7 @@ __all__ = [
     "baseline_corrected_amplitude",
     "chebyshev_bank",
     "default_width_limits",
+    "degrees_of_freedom",
     "design_filter",
     "detect_rolloff",
     "fir_gain",
