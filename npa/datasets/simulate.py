@@ -9,10 +9,10 @@ import mne
 import numpy as np
 from scipy.fft import next_fast_len
 
-from npa.checks import check_number
+from npa.checks import check_number, check_option
 from npa.typing import FloatArray
 
-_MONTAGE, _DEFAULT_MONTAGE = "easycap-M1", "biosemi32"  # the first holds the second
+_DEFAULT_ELECTRODES = "biosemi32"  # all of which easycap-M1 holds
 _N_DIPOLES = 128
 _DIPOLE_RADIUS = 0.8  # of the head's
 _AMPLITUDE_RANGE = (1.0, 45.0)  # Hz, where the background has its stated amplitude
@@ -61,6 +61,7 @@ def simulate_recording(
     duration: float = 120.0,
     sfreq: float = 256.0,
     ch_names: str | Sequence[str] | None = None,
+    montage: str = "easycap-M1",
     exponent: float = 1.0,
     knee: float = 0.0,
     background_amplitude: float = 10e-6,
@@ -84,8 +85,11 @@ def simulate_recording(
     sfreq : float
         Sampling rate in Hz.
     ch_names : sequence of str | None
-        EEG channels, of the 74 of MNE's ``easycap-M1`` (which holds all 64 of ``biosemi64``);
-        None for the 32 of ``biosemi32``.
+        EEG channels, of the montage; None for the 32 of ``biosemi32`` with ``"easycap-M1"``, and
+        for all with any other.
+    montage : str, default "easycap-M1"
+        One of MNE's standard montages. The default has 74 electrodes, among them all 64 of
+        ``biosemi64``; ``"biosemi128"`` has 128.
     exponent, knee : float
         Aperiodic parameters: the background of every EEG channel has the power spectrum
         ``1 / (knee + f ** exponent)`` from 0.5 Hz to Nyquist, and is flat below.
@@ -99,8 +103,8 @@ def simulate_recording(
         Blinks per minute, at random times that are at least 0.4 of the mean interval apart; 0 for
         none.
     blink_amplitude : float
-        Height of the average blink in V at the strongest of Fp1, Fpz and Fp2. Heights vary with a
-        standard deviation of 20 %.
+        Height of the average blink in V at the electrode of the montage where it is strongest, one
+        of Fp1, Fpz and Fp2 with the default. Heights vary with a standard deviation of 20 %.
     eog : bool
         Whether to add the EOG channels ``VEOG`` and ``HEOG``.
     line_freq : float | None
@@ -120,7 +124,7 @@ def simulate_recording(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not a number, out of range, or an unknown channel.
+        If an argument is not a number, out of range, or an unknown channel or montage.
 
     Notes
     -----
@@ -149,8 +153,9 @@ def simulate_recording(
     height = check_number("blink_amplitude", blink_amplitude, low=0)
     rate = check_number("blink_rate", blink_rate, low=0, high=60)
     rng = np.random.default_rng(random_state)
-    gains, names = _channel_gains(), _channel_names()
-    index = _channel_index(ch_names, names)
+    check_option("montage", montage, mne.channels.get_builtin_montages())
+    gains, names = _channel_gains(montage), _channel_names(montage)
+    index = _channel_index(ch_names, names, montage)
     ocular = _EOG_GAINS if eog else {}
 
     background = np.vstack(
@@ -179,7 +184,7 @@ def simulate_recording(
     gain = [*topography, *(height * gain for gain in ocular.values())]
     blinks = np.outer(gain, _blink_course(times, n_times, sfreq, rng))
 
-    info = _info([names[i] for i in index], sfreq, list(ocular), line_freq)
+    info = _info([names[i] for i in index], sfreq, list(ocular), line_freq, montage)
     raw, clean, background = (
         mne.io.RawArray(data, info.copy(), verbose=False)
         for data in (brain + blinks, brain, background)
@@ -189,15 +194,15 @@ def simulate_recording(
 
 
 @cache
-def _channel_names() -> tuple[str, ...]:
-    """Return the electrodes of the montage."""
-    return tuple(mne.channels.make_standard_montage(_MONTAGE).ch_names)
+def _channel_names(montage: str) -> tuple[str, ...]:
+    """Return the electrodes of a montage."""
+    return tuple(mne.channels.make_standard_montage(montage).ch_names)
 
 
 @cache
-def _channel_gains() -> dict[str, FloatArray]:
+def _channel_gains(montage: str) -> dict[str, FloatArray]:
     """Compute the gain of each source at each electrode, once per process."""
-    info = _info(_channel_names(), 100.0, [], None)
+    info = _info(_channel_names(montage), 100.0, [], None, montage)
     sphere = mne.make_sphere_model("auto", "auto", info, verbose=False)
     radius = sphere["layers"][-1]["rad"]
     points = _DIPOLE_RADIUS * _upper_sphere(_N_DIPOLES)
@@ -228,25 +233,33 @@ def _channel_gains() -> dict[str, FloatArray]:
 
 
 def _info(
-    ch_names: Sequence[str], sfreq: float, ocular: Sequence[str], line_freq: float | None
+    ch_names: Sequence[str],
+    sfreq: float,
+    ocular: Sequence[str],
+    line_freq: float | None,
+    montage: str,
 ) -> mne.Info:
     """Create the measurement info, with electrode positions."""
     types = ["eeg"] * len(ch_names) + ["eog"] * len(ocular)
     info = mne.create_info([*ch_names, *ocular], sfreq, types, verbose=False)
-    info.set_montage(mne.channels.make_standard_montage(_MONTAGE))
+    info.set_montage(mne.channels.make_standard_montage(montage))
     info["line_freq"] = line_freq
     return info
 
 
-def _channel_index(ch_names: str | Sequence[str] | None, known: Sequence[str]) -> list[int]:
+def _channel_index(
+    ch_names: str | Sequence[str] | None, known: Sequence[str], montage: str
+) -> list[int]:
     """Return the indices of electrodes in the montage."""
+    if ch_names is None and montage == "easycap-M1":
+        ch_names = _channel_names(_DEFAULT_ELECTRODES)
     if ch_names is None:
-        ch_names = mne.channels.make_standard_montage(_DEFAULT_MONTAGE).ch_names
+        return list(range(len(known)))
     wanted = [ch_names] if isinstance(ch_names, str) else list(ch_names)
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(
-            f"ch_names must be different electrodes of {_MONTAGE} ({', '.join(known)}), "
+            f"ch_names must be different electrodes of {montage} ({', '.join(known)}), "
             f"got {unknown or wanted}."
         )
     return [known.index(name) for name in wanted]

@@ -72,6 +72,17 @@ def test_blinks_peak_at_the_frontal_pole_and_at_their_times():
     assert fall["Oz"] < 0.2
 
 
+def test_other_montages_have_their_electrodes():
+    raw, truth = simulate_recording(duration=10, montage="biosemi128", eog=False, random_state=5)
+    montage = mne.channels.make_standard_montage("biosemi128")
+    assert raw.ch_names == montage.ch_names
+    places = montage.get_positions()["ch_pos"]
+    assert max(places, key=lambda name: places[name][1]) == "C17"  # above the nose
+    assert raw.ch_names[truth.blink_topography.argmax()] in ("C16", "C17", "C29")
+    with pytest.raises(ValueError, match="montage must be one of .*, got 'biosemi129'"):
+        simulate_recording(montage="biosemi129")
+
+
 def test_blinks_are_large_in_veog_and_small_in_heog():
     raw, truth = simulate_recording(random_state=6)
     assert raw.get_channel_types()[-2:] == ["eog", "eog"]
