@@ -1,22 +1,42 @@
 """The slope of power spectra, as a scikit-learn transformer."""
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from mne.utils import warn
 
 from npa.checks import check_number, check_option
-from npa.estimators.base import Groups, SpectrumTransformer
+from npa.estimators.base import Groups
+from npa.estimators.windows import Rows, WindowedTransformer
 from npa.recordings.signals import Signals
 from npa.reports import SlopeReport
 from npa.spectral.averages import geometric_mean
 from npa.spectral.slopes import MIN_FREQS, REGRESSIONS, PowerLaw, power_law
 from npa.typing import FloatArray, Picks
 
-Lines: TypeAlias = tuple[FloatArray, FloatArray, PowerLaw]  # frequencies, power, lines through it
+
+class Lines(NamedTuple):
+    """Lines through power spectra, and what they are of.
+
+    Parameters
+    ----------
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz.
+    power : array, shape (n_rows, n_groups, n_freqs)
+        Power of every epoch, window or condition.
+    line : PowerLaw
+        The lines, values of shape (n_rows, n_groups).
+    rows : dict
+        Name of a level to its value in every row; empty if rows are epochs.
+    """
+
+    freqs: FloatArray
+    power: FloatArray
+    line: PowerLaw
+    rows: Rows
 
 
-class PSDExponent(SpectrumTransformer):
+class PSDExponent(WindowedTransformer):
     r"""Measure the slope beta of power spectra S ~ f^beta.
 
     Parameters
@@ -41,12 +61,19 @@ class PSDExponent(SpectrumTransformer):
         Channels, as in MNE; None for the good data channels.
     sfreq : float | None
         Sampling rate in Hz; only for arrays.
+    window, step : float | None, default None
+        Length in s of windows that move over the recording (or over every epoch), and time in s
+        from one to the next (None for that of the window), for one row per window; as in
+        `FOOOFFitter`.
+    pool : {None, "condition"}, default None
+        Whether to average power over the epochs of each condition (the name of their event), for
+        one row per condition.
 
     Attributes
     ----------
     slopes_ : SlopeReport
-        Slope, intercept, standard error and r_squared of every epoch of the fit, with
-        ``plot()`` and ``to_frame()``.
+        Slope, intercept, standard error and r_squared of every row of the fit, with
+        ``plot()`` and ``to_frame()``; with ``window`` also with ``plot_time()``.
     feature_names_ : list of str
         Names of the columns.
     groups_ : dict
@@ -122,6 +149,9 @@ class PSDExponent(SpectrumTransformer):
         regression: Literal["ols", "theilsen"] = "ols",
         picks: Picks = None,
         sfreq: float | None = None,
+        window: float | None = None,
+        step: float | None = None,
+        pool: Literal["condition"] | None = None,
     ) -> None:
         self.freq_range = freq_range
         self.psd = psd
@@ -131,6 +161,9 @@ class PSDExponent(SpectrumTransformer):
         self.regression = regression
         self.picks = picks
         self.sfreq = sfreq
+        self.window = window
+        self.step = step
+        self.pool = pool
 
     def _fit(self, signals: Signals) -> Lines:
         """Fit every epoch, and name the columns."""
@@ -139,32 +172,33 @@ class PSDExponent(SpectrumTransformer):
         if self.freq_range is not None:
             check_number("freq_range[0]", self.freq_range[0], above=0)
         self._warn_flat_channels(signals)
-        freqs, power, line = self._measure(signals)
+        measured = self._measure(signals)
         seconds_used, seconds_clean = self._seconds(signals)
         self.slopes_ = SlopeReport(
             names=tuple(self.groups_),
-            freqs=freqs,
-            power=geometric_mean(power),
+            freqs=measured.freqs,
+            power=geometric_mean(measured.power),
             regression=self.regression,
-            **line._asdict(),
+            **measured.line._asdict(),
+            rows=measured.rows,
             seconds_used=seconds_used,
             seconds_clean=seconds_clean,
         )
         self.feature_names_ = [f"{name}_slope" for name in self.groups_]
-        return freqs, power, line
+        return measured
 
     def _measure(self, signals: Signals) -> Lines:
         """Fit a line to every epoch and group of channels."""
         freqs, power = self._spectra(signals)
         self._warn_pass_band(signals, freqs)
-        power = self._combine(power)
+        power = self._pool(signals, self._combine(power))
         line = power_law(freqs, power, self.regression)
         _warn_failed(power, line.slope)
-        return freqs, power, line
+        return Lines(freqs, power, line, self._rows(signals))
 
     def _table(self, measured: Lines) -> FloatArray:
-        """Return the slopes, shape (n_epochs, n_groups)."""
-        return measured[-1].slope.copy()
+        """Return the slopes, shape (n_rows, n_groups)."""
+        return measured.line.slope.copy()
 
 
 def _warn_failed(power: FloatArray, slope: FloatArray) -> None:

@@ -147,6 +147,7 @@ def _read_mne(
     # By index: MNE rejects names that are also types, such as "eog".
     index = [X.ch_names.index(name) for name in names]
     bad = np.isin(names, X.info["bads"])
+    tmin, conditions = 0.0, None
     if isinstance(X, mne.io.BaseRaw):
         segments = _spans_outside(X, ("edge", "bad_acq_skip"))
         clean_spans = _spans_outside(X, ("edge", "bad"))
@@ -155,10 +156,15 @@ def _read_mne(
     else:
         data = X.get_data(picks=index, verbose=False)
         segments = clean_spans = ((0, data.shape[-1]),)
+        event_names = {code: name for name, code in X.event_id.items()}
+        conditions = tuple(event_names.get(code, str(code)) for code in X.events[:, 2])
+        tmin = float(X.tmin)
     if not clean_spans:
         raise ValueError("X has no samples outside its BAD_ annotations.")
     info = mne.pick_info(X.info, index)
-    return Signals(data, X.info["sfreq"], tuple(names), bad, segments, clean_spans, info)
+    return Signals(
+        data, X.info["sfreq"], tuple(names), bad, segments, clean_spans, info, tmin, conditions
+    )
 
 
 def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:

@@ -38,6 +38,10 @@ class Signals:
         Sample ranges that are also free of ``BAD_`` annotations; fits read only these.
     info : mne.Info | None
         Measurement info of the picked channels; None for arrays.
+    tmin : float
+        Time of the first sample in s: 0 at the start of a Raw or array, and at the event of Epochs.
+    conditions : tuple of str, length n_epochs | None
+        Name of the event of each epoch; None for a Raw or an array.
     """
 
     data: "FloatArray | RawSamples"
@@ -47,6 +51,8 @@ class Signals:
     segments: tuple[Span, ...]
     clean_spans: tuple[Span, ...]
     info: mne.Info | None = None
+    tmin: float = 0.0
+    conditions: tuple[str, ...] | None = None
 
     @cached_property
     def types(self) -> AnyArray:

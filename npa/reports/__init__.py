@@ -5,5 +5,13 @@ from npa.reports.filter import FilterReport
 from npa.reports.slope import SlopeReport
 from npa.reports.spectrum import SpectrumReport
 from npa.reports.tag import TagReport
+from npa.reports.time_course import TimeCourse
 
-__all__ = ["BlinkReport", "FilterReport", "SlopeReport", "SpectrumReport", "TagReport"]
+__all__ = [
+    "BlinkReport",
+    "FilterReport",
+    "SlopeReport",
+    "SpectrumReport",
+    "TagReport",
+    "TimeCourse",
+]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npa.reports.tables import long_table
-from npa.typing import FloatArray
+from npa.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,16 +34,19 @@ class SlopeReport:
         mean of the epochs' lines.
     regression : {"ols", "theilsen"}
         How the lines were fitted.
-    slope : array, shape (n_epochs, n_names)
+    slope : array, shape (n_rows, n_names)
         Slope beta of S ~ f^beta; negative for 1/f noise.
-    intercept : array, shape (n_epochs, n_names)
+    intercept : array, shape (n_rows, n_names)
         log10 of the power (V^2/Hz) at 1 Hz.
-    stderr : array, shape (n_epochs, n_names)
+    stderr : array, shape (n_rows, n_names)
         Standard error of the slope.
-    r_squared : array, shape (n_epochs, n_names)
+    r_squared : array, shape (n_rows, n_names)
         Share of the variance of log10 power that the line explains.
     seconds_used, seconds_clean : float
         Duration in s that power was estimated from, and that of the clean recording.
+    rows : dict
+        What the rows are: ``"epoch"`` or ``"condition"``, and ``"time"`` (the middle of a window in
+        s), to their values of shape (n_rows,). Empty if rows are epochs.
     """
 
     names: tuple[str, ...]
@@ -55,6 +59,7 @@ class SlopeReport:
     r_squared: FloatArray
     seconds_used: float = np.nan
     seconds_clean: float = np.nan
+    rows: Mapping[str, AnyArray] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the lines as a table.
@@ -62,12 +67,18 @@ class SlopeReport:
         Returns
         -------
         table : pandas.DataFrame
-            One row per epoch and name: ``epoch``, ``name``, ``slope``, ``intercept`` (log10 of
-            V^2/Hz), ``stderr`` and ``r2``.
+            One row per epoch (or condition, and window) and name: ``epoch`` (``condition``,
+            ``time``), ``name``, ``slope``, ``intercept`` (log10 of V^2/Hz), ``stderr`` and ``r2``.
         """
         levels = {"epoch": range(len(self.slope)), "name": self.names}
         columns = {"slope": self.slope, "intercept": self.intercept}
-        return long_table(levels, {**columns, "stderr": self.stderr, "r2": self.r_squared})
+        table = long_table(levels, {**columns, "stderr": self.stderr, "r2": self.r_squared})
+        if not self.rows:
+            return table
+        table = table.drop(columns="epoch")
+        for position, (name, values) in enumerate(self.rows.items()):
+            table.insert(position, name, np.repeat(values, len(self.names)))
+        return table
 
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the mean spectra and their lines.
@@ -109,4 +120,46 @@ class SlopeReport:
         ax.set_title(f"Slopes of power, {shown} of {len(self.names)} (mean of {len(self.slope)})")
         if shown:
             ax.legend(frameon=False, fontsize="small")
+        return figure
+
+    def plot_time(self, ax: Axes | None = None) -> Figure:
+        """Draw the slopes over time.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes | None
+            Axes to draw into; None for a new figure.
+
+        Returns
+        -------
+        figure : matplotlib.figure.Figure
+            The figure, with one line per name; the mean over epochs or conditions.
+
+        Raises
+        ------
+        ValueError
+            If the fit was not over time.
+
+        Examples
+        --------
+        >>> from npa.estimators.exponent import PSDExponent
+        >>> noise = np.random.default_rng(0).normal(size=(1, 2, 1000))
+        >>> figure = PSDExponent(sfreq=100.0, window=2.0).fit(noise).slopes_.plot_time()
+        >>> figure.axes[0].get_xlabel()
+        'Time (s)'
+        """
+        from npa.reports.drawing import figure_and_axes
+        from npa.spectral.averages import mean_of_known
+
+        if "time" not in self.rows:
+            raise ValueError("the slopes have no time course: fit with window=4.0, say.")
+        figure, ax = figure_and_axes(ax)
+        times = np.unique(self.rows["time"])
+        slopes = mean_of_known(self.slope.reshape(-1, len(times), len(self.names)), axis=0)
+        for name, slope in list(zip(self.names, slopes.T, strict=True))[:MAX_SPECTRA]:
+            ax.plot(times, slope, lw=1.2, marker=".", label=name)
+        ax.set(xlabel="Time (s)", ylabel="Slope $\\beta$")
+        shown = min(len(self.names), MAX_SPECTRA)
+        ax.set_title(f"Slopes of power over time, {shown} of {len(self.names)}")
+        ax.legend(frameon=False, fontsize="small")
         return figure

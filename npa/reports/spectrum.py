@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npa.reports.time_course import TimeCourse
 from npa.spectral.model import aperiodic, gaussians
 from npa.typing import FloatArray
 
@@ -48,6 +49,8 @@ class SpectrumReport:
         Why the fit failed; empty where it did not.
     seconds_used, seconds_clean : float
         Duration in s that power was estimated from, and that of the clean recording.
+    over_time : TimeCourse | None
+        The fits of moving windows; None without them.
     """
 
     freqs: FloatArray
@@ -63,6 +66,7 @@ class SpectrumReport:
     reason: str = ""
     seconds_used: float = np.nan
     seconds_clean: float = np.nan
+    over_time: TimeCourse | None = None
 
     @property
     def aperiodic(self) -> FloatArray:
@@ -133,3 +137,28 @@ class SpectrumReport:
             ax.legend(frameon=False)
         label_spectrum(ax)
         return figure
+
+    def plot_time(self) -> Figure:
+        """Draw exponent, and frequency and height of the highest peaks, over time.
+
+        Returns
+        -------
+        figure : matplotlib.figure.Figure
+            The figure; see `TimeCourse.plot`.
+
+        Raises
+        ------
+        ValueError
+            If the fit was not over time.
+
+        Examples
+        --------
+        >>> from npa.estimators.parameterize import FOOOFFitter
+        >>> noise = np.random.default_rng(0).normal(size=(1, 5000))
+        >>> figure = FOOOFFitter(sfreq=100.0, window=8.0, step=2.0).fit(noise).spectrum_.plot_time()
+        >>> figure.axes[-1].get_xlabel()
+        'Time (s)'
+        """
+        if self.over_time is None:
+            raise ValueError("the spectrum has no time course: fit with window=4.0, say.")
+        return self.over_time.plot()

@@ -30,6 +30,7 @@ from npa.spectral.snr import (
     term_test,
     zscore_spectrum,
 )
+from npa.spectral.windows import psd_of_windows
 
 __all__ = [
     "CANONICAL_BANDS",
@@ -61,6 +62,7 @@ __all__ = [
     "power_law",
     "psd",
     "psd_of_spans",
+    "psd_of_windows",
     "remez_gaussian",
     "snr_spectrum",
     "tag_terms",
