@@ -17,6 +17,7 @@ from npa.recordings.pass_band import find_pass_band
 from npa.recordings.signals import Signals
 from npa.spectral.averages import combine_channels
 from npa.spectral.density import METHODS, plan_spans, psd_of_spans
+from npa.spectral.precision import SpectrumPrecision, degrees_of_freedom
 from npa.typing import AnyArray, BoolArray, FloatArray
 
 Recording: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs | AnyArray
@@ -504,6 +505,22 @@ class SpectrumTransformer(FeatureTransformer):
         options = self.psd_kwargs or {}
         plan = plan_spans(signals.clean_spans, n_times, signals.sfreq, method=self.psd, **options)
         return plan.n_used * unit, n_clean * unit
+
+    def _precision(self, signals: Signals) -> SpectrumPrecision:
+        """Return the degrees of freedom of the spectrum of every row, shape (n_rows,)."""
+        longest = max(stop - start for start, stop in signals.clean_spans)
+        precision = SpectrumPrecision(np.nan, np.nan)
+        if longest >= 2 * self._min_freqs:
+            options = self.psd_kwargs or {}
+            precision = degrees_of_freedom(
+                signals.clean_spans, signals.sfreq, method=self.psd, **options
+            )
+        return precision._replace(dof=np.full(len(signals.data), precision.dof))
+
+    def _precision_of_mean(self, signals: Signals) -> SpectrumPrecision:
+        """Return the degrees of freedom of the mean of the rows."""
+        precision = self._precision(signals)
+        return precision._replace(dof=precision.dof.sum())
 
     def _warn_pass_band(self, signals: Signals, freqs: FloatArray) -> None:
         """Warn once if the frequencies of the fit leave the pass band of the recording."""

@@ -18,6 +18,7 @@ from npa.reports.time_course import PEAK_VALUES
 from npa.spectral.averages import combine_channels, excessive_channels, mean_of_known
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.matching import match_peaks
+from npa.spectral.fitting.selection import CRITERIA
 from npa.spectral.fitting.spectra import (
     DEFAULT_WIDTH_LIMITS,
     MIN_FREQS,
@@ -27,13 +28,14 @@ from npa.spectral.fitting.spectra import (
     default_width_limits,
     resolve_width_limits,
 )
+from npa.spectral.precision import SpectrumPrecision
 from npa.typing import AnyArray, FloatArray, Picks
 
 NO_USABLE_CHANNEL = "no usable channel"
 
 
 class Spectra(NamedTuple):
-    """Power spectra to fit, and what they are of.
+    """Power spectra to fit, what they are of, and their precision.
 
     Parameters
     ----------
@@ -43,11 +45,14 @@ class Spectra(NamedTuple):
         Power of every epoch, window or condition.
     rows : dict
         Name of a level to its value in every row; empty if rows are epochs.
+    precision : SpectrumPrecision
+        Degrees of freedom of every row, shape (n_rows,), and correlated bins.
     """
 
     freqs: FloatArray
     power: FloatArray
     rows: Rows
+    precision: SpectrumPrecision
 
 
 class FOOOFFitter(WindowedTransformer):
@@ -57,8 +62,9 @@ class FOOOFFitter(WindowedTransformer):
     ----------
     freq_range : tuple of float, default (1, 45)
         Lowest and highest frequency of the fit in Hz.
-    aperiodic_mode : {"fixed", "knee"}, default "fixed"
-        Whether the background is a straight line in double-logarithmic axes, or has a knee.
+    aperiodic_mode : {"fixed", "knee", "auto"}, default "fixed"
+        Whether the background is a straight line in double-logarithmic axes, or has a knee; "auto"
+        decides for every spectrum, which needs ``selection``.
     peak_width_limits : tuple of float | None, default None
         Smallest and largest two-sided bandwidth of a peak in Hz. None for 1 Hz, or two frequency
         bins if that is more, to 12 Hz; see `npa.spectral.default_width_limits`.
@@ -67,7 +73,11 @@ class FOOOFFitter(WindowedTransformer):
     min_peak_height : float, default 0.1
         Smallest height of a peak over the background, in log10 units of power.
     peak_threshold : float, default 2.0
-        Smallest height of a peak in standard deviations of the flattened spectrum.
+        Smallest height of a peak in standard deviations of the flattened spectrum; not used with
+        ``selection``.
+    selection : {None, "bic", "aicc"}, default None
+        How the number of peaks is chosen: by FOOOF's rule, or by an information criterion among
+        joint fits of background and peaks; see Notes.
     psd : {"welch", "multitaper", "periodogram"}, default "welch"
         How power is estimated; see `npa.spectral.psd`.
     psd_kwargs : dict | None
@@ -89,7 +99,7 @@ class FOOOFFitter(WindowedTransformer):
         one row per condition: epochs that are too short for a fit become usable.
     engine : {"batch", "fooof"}, default "batch"
         `npa.spectral.fit_spectra` for all spectra together, or the FOOOF package for one after the
-        other, which is many times slower and gives the same results.
+        other, which is many times slower, gives the same results, and has no ``selection``.
     n_jobs : int | None
         Number of parallel processes, as in joblib.
 
@@ -127,12 +137,15 @@ class FOOOFFitter(WindowedTransformer):
     .. math:: L(f) = b - \log_{10}(k + f^\chi)
 
     plus Gaussian peaks; in ``"fixed"`` mode the knee k is 0. The table has the columns
-    ``Oz_offset`` (b), ``Oz_knee`` (only in ``"knee"`` mode), ``Oz_exponent`` (chi), ``Oz_r2``
+    ``Oz_offset`` (b), except in ``"fixed"`` mode ``Oz_knee`` (k), ``Oz_knee_freq`` (k^(1/chi), Hz)
+    and ``Oz_timescale`` (1 / (2 pi knee_freq), s), ``Oz_exponent`` (chi), ``Oz_r2``
     (squared correlation of model and log10 power), ``Oz_error`` (mean absolute error in log10
     units), and for each peak, by rising frequency, ``Oz_peak1_cf`` (centre, Hz), ``Oz_peak1_pw``
-    (height over the background, log10 units) and ``Oz_peak1_bw`` (two-sided bandwidth, Hz).
+    (height over the background, log10 units), ``Oz_peak1_bw`` (two-sided bandwidth, Hz) and, with
+    ``selection``, ``Oz_peak1_z`` (height of its Gaussian over its standard error).
     The columns of missing peaks are NaN, and so is every column of a bad or flat channel, or of a
-    fit that failed; one warning counts the failures.
+    fit that failed; one warning counts the failures. Knee frequencies outside ``freq_range``, and
+    of negative knees, are NaN.
 
     The spectrum of an epoch that holds a single window is so noisy that pure 1/f noise has 3 to 6
     peaks in it, whatever the width limits (epochs of 1 to 4 s); backgrounds are right on average.
@@ -145,6 +158,17 @@ class FOOOFFitter(WindowedTransformer):
     4 s the exponent has a standard error of 0.14. With ``set_output(transform="pandas")`` the rows
     are indexed by ``epoch`` (or ``condition``) and ``time``, the middle of the window in s: from
     the start of a Raw, or from the event of Epochs.
+
+    ``selection="bic"`` is recommended. It compares joint fits of 0, 1, 2, ... peaks, by the
+    likelihood of power with the degrees of freedom that windows, tapers and epochs give it
+    (`npa.spectral.degrees_of_freedom`), see `npa.spectral.fit_spectra`. In simulations of 0 to 4
+    peaks in 20 windows, FOOOF's rule finds the right number in 7 % of spectra, with 3.1 peaks each
+    that are none, and BIC in 71 %, with 0.02; errors of the exponent are 0.041 and 0.024, with a
+    knee 0.25 and 0.10. ``aperiodic_mode="auto"`` chooses rightly for 99 % of straight backgrounds
+    and 84 % of those that bend. BIC leaves out peaks that are not significant: in single epochs of
+    1 s most of them. AICc keeps more, true and false (0.17). Power averaged over channels is taken
+    to have the degrees of freedom of one channel, as channels are correlated. FOOOF's rule is the
+    default because results are then those of FOOOF.
 
     References
     ----------
@@ -185,11 +209,12 @@ class FOOOFFitter(WindowedTransformer):
     def __init__(
         self,
         freq_range: tuple[float, float] = (1, 45),
-        aperiodic_mode: Literal["fixed", "knee"] = "fixed",
+        aperiodic_mode: Literal["fixed", "knee", "auto"] = "fixed",
         peak_width_limits: tuple[float, float] | None = None,
         max_n_peaks: int = 6,
         min_peak_height: float = 0.1,
         peak_threshold: float = 2.0,
+        selection: Literal["bic", "aicc"] | None = None,
         psd: Literal["welch", "multitaper", "periodogram"] = "welch",
         psd_kwargs: dict[str, Any] | None = None,
         aggregate: Literal["mean", "sum"] | None = None,
@@ -208,6 +233,7 @@ class FOOOFFitter(WindowedTransformer):
         self.max_n_peaks = max_n_peaks
         self.min_peak_height = min_peak_height
         self.peak_threshold = peak_threshold
+        self.selection = selection
         self.psd = psd
         self.psd_kwargs = psd_kwargs
         self.aggregate = aggregate
@@ -255,7 +281,9 @@ class FOOOFFitter(WindowedTransformer):
         used = _without_excessive(signals, power, groups)
         combined = combine_channels(power, used)
         averages = mean_of_known(combined, axis=0)
-        fit = self._fit_spectra(freqs, averages)
+        dof, correlated_bins = self._precision_of_mean(signals)
+        precision = SpectrumPrecision(np.full(len(averages), dof), correlated_bins)
+        fit = self._fit_spectra(freqs, averages, precision)
         seconds = self._seconds(signals)
         self._warn_resolution(freqs)
         reports = [
@@ -264,20 +292,26 @@ class FOOOFFitter(WindowedTransformer):
         ]
         if self.window is None:
             return reports
-        rows, combined = self._rows(signals), self._pool(signals, combined)
+        combined = self._pool(signals, combined)
+        about = self._rows(signals), self._precision(signals)
         return [
-            replace(report, over_time=self._time_course(freqs, combined[:, row], rows, report))
+            replace(report, over_time=self._time_course(freqs, combined[:, row], *about, report))
             for row, report in enumerate(reports)
         ]
 
     def _time_course(
-        self, freqs: FloatArray, power: FloatArray, rows: Rows, average: SpectrumReport
+        self,
+        freqs: FloatArray,
+        power: FloatArray,
+        rows: Rows,
+        precision: SpectrumPrecision,
+        average: SpectrumReport,
     ) -> TimeCourse:
         """Fit the power of windows (n_rows, n_freqs), and look for the peaks of their average."""
-        fit = self._fit_spectra(freqs, power)
+        fit = self._fit_spectra(freqs, power, precision)
         peaks = match_peaks(fit.peaks, average.peaks)
         values = {"offset": fit.offset, "exponent": fit.exponent}
-        if self.aperiodic_mode == "knee":
+        if self.aperiodic_mode != "fixed":
             values["knee"] = fit.knee
         for number in range(len(average.peaks)):
             for name, value in zip(PEAK_VALUES, peaks[:, number].T, strict=True):
@@ -293,10 +327,10 @@ class FOOOFFitter(WindowedTransformer):
         self._warn_flat_channels(signals)
         if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
-        columns = _columns(self.aperiodic_mode, self.max_n_peaks)
+        columns = _columns(self.aperiodic_mode, self.max_n_peaks, self.selection is not None)
         self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
         power = self._pool(signals, self._combine(power))
-        return Spectra(freqs, power, self._rows(signals))
+        return Spectra(freqs, power, self._rows(signals), self._precision(signals))
 
     def _measure(self, signals: Signals) -> Spectra:
         """Estimate the power of every epoch and group of channels."""
@@ -304,23 +338,34 @@ class FOOOFFitter(WindowedTransformer):
         self._warn_pass_band(signals, freqs)
         self._warn_resolution(freqs)
         power = self._pool(signals, self._combine(power))
-        return Spectra(freqs, power, self._rows(signals))
+        return Spectra(freqs, power, self._rows(signals), self._precision(signals))
 
     def _table(self, measured: Spectra) -> FloatArray:
         """Fit every spectrum, shape (n_rows, n_features)."""
-        freqs, power, _ = measured
+        freqs, power, _, (dof, correlated_bins) = measured
         n_rows, n_groups, n_freqs = power.shape
-        fit = self._fit_spectra(freqs, power.reshape(n_rows * n_groups, n_freqs))
+        precision = SpectrumPrecision(np.repeat(dof, n_groups), correlated_bins)
+        fit = self._fit_spectra(freqs, power.reshape(n_rows * n_groups, n_freqs), precision)
         _warn_failed(fit.reason)
-        return _values(fit, self.aperiodic_mode).reshape(n_rows, -1)
+        values = _values(fit, self.aperiodic_mode, self.selection is not None)
+        return values.reshape(n_rows, -1)
 
-    def _fit_spectra(self, freqs: FloatArray, power: FloatArray) -> SpectralFit:
+    def _fit_spectra(
+        self, freqs: FloatArray, power: FloatArray, precision: SpectrumPrecision
+    ) -> SpectralFit:
         """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
         settings = self._settings(freqs)
         n_chunks = ENGINES[self.engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
-        chunks = np.array_split(power, max(min(len(power), n_chunks), 1))
+        n_chunks = max(min(len(power), n_chunks), 1)
+        chunks: list[dict[str, Any]] = [{} for _ in range(n_chunks)]
+        if self.selection is not None:
+            chunks = [
+                {"dof": dof, "correlated_bins": precision.correlated_bins}
+                for dof in np.array_split(precision.dof, n_chunks)
+            ]
         fits = Parallel(self.n_jobs)(
-            delayed(_fit_chunk)(freqs, chunk, self.engine, settings) for chunk in chunks
+            delayed(_fit_chunk)(freqs, chunk, self.engine, settings | noise)
+            for chunk, noise in zip(np.array_split(power, n_chunks), chunks, strict=True)
         )
         fit = SpectralFit.concatenate(fits)
         fit.reason[(fit.reason == NOT_POSITIVE) & np.isnan(power).all(axis=1)] = NO_USABLE_CHANNEL
@@ -353,8 +398,14 @@ class FOOOFFitter(WindowedTransformer):
         """Check the parameters of the fit, and return those that both engines take."""
         check_option("engine", self.engine, tuple(ENGINES))
         check_range("freq_range", self.freq_range)
-        check_option("aperiodic_mode", self.aperiodic_mode, ("fixed", "knee"))
-        return {
+        check_option("selection", self.selection, (None, *CRITERIA))
+        if self.selection is not None and self.engine == "fooof":
+            raise ValueError(f"engine='fooof' has no selection, got selection={self.selection!r}.")
+        check_option("aperiodic_mode", self.aperiodic_mode, ("fixed", "knee", "auto"))
+        if self.aperiodic_mode == "auto" and self.selection is None:
+            raise ValueError("aperiodic_mode='auto' needs selection='bic' or 'aicc', got None.")
+        settings = {} if self.selection is None else {"selection": self.selection}
+        return settings | {
             "aperiodic_mode": self.aperiodic_mode,
             "peak_width_limits": resolve_width_limits(freqs, self.peak_width_limits),
             "max_n_peaks": check_number("max_n_peaks", self.max_n_peaks, low=0, integer=True),
@@ -431,6 +482,8 @@ def _report(
 ) -> SpectrumReport:
     """Return the report of one spectrum of a fit."""
     n_peaks = fit.n_peaks[row]
+    if aperiodic_mode == "auto":
+        aperiodic_mode = "knee" if fit.knee[row] > 0 else "fixed"
     return SpectrumReport(
         fit.freqs,
         spectrum,
@@ -440,6 +493,7 @@ def _report(
         exponent=float(fit.exponent[row]),
         peaks=fit.peaks[row, :n_peaks].copy(),
         gaussians=fit.gaussians[row, :n_peaks].copy(),
+        peak_z=fit.peak_z[row, :n_peaks].copy(),
         r_squared=float(fit.r_squared[row]),
         error=float(fit.error[row]),
         reason=fit.reason[row],
@@ -456,15 +510,17 @@ def _warn_failed(reasons: AnyArray) -> None:
         warn(f"FOOOFFitter could not fit {counts.total()} of {len(reasons)} spectra: {listed}.")
 
 
-def _columns(aperiodic_mode: str, max_n_peaks: int) -> list[str]:
+def _columns(aperiodic_mode: str, max_n_peaks: int, selection: bool) -> list[str]:
     """Return the names of the values of one fit."""
-    knee = ["knee"] if aperiodic_mode == "knee" else []
-    peaks = [f"peak{n + 1}_{value}" for n in range(max_n_peaks) for value in ("cf", "pw", "bw")]
+    knee = [] if aperiodic_mode == "fixed" else ["knee", "knee_freq", "timescale"]
+    names = ("cf", "pw", "bw", "z") if selection else ("cf", "pw", "bw")
+    peaks = [f"peak{n + 1}_{name}" for n in range(max_n_peaks) for name in names]
     return ["offset", *knee, "exponent", "r2", "error", *peaks]
 
 
-def _values(fit: SpectralFit, aperiodic_mode: str) -> FloatArray:
+def _values(fit: SpectralFit, aperiodic_mode: str, selection: bool) -> FloatArray:
     """Return the values of every spectrum in the order of `_columns`."""
-    knee = [fit.knee] if aperiodic_mode == "knee" else []
+    knee = [] if aperiodic_mode == "fixed" else [fit.knee, fit.knee_freq, fit.timescale]
     values = [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error]
-    return np.column_stack([*values, fit.peaks.reshape(len(fit.peaks), -1)])
+    peaks = np.dstack([fit.peaks, fit.peak_z]) if selection else fit.peaks
+    return np.column_stack([*values, peaks.reshape(len(peaks), -1)])

@@ -12,6 +12,7 @@ from npa.estimators.base import MIN_SHARE_READ, Recording, SpectrumTransformer
 from npa.recordings.signals import Signals
 from npa.spectral.averages import mean_of_known
 from npa.spectral.density import psd
+from npa.spectral.precision import SpectrumPrecision, precision_of_windows
 from npa.spectral.windows import WindowPlan, plan_windows, psd_of_windows
 from npa.typing import AnyArray, FloatArray
 
@@ -153,6 +154,30 @@ class WindowedTransformer(SpectrumTransformer):
         unit = len(signals.data) / signals.sfreq
         n_clean = sum(stop - start for start, stop in signals.clean_spans)
         return self._plan(signals).n_used * unit, n_clean * unit
+
+    def _precision(self, signals: Signals) -> SpectrumPrecision:
+        """Return the degrees of freedom of every row, shape (n_rows,)."""
+        if self.window is None:
+            precision = super()._precision(signals)
+        else:
+            plan, options = self._plan(signals), self.psd_kwargs or {}
+            precision = precision_of_windows(plan, signals.sfreq, method=self.psd, **options)
+            precision = precision._replace(dof=np.tile(precision.dof, len(signals.data)))
+        if self.pool is None or signals.conditions is None:
+            return precision
+        by_epoch = precision.dof.reshape(len(signals.conditions), -1)
+        own = np.array(signals.conditions, object)
+        pooled = [by_epoch[own == name].sum(axis=0) for name in _conditions(signals)]
+        return precision._replace(dof=np.concatenate(pooled))
+
+    def _precision_of_mean(self, signals: Signals) -> SpectrumPrecision:
+        """Return the degrees of freedom of the mean of the rows; windows may overlap."""
+        precision = super()._precision_of_mean(signals)
+        if self.window is None:
+            return precision
+        plan = self._plan(signals)
+        share = min(np.diff(plan.starts[:2]).sum() / plan.length or 1.0, 1.0)
+        return precision._replace(dof=max(precision.dof * share, 2.0))
 
     def _rows(self, signals: Signals) -> Rows:
         """Return what the rows of the table are; nothing if they are epochs."""

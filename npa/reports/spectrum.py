@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npa.reports.time_course import TimeCourse
-from npa.spectral.model import aperiodic, gaussians
+from npa.spectral.model import aperiodic, gaussians, knee_frequency
 from npa.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class SpectrumReport:
     gaussians : array, shape (n_peaks, 3)
         Centre frequency (Hz), height (log10 units) and standard deviation (Hz) of the Gaussians
         whose sum models the peaks.
+    peak_z : array, shape (n_peaks,)
+        Height of every Gaussian over its standard error; NaN without a selection of models.
     r_squared : float
         Squared correlation of the model with log10 power.
     error : float
@@ -61,12 +63,25 @@ class SpectrumReport:
     exponent: float = np.nan
     peaks: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
     gaussians: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
+    peak_z: FloatArray = field(default_factory=lambda: np.empty(0))
     r_squared: float = np.nan
     error: float = np.nan
     reason: str = ""
     seconds_used: float = np.nan
     seconds_clean: float = np.nan
     over_time: TimeCourse | None = None
+
+    @property
+    def knee_freq(self) -> float:
+        """Frequency in Hz at which the background bends; NaN if not within the frequencies."""
+        if not len(self.freqs):
+            return np.nan
+        return float(knee_frequency(self.knee, self.exponent, (self.freqs[0], self.freqs[-1])))
+
+    @property
+    def timescale(self) -> float:
+        """Time constant of the bend in s, ``1 / (2 pi knee_freq)``."""
+        return 1 / (2 * np.pi * self.knee_freq)
 
     @property
     def aperiodic(self) -> FloatArray:
@@ -129,7 +144,7 @@ class SpectrumReport:
         if not self.reason:
             ax.loglog(self.freqs, 10**self.model, color="C3", label="model")
             ax.loglog(self.freqs, 10**self.aperiodic, "--", color="C0", label="background")
-            knee = f", k = {self.knee:.3g}" if self.aperiodic_mode == "knee" else ""
+            knee = f", knee {self.knee_freq:.3g} Hz" if np.isfinite(self.knee_freq) else ""
             chi = f"$\\chi$ = {self.exponent:.2f}{knee}, $r^2$ = {self.r_squared:.3f}"
             centres = ", ".join(f"{cf:.1f}" for cf in self.peaks[:, 0])
             peaks = f"peaks at {centres} Hz" if centres else "no peaks"

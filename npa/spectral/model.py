@@ -33,7 +33,7 @@ def aperiodic(
 
     Notes
     -----
-    The knee frequency, where the background bends, is ``knee**(1 / exponent)``.
+    The background bends at the `knee_frequency`.
 
     References
     ----------
@@ -50,6 +50,49 @@ def aperiodic(
     with np.errstate(divide="ignore", invalid="ignore"):
         log_power: FloatArray = offset - np.log10(knee + freqs**exponent)
     return log_power
+
+
+def knee_frequency(
+    knee: npt.ArrayLike,
+    exponent: npt.ArrayLike,
+    freq_range: tuple[float, float] = (0.0, np.inf),
+) -> FloatArray:
+    """Compute the frequency at which backgrounds bend.
+
+    Parameters
+    ----------
+    knee : float | array
+        Knee parameter k in Hz**exponent.
+    exponent : float | array
+        Exponent chi.
+    freq_range : tuple of float, default (0, inf)
+        Lowest and highest plausible frequency in Hz.
+
+    Returns
+    -------
+    knee_freq : array
+        ``knee**(1 / exponent)`` in Hz; NaN where the knee or the exponent is not positive, or
+        the frequency is not plausible. A process with the time constant
+        ``1 / (2 pi knee_freq)`` in s has this background if the exponent is 2.
+
+    References
+    ----------
+    Gao, R., et al. (2020). Neuronal timescales are functionally dynamic and shaped by cortical
+    microarchitecture. eLife, 9, e61277. https://doi.org/10.7554/eLife.61277
+
+    Examples
+    --------
+    >>> knee_frequency([25.0, 0.0, -1.0], 2.0)
+    array([ 5., nan, nan])
+    """
+    knee, exponent = np.broadcast_arrays(
+        np.asarray(knee, np.float64), np.asarray(exponent, np.float64)
+    )
+    bends = (knee > 0) & (exponent > 0)
+    with np.errstate(over="ignore", under="ignore"):
+        freq = np.where(bends, knee, 1.0) ** (1 / np.where(bends, exponent, 1.0))
+    low, high = freq_range
+    return np.where(bends & (freq >= low) & (freq <= high) & (freq > 0), freq, np.nan)
 
 
 def gaussians(freqs: npt.ArrayLike, peaks: npt.ArrayLike) -> FloatArray:

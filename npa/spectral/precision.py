@@ -10,6 +10,7 @@ import scipy
 from npa.checks import check_number
 from npa.spectral.density import DEFAULT_BANDWIDTH_BINS, Block, plan_spans
 from npa.spectral.multitaper import MIN_CONCENTRATION
+from npa.spectral.windows import WindowPlan
 from npa.typing import FloatArray, Span
 
 MAX_TAPER_SAMPLES = 1024  # the shape of a taper hardly depends on its length
@@ -20,7 +21,7 @@ class SpectrumPrecision(NamedTuple):
 
     Parameters
     ----------
-    dof : float
+    dof : float | array
         Equivalent degrees of freedom nu: power divided by its expectation is distributed as
         chi-squared with nu degrees of freedom, divided by nu.
     correlated_bins : float
@@ -28,7 +29,7 @@ class SpectrumPrecision(NamedTuple):
         correlation with that of one; 1 where bins are independent.
     """
 
-    dof: float
+    dof: Any
     correlated_bins: float
 
 
@@ -128,6 +129,53 @@ def degrees_of_freedom(
         variance += share**2 * block_variance
         correlated += share * bins * n_fft / block.length
     return SpectrumPrecision(2 * n_epochs / variance, max(correlated, 1.0))
+
+
+def precision_of_windows(
+    plan: WindowPlan, sfreq: float, *, method: str = "welch", **kwargs: Any
+) -> SpectrumPrecision:
+    """Compute the degrees of freedom of the spectra of `npa.spectral.psd_of_windows`.
+
+    Parameters
+    ----------
+    plan : WindowPlan
+        The windows, from `npa.spectral.windows.plan_windows`.
+    sfreq : float
+        Sampling frequency in Hz.
+    method : {"welch", "multitaper", "periodogram"}
+        The estimator.
+    **kwargs
+        As for `npa.spectral.psd`.
+
+    Returns
+    -------
+    precision : SpectrumPrecision
+        Degrees of freedom of every window, shape (n_windows,), at least 2; and correlated bins.
+
+    Examples
+    --------
+    >>> from npa.spectral.windows import plan_windows
+    >>> plan = plan_windows([(0, 350), (450, 1000)], 1000, 100.0, window=4.0)
+    >>> precision_of_windows(plan, 100.0).dof.round(1)
+    array([11.5, 11.5])
+    """
+    options = dict(kwargs)
+    if len(plan.offsets) > 1:  # Welch segments, of which each is one spectrum
+        options |= {"n_per_seg": plan.segment, "n_overlap": 0}
+    one = degrees_of_freedom([(0, plan.segment)], sfreq, method=method, **options)
+    used = plan.used_segments.astype(np.float64)
+    correlation = np.eye(len(plan.offsets))
+    if len(plan.offsets) > 1:
+        block = Block(0, 1, plan.segment, plan.segment, 1.0)
+        window = _window(kwargs.get("window", "hann"), block)
+        distance = np.abs(np.subtract.outer(plan.offsets, plan.offsets))
+        shifts = np.correlate(window, window, "full")[plan.segment - 1 :]
+        shifts = np.append((shifts / shifts[0]) ** 2, 0.0)
+        correlation = shifts[np.minimum(distance, plan.segment)]
+    count = used.sum(axis=1)
+    dependent = np.einsum("wi,ij,wj->w", used, correlation, used)
+    gain = np.divide(count**2, dependent, where=count > 0, out=np.ones(len(count)))
+    return one._replace(dof=one.dof * gain)
 
 
 def _window(window: Any, block: Block) -> FloatArray:

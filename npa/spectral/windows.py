@@ -50,8 +50,7 @@ class WindowPlan:
     @property
     def centers(self) -> FloatArray:
         """Middle of each window in samples, shape (n_windows,)."""
-        centers: FloatArray = self.starts + self.length / 2
-        return centers
+        return np.asarray(self.starts + self.length / 2, np.float64)
 
     @property
     def used(self) -> BoolArray:

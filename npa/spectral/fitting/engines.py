@@ -45,8 +45,9 @@ def fit_with_engine(
     engine : {"batch", "fooof"}, default "batch"
         `npa.spectral.fit_spectra`, which fits all spectra together, or the FOOOF package.
     **settings
-        ``aperiodic_mode``, ``peak_width_limits``, ``max_n_peaks``, ``min_peak_height`` and
-        ``peak_threshold``, as for `npa.spectral.fit_spectra`.
+        ``aperiodic_mode``, ``peak_width_limits``, ``max_n_peaks``, ``min_peak_height``,
+        ``peak_threshold``, and, not for FOOOF, ``selection``, ``dof`` (of all spectra) and
+        ``correlated_bins``, as for `npa.spectral.fit_spectra`.
 
     Returns
     -------
@@ -72,5 +73,8 @@ def fit_with_engine(
         return SpectralFit.empty(freqs, len(power), max_n_peaks, TOO_FEW_FREQS)
     fit = SpectralFit.empty(freqs, len(power), max_n_peaks, NOT_POSITIVE)
     rows = np.flatnonzero((np.isfinite(power) & (power > 0)).all(axis=1))
+    dof = settings.get("dof")
+    if dof is not None and np.ndim(dof) == 1:
+        settings["dof"] = np.asarray(dof)[rows]
     fit.put(rows, fit_engine(freqs, power[rows], **settings))
     return fit

@@ -77,7 +77,7 @@ def find_peaks(
         sd = np.clip(np.where(np.isinf(sd), sum(width_limits) / 2, sd), min_sd, max_sd)
         found[rows, number] = np.stack([freqs[top], height, sd], axis=1)
         distance = (freqs - freqs[top, np.newaxis]) / sd[:, np.newaxis]
-        residual[rows] = current - height[:, np.newaxis] * _unit_gaussian(distance)
+        residual[rows] = current - height[:, np.newaxis] * unit_gaussian(distance)
     return _drop_edge_and_overlapping(found, freqs[0], freqs[-1])
 
 
@@ -161,11 +161,11 @@ def peak_sum(freqs: FloatArray, gaussians: FloatArray) -> FloatArray:
     for peak in range(gaussians.shape[1]):
         rows = np.flatnonzero(np.isfinite(gaussians[:, peak, 0]))
         centre, height, sd = gaussians[rows, peak].T[..., np.newaxis]
-        total[rows] += height * _unit_gaussian((freqs - centre) / sd)
+        total[rows] += height * unit_gaussian((freqs - centre) / sd)
     return total
 
 
-def _unit_gaussian(distance: FloatArray) -> FloatArray:
+def unit_gaussian(distance: FloatArray) -> FloatArray:
     """Return a Gaussian of height 1 at a distance in standard deviations."""
     exponent = distance * distance
     exponent *= -0.5
@@ -254,7 +254,7 @@ def _residual_and_jacobian(
     by_centre, by_height, by_sd = np.moveaxis(jacobian, 2, 0)
     distance = np.subtract(freqs, centre)
     distance /= sd
-    by_height[:] = _unit_gaussian(distance)
+    by_height[:] = unit_gaussian(distance)
     residual = (height.mT @ by_height)[:, 0] - flat
     np.multiply(distance, by_height, out=by_centre)
     by_centre *= height / sd

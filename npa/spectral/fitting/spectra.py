@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mne.utils import logger
 
 from npa.checks import check_bytes, check_number, check_option, check_range
 from npa.spectral.correlation import squared_correlation
 from npa.spectral.fitting.levenberg_marquardt import least_squares_lm
 from npa.spectral.fitting.peaks import find_peaks, fit_peaks, peak_sum
-from npa.spectral.model import aperiodic
+from npa.spectral.fitting.selection import (
+    CRITERIA,
+    HANN_CORRELATED_BINS,
+    N_TEMPLATE_WIDTHS,
+    Criterion,
+    select_models,
+)
+from npa.spectral.model import aperiodic, knee_frequency
 from npa.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 # A background with a knee and one peak have six parameters, for which a fit needs more points.
@@ -20,6 +28,7 @@ NOT_POSITIVE = "power is zero or not finite"
 BACKGROUND_NOT_CONVERGED = "the background's fit did not converge"
 TOO_FEW_BACKGROUND_POINTS = "too few points lie on the background"
 PEAKS_NOT_CONVERGED = "the peaks' fit did not converge"
+JOINT_FIT_NOT_CONVERGED = "the fit of background and peaks did not converge"
 
 DEFAULT_WIDTH_LIMITS = (1.0, 12.0)  # Hz
 MIN_WIDTH_BINS = 1.5  # narrower limits let single bins pass for peaks; FOOOF warns of them
@@ -57,6 +66,8 @@ class SpectralFit:
         Mean absolute error of the model in log10 units.
     reason : array of str, shape (n_spectra,)
         Why a fit failed; empty where it succeeded. All values of a failed fit are NaN.
+    peak_z : array, shape (n_spectra, max_n_peaks)
+        Height of the Gaussian of every peak over its standard error; NaN without ``selection``.
     """
 
     freqs: FloatArray
@@ -68,6 +79,7 @@ class SpectralFit:
     r_squared: FloatArray
     error: FloatArray
     reason: AnyArray
+    peak_z: FloatArray
 
     @classmethod
     def empty(
@@ -93,7 +105,10 @@ class SpectralFit:
         peaks, gaussians = np.full((2, n_spectra, max_n_peaks, 3), np.nan)
         offset, knee, exponent, r_squared, error = scalars
         reasons = np.full(n_spectra, reason, dtype=object)
-        return cls(freqs, offset, knee, exponent, peaks, gaussians, r_squared, error, reasons)
+        peak_z = np.full((n_spectra, max_n_peaks), np.nan)
+        return cls(
+            freqs, offset, knee, exponent, peaks, gaussians, r_squared, error, reasons, peak_z
+        )
 
     @classmethod
     def concatenate(cls, fits: Sequence["SpectralFit"]) -> "SpectralFit":
@@ -134,6 +149,23 @@ class SpectralFit:
         return n_peaks
 
     @property
+    def knee_freq(self) -> FloatArray:
+        """Frequencies in Hz at which backgrounds bend, shape (n_spectra,).
+
+        They are ``knee**(1 / exponent)``; NaN without a knee, and where the bend does not lie
+        within the frequencies of the fit.
+        """
+        if not len(self.freqs):
+            return np.full(len(self.knee), np.nan)
+        return knee_frequency(self.knee, self.exponent, (self.freqs[0], self.freqs[-1]))
+
+    @property
+    def timescale(self) -> FloatArray:
+        """Time constants of the bends in s, ``1 / (2 pi knee_freq)``, shape (n_spectra,)."""
+        timescale: FloatArray = 1 / (2 * np.pi * self.knee_freq)
+        return timescale
+
+    @property
     def aperiodic(self) -> FloatArray:
         """Backgrounds in log10 of power, shape (n_spectra, n_freqs)."""
         columns = (self.offset, self.exponent, self.knee)
@@ -155,6 +187,9 @@ def fit_spectra(
     max_n_peaks: int = 6,
     min_peak_height: float = 0.1,
     peak_threshold: float = 2.0,
+    selection: str | None = None,
+    dof: npt.ArrayLike | None = None,
+    correlated_bins: float | None = None,
     max_memory: str | float = "512MB",
 ) -> SpectralFit:
     r"""Fit a 1/f background and Gaussian peaks to many power spectra at once.
@@ -168,8 +203,9 @@ def fit_spectra(
         fails; the others are not affected.
     freq_range : tuple of float | None, default None
         Lowest and highest frequency of the fit in Hz; None for all.
-    aperiodic_mode : {"fixed", "knee"}, default "fixed"
-        Whether the background is a straight line in double-logarithmic axes, or may bend.
+    aperiodic_mode : {"fixed", "knee", "auto"}, default "fixed"
+        Whether the background is a straight line in double-logarithmic axes, or may bend; with
+        ``selection``, "auto" for the one with the lower criterion.
     peak_width_limits : tuple of float | None, default None
         Smallest and largest two-sided bandwidth of a peak in Hz; None for those of
         `default_width_limits`.
@@ -178,7 +214,19 @@ def fit_spectra(
     min_peak_height : float, default 0.1
         Smallest height of a peak over the background, in log10 units of power.
     peak_threshold : float, default 2.0
-        Smallest height of a peak in standard deviations of the flattened spectrum.
+        Smallest height of a peak in standard deviations of the flattened spectrum; not used with
+        ``selection``.
+    selection : {None, "bic", "aicc"}, default None
+        How the number of peaks is chosen: by FOOOF's rule, or by the Bayesian or Akaike's corrected
+        information criterion among joint fits of background and peaks.
+    dof : float | array, shape (n_spectra,) | None, default None
+        For ``selection``, degrees of freedom of power, as `npa.spectral.degrees_of_freedom` gives
+        them: twice the number of independent windows or tapers averaged. None if they are not
+        known: residuals of log power are then taken to be normal, with the same unknown variance
+        at all frequencies of a spectrum.
+    correlated_bins : float | None, default None
+        For ``selection``, number of neighbouring bins that hold one independent value, from
+        `npa.spectral.degrees_of_freedom`; None for the 1.94 of Hann windows without padding.
     max_memory : str | float, default "512MB"
         Memory that the fit may use in addition to its arguments and result, in bytes or as a
         string such as ``"2GB"``. Spectra are fitted in as few chunks as that allows.
@@ -217,6 +265,14 @@ def fit_spectra(
     both reach the same of several optima. The exception are knees that FOOOF would increase in
     hundreds of steps, for which the logarithm of the knee is fitted.
 
+    With ``selection``, models of 0, 1, 2, ... peaks are fitted, in each of which all parameters of
+    background and peaks are estimated together by maximum likelihood: power around the model has a
+    gamma distribution with shape ``dof / 2``. A new peak starts where it reduces the residuals
+    most. The search ends when two peaks more do not lower the criterion, whose formula
+    `npa.spectral.fitting.selection.Criterion` states; the model with the lowest is returned. Peaks
+    lower than ``min_peak_height`` are not accepted, nor are knees outside the frequencies of the
+    fit in mode "auto".
+
     References
     ----------
     .. [1] Donoghue, T., et al. (2020). Parameterizing neural power spectra into periodic and
@@ -238,7 +294,9 @@ def fit_spectra(
         "min_height": check_number("min_peak_height", min_peak_height, low=0),
         "threshold": check_number("peak_threshold", peak_threshold, low=0),
     }
-    knee = check_option("aperiodic_mode", aperiodic_mode, ("fixed", "knee")) == "knee"
+    check_option("selection", selection, (None, *CRITERIA))
+    modes = ("fixed", "knee") if selection is None else ("fixed", "knee", "auto")
+    settings["aperiodic_mode"] = check_option("aperiodic_mode", aperiodic_mode, modes)
     memory = check_bytes("max_memory", max_memory)
     if peak_width_limits is not None:
         check_range("peak_width_limits", peak_width_limits)
@@ -248,12 +306,19 @@ def fit_spectra(
     good = (np.isfinite(power) & (power > 0)).all(axis=1)
     fit.reason[~good] = NOT_POSITIVE
     rows = np.flatnonzero(good)
-    n_params = 3 * settings["max_n_peaks"]
-    spectrum_bytes = 8 * (ARRAYS_IN_MEMORY * len(freqs) + 6 * n_params * (n_params + 1))
+    fit_chunk: Callable[..., None] = _fit_chunk
+    n_params, n_arrays = 3 * settings["max_n_peaks"], ARRAYS_IN_MEMORY
+    if selection is not None:
+        criterion = _criterion(selection, power.shape, dof, correlated_bins)
+        fit_chunk = _select_chunk
+        n_params, n_arrays = n_params + 3, n_arrays + N_TEMPLATE_WIDTHS
+    spectrum_bytes = 8 * (n_arrays * len(freqs) + 6 * n_params * (n_params + 1))
     step = int(np.clip(memory // spectrum_bytes, 1, max(len(rows), 1)))
     for first in range(0, len(rows), step):
         chunk = rows[first : first + step]
-        _fit_chunk(fit, chunk, np.log10(power[chunk]), knee, settings)
+        if selection is not None:
+            settings["criterion"] = criterion.of(chunk)
+        fit_chunk(fit, chunk, np.log10(power[chunk]), **settings)
     return fit
 
 
@@ -337,10 +402,16 @@ def _check_spectra(
 
 
 def _fit_chunk(
-    fit: SpectralFit, rows: IntArray, log_power: FloatArray, knee: bool, settings: dict[str, Any]
+    fit: SpectralFit,
+    rows: IntArray,
+    log_power: FloatArray,
+    *,
+    aperiodic_mode: str,
+    width_limits: tuple[float, float],
+    **settings: Any,
 ) -> None:
-    """Fit some spectra, and set their rows of ``fit``."""
-    freqs, limits = fit.freqs, settings["width_limits"]
+    """Fit some spectra in the steps of FOOOF, and set their rows of ``fit``."""
+    freqs, knee = fit.freqs, aperiodic_mode == "knee"
     reason = np.full(len(rows), "", dtype=object)
     decades = np.log10(freqs[-1] / freqs[0])
     exponent = np.abs(log_power[:, -1] - log_power[:, 0]) / decades
@@ -348,22 +419,78 @@ def _fit_chunk(
     background = _fit_background(freqs, log_power, start, knee, reason)
     background = _refit_background(freqs, log_power, background, knee, reason)
     flat = log_power - _background_curve(freqs, background)
-    guess = find_peaks(freqs, flat, **settings)
-    gaussians, converged = fit_peaks(freqs, flat, guess, width_limits=limits)
+    guess = find_peaks(freqs, flat, width_limits=width_limits, **settings)
+    gaussians, converged = fit_peaks(freqs, flat, guess, width_limits=width_limits)
     reason[~converged & (reason == "")] = PEAKS_NOT_CONVERGED
     peaks_curve = peak_sum(freqs, gaussians)
     start = _initial_background(log_power - peaks_curve, exponent)
     start[reason != ""] = np.nan
     background = _fit_background(freqs, log_power - peaks_curve, start, knee, reason)
+    _store(fit, rows, log_power, background, gaussians, reason)
 
+
+def _select_chunk(
+    fit: SpectralFit,
+    rows: IntArray,
+    log_power: FloatArray,
+    *,
+    threshold: float,
+    **settings: Any,
+) -> None:
+    """Choose the models of some spectra, and set their rows of ``fit``."""
+    chosen = select_models(fit.freqs, log_power, **settings)
+    reason = np.where(chosen.converged, "", JOINT_FIT_NOT_CONVERGED).astype(object)
+    chosen.background[~chosen.converged] = np.nan
+    _store(fit, rows, log_power, chosen.background, chosen.gaussians, reason)
+    fit.peak_z[rows] = np.where(chosen.converged[:, np.newaxis], chosen.peak_z, np.nan)
+
+
+def _store(
+    fit: SpectralFit,
+    rows: IntArray,
+    log_power: FloatArray,
+    background: FloatArray,
+    gaussians: FloatArray,
+    reason: AnyArray,
+) -> None:
+    """Set the rows of ``fit``; NaN where there is a reason."""
+    peaks_curve = peak_sum(fit.freqs, gaussians)
     gaussians[reason != ""] = np.nan
-    model = peaks_curve + _background_curve(freqs, background)
+    model = peaks_curve + _background_curve(fit.freqs, background)
     fit.offset[rows], fit.knee[rows], fit.exponent[rows] = background.T
     fit.gaussians[rows] = gaussians
-    fit.peaks[rows] = _peak_params(freqs, gaussians, peaks_curve)
+    fit.peaks[rows] = _peak_params(fit.freqs, gaussians, peaks_curve)
     fit.r_squared[rows] = squared_correlation(log_power, model)
     fit.error[rows] = np.abs(log_power - model).mean(axis=1)
     fit.reason[rows] = reason
+
+
+def _criterion(
+    name: str,
+    shape: tuple[int, ...],
+    dof: npt.ArrayLike | None,
+    correlated_bins: float | None,
+) -> Criterion:
+    """Check what is known of the noise, and return the criterion."""
+    n_spectra, n_freqs = shape
+    if correlated_bins is None:
+        correlated_bins = HANN_CORRELATED_BINS
+    correlated_bins = check_number("correlated_bins", correlated_bins, low=1, high=n_freqs)
+    if dof is None:
+        logger.info(
+            "dof is not given, so the number of peaks is chosen on the assumption that residuals "
+            "of log power have the same, unknown variance at all frequencies; "
+            "npa.spectral.degrees_of_freedom computes it."
+        )
+        return Criterion(name, n_freqs, None, correlated_bins)
+    values = np.asarray(dof)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"dof must be a number or an array of numbers, got {dof!r}.")
+    if values.shape not in ((), (n_spectra,)) or not (values >= 1).all():
+        raise ValueError(
+            f"dof must be one number >= 1, or one for each of the {n_spectra} spectra, got {dof!r}."
+        )
+    return Criterion(name, n_freqs, np.broadcast_to(values * 1.0, n_spectra), correlated_bins)
 
 
 def _initial_background(log_power: FloatArray, exponent: FloatArray) -> FloatArray:

@@ -30,7 +30,9 @@ def raw():
 
 
 @scikit_learn_checks(
-    FOOOFFitter(sfreq=SFREQ), ignore=["FOOOFFitter could not fit", "FOOOFFitter leaves"]
+    FOOOFFitter(sfreq=SFREQ),
+    FOOOFFitter(sfreq=SFREQ, selection="bic", aperiodic_mode="auto"),
+    ignore=["FOOOFFitter could not fit", "FOOOFFitter leaves"],
 )
 def test_scikit_learn(estimator, check):
     check(estimator)
@@ -128,12 +130,17 @@ def test_equals_fooof(raw, engine, rtol):
         assert np.isnan(ours[len(theirs) :]).all()
 
 
-@pytest.mark.parametrize("mode", ["fixed", "knee"])
-def test_columns(raw, mode):
-    fitter = FOOOFFitter(aperiodic_mode=mode, max_n_peaks=2, picks=["Oz"])
+@pytest.mark.parametrize(
+    ("mode", "selection"),
+    [("fixed", None), ("knee", None), ("fixed", "bic"), ("knee", "aicc"), ("auto", "bic")],
+)
+def test_columns(raw, mode, selection):
+    fitter = FOOOFFitter(aperiodic_mode=mode, max_n_peaks=2, picks=["Oz"], selection=selection)
     table = fitter.set_output(transform="pandas").fit_transform(raw)
-    background = ["offset", "knee", "exponent"] if mode == "knee" else ["offset", "exponent"]
-    peaks = [f"peak{n}_{value}" for n in (1, 2) for value in ("cf", "pw", "bw")]
+    knee = [] if mode == "fixed" else ["knee", "knee_freq", "timescale"]
+    background = ["offset", *knee, "exponent"]
+    values = ("cf", "pw", "bw") if selection is None else ("cf", "pw", "bw", "z")
+    peaks = [f"peak{n}_{value}" for n in (1, 2) for value in values]
     assert list(table) == [f"Oz_{name}" for name in [*background, "r2", "error", *peaks]]
     assert isinstance(table, pd.DataFrame)
 
@@ -389,3 +396,63 @@ def test_alpha_with_eyes_closed(data_dir):
         alpha = peaks[(peaks[:, 0] >= 7) & (peaks[:, 0] <= 14), 1]
         power[label] = 10 ** alpha.max(initial=0)
     assert power["closed"] > 3 * power["open"]
+
+
+def test_selection_knows_windows_and_epochs(raw):
+    """Pure noise has no peaks, in epochs of one window and in their average."""
+    noise, _ = simulate_recording(duration=80.0, ch_names=["Cz"], alpha_amplitude=0, **QUIET)
+    epochs = mne.make_fixed_length_epochs(noise, duration=4.0, preload=True, verbose=False)
+    fitter = FOOOFFitter(selection="bic", aperiodic_mode="auto", n_jobs=2)
+    table = fitter.set_output(transform="pandas").fit_transform(epochs)
+    assert table["Cz_peak1_z"].notna().mean() < 0.1
+    assert len(fitter.spectrum_.peaks) == 0
+    assert fitter.spectrum_.aperiodic_mode == "fixed"
+    np.testing.assert_allclose(table["Cz_exponent"].mean(), 1.0, atol=0.1)
+    alone = fitter.set_params(n_jobs=None).fit_transform(epochs[3:5])
+    np.testing.assert_array_equal(alone.to_numpy(), table.to_numpy()[3:5])
+    epochs = mne.make_fixed_length_epochs(raw, duration=2.0, preload=True, verbose=False)
+    few, all_of_them = (
+        FOOOFFitter(selection="bic").fit(each).spectrum_ for each in (epochs[:10], epochs)
+    )
+    errors = [report.gaussians[0, 1] / report.peak_z[0] for report in (few, all_of_them)]
+    np.testing.assert_allclose(errors[0] / errors[1], 3**0.5, rtol=0.3)
+
+
+def test_knee_columns(raw):
+    noise = exact_noise(2.0, 8.0**2)
+    fitter = FOOOFFitter(aperiodic_mode="knee", sfreq=SFREQ, **LOSSLESS)
+    table = fitter.set_output(transform="pandas").fit_transform(noise)
+    np.testing.assert_allclose(table["ch0_knee_freq"], 8.0, rtol=1e-3)  # Hz
+    np.testing.assert_allclose(table["ch0_timescale"], 1 / (2 * np.pi * 8), rtol=1e-3)  # s
+    np.testing.assert_allclose(fitter.spectrum_.knee_freq, 8.0, rtol=1e-3)
+    assert "knee 8 Hz" in fitter.spectrum_.plot().axes[0].get_title()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"selection": "aic"}, "selection"),
+        ({"selection": "bic", "engine": "fooof"}, "engine='fooof' has no selection"),
+        ({"aperiodic_mode": "auto"}, "aperiodic_mode='auto' needs selection"),
+    ],
+)
+def test_selection_is_checked(raw, settings, message):
+    with pytest.raises(ValueError, match=message):
+        FOOOFFitter(**settings).fit(raw)
+
+
+def test_epochs_too_short_for_a_selection():
+    epochs = np.random.default_rng(0).standard_normal((3, 1, 15))
+    with pytest.warns(RuntimeWarning, match="fewer than the 8 frequencies"):
+        table = FOOOFFitter(selection="bic", sfreq=100.0).fit_transform(epochs)
+    assert np.isnan(table).all()
+
+
+def test_selection_of_windows(raw):
+    """Windows of 8 s, half of them overlapping, show noise no peaks; their mean shows alpha."""
+    fitter = FOOOFFitter(selection="bic", window=8.0, step=4.0, picks=["Oz"])
+    table = fitter.set_output(transform="pandas").fit_transform(raw)
+    assert len(table) == 14
+    assert table["Oz_peak2_z"].notna().mean() <= 0.1
+    np.testing.assert_allclose(fitter.spectrum_.peaks[:, 0], [10.0], atol=0.5)
+    assert len(fitter.spectrum_.over_time.rows["time"]) == 14
