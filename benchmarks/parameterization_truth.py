@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npa.spectral import degrees_of_freedom, psd
+from npa.spectral import degrees_of_freedom, fit_spectra, psd
 
 SFREQ = 100.0
 FREQ_RANGE = (1.0, 45.0)
@@ -180,3 +180,76 @@ def score(simulation, exponent, gaussians):
         "frequency_error": float(np.median(shifts)) if shifts else np.nan,
         "failed": float(np.isnan(error).mean()),
     }
+
+
+def settings_of(simulation, selection=None):
+    """Return the arguments of ``fit_spectra`` for FOOOF's rule (None) or a selection."""
+    if selection is None:
+        return {}
+    return {
+        "selection": selection,
+        "dof": simulation.dof,
+        "correlated_bins": simulation.correlated_bins,
+    }
+
+
+SITUATIONS = {
+    "5 windows": {"n_windows": 5},
+    "20 windows": {"n_windows": 20},
+    "60 windows": {"n_windows": 60},
+    "200 windows": {"n_windows": 200},
+    "additive peaks, 60 windows": {"shape": "additive", "n_windows": 60},
+    "Lorentzian peaks, 60 windows": {"shape": "lorentzian", "n_windows": 60},
+    "skewed peaks, 200 windows": {"shape": "skewed", "n_windows": 200},
+    "no peaks, 5 windows": {"n_windows": 5, "n_peaks": (0, 0)},
+    "no peaks, 200 windows": {"n_windows": 200, "n_peaks": (0, 0)},
+    "one window of 1 s": {"window": 1.0, "n_windows": 1},
+    "30 windows of 1 s": {"window": 1.0, "n_windows": 30},
+    "30 windows of 4 s": {"window": 4.0, "n_windows": 30},
+    "7 tapers": {"method": "multitaper", "n_windows": 10},
+}
+
+
+def compare(n_spectra, situations=SITUATIONS, modes=("fixed", "knee")):
+    """Return scores of FOOOF's rule, BIC and AICc in every situation.
+
+    Returns
+    -------
+    rows : list of dict
+        ``situation``, ``background`` (truth), ``method``, and what `score` returns. With
+        ``method="bic, auto"`` also ``bent``, the share of backgrounds that are found to bend.
+    """
+    rows = []
+    for name, options in situations.items():
+        for mode in modes:
+            simulation = simulate_spectra(n_spectra, knee=mode == "knee", **options)
+            freqs, power = simulation.freqs, simulation.power
+            for method, selection, fitted in (
+                ("rule", None, mode),
+                ("bic", "bic", mode),
+                ("aicc", "aicc", mode),
+                ("bic, auto", "bic", "auto"),
+            ):
+                settings = settings_of(simulation, selection)
+                fit = fit_spectra(freqs, power, aperiodic_mode=fitted, **settings)
+                row = {"situation": name, "background": mode, "method": method}
+                row |= score(simulation, fit.exponent, fit.gaussians)
+                rows.append(row | {"bent": float((fit.knee > 0).mean())})
+    return rows
+
+
+def main(n_spectra):
+    """Print the table."""
+    columns = "count_right", "false_peaks", "missed_peaks", "exponent_error", "bent"
+    print(f"{'situation':32s}{'background':12s}{'method':12s}", *(f"{c:>14s}" for c in columns))
+    for name, options in SITUATIONS.items():
+        for row in compare(n_spectra, {name: options}):
+            values = [f"{row[column]:14.3f}" for column in columns]
+            label = f"{row['situation']:32s}{row['background']:12s}{row['method']:12s}"
+            print(label, *values, flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spectra", type=int, default=300, help="spectra per situation")
+    main(parser.parse_args().spectra)
