@@ -7,12 +7,15 @@ from mne.utils import warn
 
 from npa.checks import check_number, check_option
 from npa.estimators.base import Groups
-from npa.estimators.windows import Rows, WindowedTransformer
+from npa.estimators.uncertainty import INTERVAL_VALUES, ResampledTransformer, noise_of_spectra
+from npa.estimators.windows import Rows
 from npa.recordings.signals import Signals
 from npa.reports import SlopeReport
 from npa.spectral.averages import geometric_mean
+from npa.spectral.fitting.bootstrap import Intervals, bootstrap_intervals
+from npa.spectral.resampling import Noise
 from npa.spectral.slopes import MIN_FREQS, REGRESSIONS, PowerLaw, power_law
-from npa.typing import FloatArray, Picks
+from npa.typing import FloatArray, IntArray, Picks, RandomState
 
 
 class Lines(NamedTuple):
@@ -28,15 +31,18 @@ class Lines(NamedTuple):
         The lines, values of shape (n_rows, n_groups).
     rows : dict
         Name of a level to its value in every row; empty if rows are epochs.
+    intervals : Intervals | None
+        Standard errors and intervals of slope and intercept, shape (n_rows, n_groups, 2).
     """
 
     freqs: FloatArray
     power: FloatArray
     line: PowerLaw
     rows: Rows
+    intervals: Intervals | None = None
 
 
-class PSDExponent(WindowedTransformer):
+class PSDExponent(ResampledTransformer):
     r"""Measure the slope beta of power spectra S ~ f^beta.
 
     Parameters
@@ -68,6 +74,13 @@ class PSDExponent(WindowedTransformer):
     pool : {None, "condition"}, default None
         Whether to average power over the epochs of each condition (the name of their event), for
         one row per condition.
+    uncertainty : {None, "bootstrap"}, default None
+        Whether to estimate standard errors and 95 % intervals from resampled epochs or windows, as
+        in `FOOOFFitter`: columns ``Oz_slope_se``, ``Oz_slope_low`` and ``Oz_slope_high``.
+    n_boot : int, default 200
+        Number of resampled spectra, at least 20.
+    random_state : int | numpy.random.RandomState | None
+        Where the resamples come from; an integer for the same ones every time.
 
     Attributes
     ----------
@@ -152,6 +165,9 @@ class PSDExponent(WindowedTransformer):
         window: float | None = None,
         step: float | None = None,
         pool: Literal["condition"] | None = None,
+        uncertainty: Literal["bootstrap"] | None = None,
+        n_boot: int = 200,
+        random_state: RandomState = None,
     ) -> None:
         self.freq_range = freq_range
         self.psd = psd
@@ -164,6 +180,9 @@ class PSDExponent(WindowedTransformer):
         self.window = window
         self.step = step
         self.pool = pool
+        self.uncertainty = uncertainty
+        self.n_boot = n_boot
+        self.random_state = random_state
 
     def _fit(self, signals: Signals) -> Lines:
         """Fit every epoch, and name the columns."""
@@ -181,24 +200,50 @@ class PSDExponent(WindowedTransformer):
             regression=self.regression,
             **measured.line._asdict(),
             rows=measured.rows,
+            intervals=measured.intervals,
             seconds_used=seconds_used,
             seconds_clean=seconds_clean,
         )
-        self.feature_names_ = [f"{name}_slope" for name in self.groups_]
+        columns = ["slope"]
+        if self.uncertainty is not None:
+            columns += [f"slope_{each}" for each in INTERVAL_VALUES]
+        self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
         return measured
 
     def _measure(self, signals: Signals) -> Lines:
         """Fit a line to every epoch and group of channels."""
         freqs, power = self._spectra(signals)
         self._warn_pass_band(signals, freqs)
+        noise = self._row_noise(signals, freqs, power, self._combine)
         power = self._pool(signals, self._combine(power))
         line = power_law(freqs, power, self.regression)
         _warn_failed(power, line.slope)
-        return Lines(freqs, power, line, self._rows(signals))
+        intervals = self._intervals(freqs, power, line, noise) if self.uncertainty else None
+        return Lines(freqs, power, line, self._rows(signals), intervals)
+
+    def _intervals(
+        self, freqs: FloatArray, power: FloatArray, line: PowerLaw, noise: list[Noise]
+    ) -> Intervals:
+        """Return standard errors and intervals of slope and intercept."""
+
+        def measure(resampled: FloatArray, _: IntArray) -> FloatArray:
+            fit = power_law(freqs, resampled, self.regression)
+            return np.stack([fit.slope, fit.intercept], axis=-1)
+
+        values = np.stack([line.slope, line.intercept], axis=-1)
+        n_rows, n_groups, n_freqs = power.shape
+        spectra, flat = power.reshape(n_rows * n_groups, n_freqs), values.reshape(-1, 2)
+        positive = np.zeros(2, bool)
+        noises = noise_of_spectra(noise, n_groups)
+        found = bootstrap_intervals(noises, spectra, flat, flat, measure, positive)
+        return Intervals(*(each.reshape(values.shape) for each in found))
 
     def _table(self, measured: Lines) -> FloatArray:
-        """Return the slopes, shape (n_rows, n_groups)."""
-        return measured.line.slope.copy()
+        """Return the slopes with their intervals, shape (n_rows, n_features)."""
+        columns = [measured.line.slope]
+        if measured.intervals is not None:
+            columns += [each[..., 0] for each in measured.intervals]
+        return np.stack(columns, axis=-1).reshape(len(measured.line.slope), -1)
 
 
 def _warn_failed(power: FloatArray, slope: FloatArray) -> None:

@@ -11,11 +11,17 @@ from threadpoolctl import threadpool_limits
 
 from npa.checks import check_number, check_option, check_range
 from npa.estimators.base import Groups
-from npa.estimators.windows import Rows, WindowedTransformer
+from npa.estimators.uncertainty import (
+    INTERVAL_VALUES,
+    Combine,
+    ResampledTransformer,
+    noise_of_spectra,
+)
+from npa.estimators.windows import Rows
 from npa.recordings.signals import Signals
 from npa.reports import SpectrumReport, TimeCourse
-from npa.reports.time_course import PEAK_VALUES
 from npa.spectral.averages import combine_channels, excessive_channels, mean_of_known
+from npa.spectral.fitting.bootstrap import Intervals, bootstrap_fits, measure_names, measures
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.matching import match_peaks
 from npa.spectral.fitting.selection import CRITERIA
@@ -29,7 +35,8 @@ from npa.spectral.fitting.spectra import (
     resolve_width_limits,
 )
 from npa.spectral.precision import SpectrumPrecision
-from npa.typing import AnyArray, FloatArray, Picks
+from npa.spectral.resampling import Noise
+from npa.typing import AnyArray, FloatArray, IntArray, Picks, RandomState
 
 NO_USABLE_CHANNEL = "no usable channel"
 
@@ -47,15 +54,18 @@ class Spectra(NamedTuple):
         Name of a level to its value in every row; empty if rows are epochs.
     precision : SpectrumPrecision
         Degrees of freedom of every row, shape (n_rows,), and correlated bins.
+    noise : list of Noise
+        Noise of every row, for intervals; none without.
     """
 
     freqs: FloatArray
     power: FloatArray
     rows: Rows
     precision: SpectrumPrecision
+    noise: list[Noise]
 
 
-class FOOOFFitter(WindowedTransformer):
+class FOOOFFitter(ResampledTransformer):
     r"""Fit the 1/f background and the peaks of the power spectrum of every channel.
 
     Parameters
@@ -97,6 +107,12 @@ class FOOOFFitter(WindowedTransformer):
     pool : {None, "condition"}, default None
         Whether to average power over the epochs of each condition (the name of their event), for
         one row per condition: epochs that are too short for a fit become usable.
+    uncertainty : {None, "bootstrap"}, default None
+        Whether to estimate standard errors and 95 % intervals; see Notes.
+    n_boot : int, default 200
+        Number of resampled spectra per spectrum, at least 20.
+    random_state : int | numpy.random.RandomState | None
+        Where the resamples come from; an integer for the same ones every time.
     engine : {"batch", "fooof"}, default "batch"
         `npa.spectral.fit_spectra` for all spectra together, or the FOOOF package for one after the
         other, which is many times slower, gives the same results, and has no ``selection``.
@@ -158,6 +174,19 @@ class FOOOFFitter(WindowedTransformer):
     4 s the exponent has a standard error of 0.14. With ``set_output(transform="pandas")`` the rows
     are indexed by ``epoch`` (or ``condition``) and ``time``, the middle of the window in s: from
     the start of a Raw, or from the event of Epochs.
+
+    With ``uncertainty="bootstrap"`` each value is followed, after the columns above, by its
+    standard error and the ends of its 95 % interval (``Oz_exponent_se``, ``Oz_exponent_low``,
+    ``Oz_exponent_high``); so are those of ``spectrum_`` (``intervals``) and of its time course.
+    Noise is added to the model of a spectrum ``n_boot`` times, and the sum is fitted as the
+    spectrum was. The noise is resampled from the epochs that a row averages, or from the windows of
+    a recording (blocks of consecutive ones where there are more than 64); where there are fewer
+    than 8 independent ones, as in short windows, epochs or multitaper spectra, it is that of a
+    stationary Gaussian signal with the same windows or tapers. The intervals are corrected for the
+    bias of the fit that the resamples show (`npa.spectral.fitting.bootstrap.bootstrap`), so the
+    estimate need not lie in their middle. The model is that of ``selection="bic"`` also where FOOOF
+    chooses the peaks: peaks that it does not confirm have no intervals (NaN), nor have those that
+    most of the resamples lack. This takes ``n_boot`` times the time of the fits.
 
     ``selection="bic"`` is recommended. It compares joint fits of 0, 1, 2, ... peaks, by the
     likelihood of power with the degrees of freedom that windows, tapers and epochs give it
@@ -224,6 +253,9 @@ class FOOOFFitter(WindowedTransformer):
         window: float | None = None,
         step: float | None = None,
         pool: Literal["condition"] | None = None,
+        uncertainty: Literal["bootstrap"] | None = None,
+        n_boot: int = 200,
+        random_state: RandomState = None,
         engine: Literal["batch", "fooof"] = "batch",
         n_jobs: int | None = None,
     ) -> None:
@@ -243,6 +275,9 @@ class FOOOFFitter(WindowedTransformer):
         self.window = window
         self.step = step
         self.pool = pool
+        self.uncertainty = uncertainty
+        self.n_boot = n_boot
+        self.random_state = random_state
         self.engine = engine
         self.n_jobs = n_jobs
 
@@ -290,33 +325,67 @@ class FOOOFFitter(WindowedTransformer):
             _report(fit, row, spectrum, self.aperiodic_mode, seconds)
             for row, spectrum in enumerate(averages)
         ]
+
+        def combine(power: FloatArray) -> FloatArray:
+            return combine_channels(power, used)
+
+        if self.uncertainty is not None and len(freqs):
+            noise = self._row_noise(signals, freqs, power, combine, average=True)
+            row = SpectrumPrecision(np.array([dof]), correlated_bins)
+            spectra = Spectra(freqs, averages[np.newaxis], {}, row, noise)
+            ends = self._intervals(spectra, fit, background=True)
+            reports = [
+                report.with_intervals(measure_names(self.aperiodic_mode, len(report.peaks)), *each)
+                for report, *each in zip(reports, *ends, strict=True)
+            ]
         if self.window is None:
             return reports
-        combined = self._pool(signals, combined)
-        about = self._rows(signals), self._precision(signals)
+        spectra = self._rows_of_table(signals, freqs, power, combine)
         return [
-            replace(report, over_time=self._time_course(freqs, combined[:, row], *about, report))
-            for row, report in enumerate(reports)
+            replace(report, over_time=self._time_course(spectra, group, report))
+            for group, report in enumerate(reports)
         ]
 
-    def _time_course(
-        self,
-        freqs: FloatArray,
-        power: FloatArray,
-        rows: Rows,
-        precision: SpectrumPrecision,
-        average: SpectrumReport,
-    ) -> TimeCourse:
-        """Fit the power of windows (n_rows, n_freqs), and look for the peaks of their average."""
-        fit = self._fit_spectra(freqs, power, precision)
+    def _time_course(self, spectra: Spectra, group: int, average: SpectrumReport) -> TimeCourse:
+        """Fit the power of the windows of a group, and look for the peaks of their average."""
+        noise = [each.of_groups(slice(group, group + 1)) for each in spectra.noise]
+        spectra = spectra._replace(power=spectra.power[:, [group]], noise=noise)
+        fit = self._fit_spectra(spectra.freqs, spectra.power[:, 0], spectra.precision)
         peaks = match_peaks(fit.peaks, average.peaks)
-        values = {"offset": fit.offset, "exponent": fit.exponent}
-        if self.aperiodic_mode != "fixed":
-            values["knee"] = fit.knee
-        for number in range(len(average.peaks)):
-            for name, value in zip(PEAK_VALUES, peaks[:, number].T, strict=True):
-                values[f"peak{number + 1}_{name}"] = value
-        return TimeCourse(rows, values, average.peaks)
+        names = measure_names(self.aperiodic_mode, len(average.peaks))
+        values = dict(zip(names, measures(fit, peaks, self.aperiodic_mode).T, strict=True))
+        intervals = {}
+        if self.uncertainty is not None:
+            _, low, high = self._intervals(spectra, fit, peaks=peaks)
+            ends = np.moveaxis(np.stack([low, high], axis=-1), 1, 0)
+            intervals = dict(zip(names, ends, strict=True))
+        return TimeCourse(spectra.rows, values, average.peaks, intervals)
+
+    def _intervals(
+        self,
+        spectra: Spectra,
+        fit: SpectralFit,
+        *,
+        peaks: FloatArray | None = None,
+        background: bool = False,
+    ) -> Intervals:
+        """Return standard errors and intervals of fits, as `bootstrap_fits` does."""
+        freqs, power, _, (dof, correlated_bins), noise = spectra
+        n_rows, n_groups, n_freqs = power.shape
+        dof = np.repeat(dof, n_groups)
+        model = fit
+        if self.selection is None:  # whose peaks are partly noise
+            power = power.reshape(n_rows * n_groups, n_freqs)
+            precision = SpectrumPrecision(dof, correlated_bins)
+            model = self._fit_spectra(freqs, power, precision, selection="bic")
+
+        def refit(power: FloatArray, index: IntArray) -> SpectralFit:
+            return self._fit_spectra(freqs, power, SpectrumPrecision(dof[index], correlated_bins))
+
+        noises = noise_of_spectra(noise, n_groups)
+        return bootstrap_fits(
+            fit, model, noises, refit, self.aperiodic_mode, peaks=peaks, background=background
+        )
 
     def _fit(self, signals: Signals) -> Spectra:
         """Fit the average, and name the columns."""
@@ -328,43 +397,62 @@ class FOOOFFitter(WindowedTransformer):
         if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks, self.selection is not None)
+        if self.uncertainty is not None:
+            names = measure_names(self.aperiodic_mode, self.max_n_peaks)
+            columns += [f"{name}_{end}" for name in names for end in INTERVAL_VALUES]
         self.feature_names_ = [f"{name}_{column}" for name in self.groups_ for column in columns]
-        power = self._pool(signals, self._combine(power))
-        return Spectra(freqs, power, self._rows(signals), self._precision(signals))
+        return self._rows_of_table(signals, freqs, power, self._combine)
 
     def _measure(self, signals: Signals) -> Spectra:
         """Estimate the power of every epoch and group of channels."""
         freqs, power = self._spectra(signals)
         self._warn_pass_band(signals, freqs)
         self._warn_resolution(freqs)
-        power = self._pool(signals, self._combine(power))
-        return Spectra(freqs, power, self._rows(signals), self._precision(signals))
+        return self._rows_of_table(signals, freqs, power, self._combine)
+
+    def _rows_of_table(
+        self, signals: Signals, freqs: FloatArray, power: FloatArray, combine: Combine
+    ) -> Spectra:
+        """Combine power (n_rows, n_channels, n_freqs) to that of the rows of the table."""
+        noise = self._row_noise(signals, freqs, power, combine)
+        power = self._pool(signals, combine(power))
+        return Spectra(freqs, power, self._rows(signals), self._precision(signals), noise)
 
     def _table(self, measured: Spectra) -> FloatArray:
         """Fit every spectrum, shape (n_rows, n_features)."""
-        freqs, power, _, (dof, correlated_bins) = measured
+        freqs, power, _, (dof, correlated_bins), _ = measured
         n_rows, n_groups, n_freqs = power.shape
         precision = SpectrumPrecision(np.repeat(dof, n_groups), correlated_bins)
         fit = self._fit_spectra(freqs, power.reshape(n_rows * n_groups, n_freqs), precision)
         _warn_failed(fit.reason)
         values = _values(fit, self.aperiodic_mode, self.selection is not None)
+        if self.uncertainty is not None:
+            ends = np.stack(self._intervals(measured, fit), axis=-1)
+            values = np.hstack([values, ends.reshape(len(values), -1)])
         return values.reshape(n_rows, -1)
 
     def _fit_spectra(
-        self, freqs: FloatArray, power: FloatArray, precision: SpectrumPrecision
+        self,
+        freqs: FloatArray,
+        power: FloatArray,
+        precision: SpectrumPrecision,
+        selection: str | None = None,
     ) -> SpectralFit:
-        """Fit spectra (n_spectra, n_freqs), in parallel chunks."""
-        settings = self._settings(freqs)
-        n_chunks = ENGINES[self.engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
+        """Fit spectra (n_spectra, n_freqs), in parallel chunks; ``selection`` for another one."""
+        settings, engine = self._settings(freqs), self.engine
+        if selection is not None:
+            settings["selection"] = selection
+            engine = "batch" if engine == "fooof" else engine
+        n_chunks = ENGINES[engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
         n_chunks = max(min(len(power), n_chunks), 1)
         chunks: list[dict[str, Any]] = [{} for _ in range(n_chunks)]
-        if self.selection is not None:
+        if "selection" in settings:
             chunks = [
                 {"dof": dof, "correlated_bins": precision.correlated_bins}
                 for dof in np.array_split(precision.dof, n_chunks)
             ]
         fits = Parallel(self.n_jobs)(
-            delayed(_fit_chunk)(freqs, chunk, self.engine, settings | noise)
+            delayed(_fit_chunk)(freqs, chunk, engine, settings | noise)
             for chunk, noise in zip(np.array_split(power, n_chunks), chunks, strict=True)
         )
         fit = SpectralFit.concatenate(fits)

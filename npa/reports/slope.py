@@ -47,6 +47,9 @@ class SlopeReport:
     rows : dict
         What the rows are: ``"epoch"`` or ``"condition"``, and ``"time"`` (the middle of a window in
         s), to their values of shape (n_rows,). Empty if rows are epochs.
+    intervals : tuple of array, shape (n_rows, n_names, 2) | None
+        Bootstrapped standard errors, and lower and upper ends of the 95 % intervals, of slope and
+        intercept.
     """
 
     names: tuple[str, ...]
@@ -60,6 +63,7 @@ class SlopeReport:
     seconds_used: float = np.nan
     seconds_clean: float = np.nan
     rows: Mapping[str, AnyArray] = field(default_factory=dict)
+    intervals: tuple[FloatArray, FloatArray, FloatArray] | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the lines as a table.
@@ -68,11 +72,18 @@ class SlopeReport:
         -------
         table : pandas.DataFrame
             One row per epoch (or condition, and window) and name: ``epoch`` (``condition``,
-            ``time``), ``name``, ``slope``, ``intercept`` (log10 of V^2/Hz), ``stderr`` and ``r2``.
+            ``time``), ``name``, ``slope``, ``intercept`` (log10 of V^2/Hz), ``stderr`` and ``r2``;
+            with intervals also ``slope_se``, ``slope_low``, ``slope_high``, and likewise of the
+            intercept.
         """
         levels = {"epoch": range(len(self.slope)), "name": self.names}
         columns = {"slope": self.slope, "intercept": self.intercept}
-        table = long_table(levels, {**columns, "stderr": self.stderr, "r2": self.r_squared})
+        columns |= {"stderr": self.stderr, "r2": self.r_squared}
+        if self.intervals is not None:
+            for index, name in enumerate(("slope", "intercept")):
+                for end, values in zip(("se", "low", "high"), self.intervals, strict=True):
+                    columns[f"{name}_{end}"] = values[..., index]
+        table = long_table(levels, columns)
         if not self.rows:
             return table
         table = table.drop(columns="epoch")
@@ -133,7 +144,8 @@ class SlopeReport:
         Returns
         -------
         figure : matplotlib.figure.Figure
-            The figure, with one line per name; the mean over epochs or conditions.
+            The figure, with one line per name; the mean over epochs or conditions. Bands are 95 %
+            intervals, of a single epoch.
 
         Raises
         ------
@@ -156,8 +168,12 @@ class SlopeReport:
         figure, ax = figure_and_axes(ax)
         times = np.unique(self.rows["time"])
         slopes = mean_of_known(self.slope.reshape(-1, len(times), len(self.names)), axis=0)
-        for name, slope in list(zip(self.names, slopes.T, strict=True))[:MAX_SPECTRA]:
-            ax.plot(times, slope, lw=1.2, marker=".", label=name)
+        one = self.intervals if len(self.slope) == len(times) else None
+        for column, name in enumerate(self.names[:MAX_SPECTRA]):
+            (line,) = ax.plot(times, slopes[:, column], lw=1.2, marker=".", label=name)
+            if one is not None:
+                low, high = (ends[:, column, 0] for ends in one[1:])
+                ax.fill_between(times, low, high, color=line.get_color(), alpha=0.25, lw=0)
         ax.set(xlabel="Time (s)", ylabel="Slope $\\beta$")
         shown = min(len(self.names), MAX_SPECTRA)
         ax.set_title(f"Slopes of power over time, {shown} of {len(self.names)}")

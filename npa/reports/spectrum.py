@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +54,11 @@ class SpectrumReport:
         Duration in s that power was estimated from, and that of the clean recording.
     over_time : TimeCourse | None
         The fits of moving windows; None without them.
+    intervals : dict
+        Name of a measure, such as ``"exponent"`` or ``"peak1_cf"``, to its standard error and the
+        ends of its 95 % interval; empty without. Peaks are numbered as in ``peaks``.
+    aperiodic_interval : array, shape (2, n_freqs) | None
+        Ends of the 95 % interval of the background at every frequency, in log10 units.
     """
 
     freqs: FloatArray
@@ -70,6 +76,8 @@ class SpectrumReport:
     seconds_used: float = np.nan
     seconds_clean: float = np.nan
     over_time: TimeCourse | None = None
+    intervals: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    aperiodic_interval: FloatArray | None = None
 
     @property
     def knee_freq(self) -> float:
@@ -93,6 +101,32 @@ class SpectrumReport:
         """Background and peaks in log10 of V^2/Hz, shape (n_freqs,)."""
         return self.aperiodic + gaussians(self.freqs, self.gaussians)
 
+    def with_intervals(
+        self, names: Sequence[str], se: FloatArray, low: FloatArray, high: FloatArray
+    ) -> SpectrumReport:
+        """Return the report with standard errors and intervals.
+
+        Parameters
+        ----------
+        names : sequence of str, length n_names
+            Names of the measures.
+        se, low, high : array, shape (n_values,)
+            Standard errors and ends of the intervals: of these measures first, of log10 power of
+            the background last.
+
+        Returns
+        -------
+        report : SpectrumReport
+            A copy.
+        """
+        n_names, n_freqs = len(names), len(self.freqs)
+        ends = np.stack([se, low, high], axis=1)
+        intervals = {
+            name: (float(each[0]), float(each[1]), float(each[2]))
+            for name, each in zip(names, ends[:n_names], strict=True)
+        }
+        return replace(self, intervals=intervals, aperiodic_interval=ends[-n_freqs:, 1:].T)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the spectrum and its model as a table.
 
@@ -100,7 +134,7 @@ class SpectrumReport:
         -------
         table : pandas.DataFrame
             One row per frequency: ``freq`` in Hz; ``power``, ``model`` and ``aperiodic`` in
-            V^2/Hz.
+            V^2/Hz, and with intervals ``aperiodic_low`` and ``aperiodic_high``.
         """
         import pandas as pd
 
@@ -110,6 +144,9 @@ class SpectrumReport:
             "model": 10**self.model,
             "aperiodic": 10**self.aperiodic,
         }
+        if self.aperiodic_interval is not None:
+            low, high = 10**self.aperiodic_interval
+            columns |= {"aperiodic_low": low, "aperiodic_high": high}
         return pd.DataFrame(columns)
 
     def plot(self, ax: Axes | None = None) -> Figure:
@@ -144,14 +181,26 @@ class SpectrumReport:
         if not self.reason:
             ax.loglog(self.freqs, 10**self.model, color="C3", label="model")
             ax.loglog(self.freqs, 10**self.aperiodic, "--", color="C0", label="background")
+            if self.aperiodic_interval is not None:
+                low, high = 10**self.aperiodic_interval
+                ax.fill_between(self.freqs, low, high, color="C0", alpha=0.25, lw=0)
             knee = f", knee {self.knee_freq:.3g} Hz" if np.isfinite(self.knee_freq) else ""
-            chi = f"$\\chi$ = {self.exponent:.2f}{knee}, $r^2$ = {self.r_squared:.3f}"
-            centres = ", ".join(f"{cf:.1f}" for cf in self.peaks[:, 0])
+            _, *ends = self.intervals.get("exponent", (np.nan,))
+            chi = f"$\\chi$ = {self.exponent:.2f}"
+            chi += " [{:.2f}, {:.2f}]".format(*ends) if ends else ""
+            chi += f"{knee}, $r^2$ = {self.r_squared:.3f}"
+            centres = ", ".join(map(self._centre, range(len(self.peaks))))
             peaks = f"peaks at {centres} Hz" if centres else "no peaks"
             ax.set_title(f"{chi}\n{peaks}", fontsize="medium")
             ax.legend(frameon=False)
         label_spectrum(ax)
         return figure
+
+    def _centre(self, index: int) -> str:
+        """Return the frequency of a peak as text, with its standard error if it is known."""
+        se, *_ = self.intervals.get(f"peak{index + 1}_cf", (np.nan,))
+        error = f" ± {se:.2f}" if np.isfinite(se) else ""
+        return f"{self.peaks[index, 0]:.1f}{error}"
 
     def plot_time(self) -> Figure:
         """Draw exponent, and frequency and height of the highest peaks, over time.

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -242,19 +242,67 @@ def psd_of_spans(
         raise ValueError(f"x must have shape (n_epochs, n_channels, n_times), got {x.shape}.")
     sfreq = check_number("sfreq", sfreq, above=0)
     plan = plan_spans(spans, x.shape[-1], sfreq, method=method, **kwargs)
+    n_total = sum(block.weight for block in plan.blocks)
+    freqs, total = np.empty(0), np.zeros(())
+    options: dict[str, Any] = {"method": method, "freq_range": freq_range, **kwargs}
+    for block, grid, power in spectra_of_blocks(x, plan.blocks, plan.length, sfreq, **options):
+        freqs, total = grid, total + power * (block.weight / n_total)
+    return freqs, total
+
+
+def spectra_of_blocks(
+    x: Any,
+    blocks: Iterable[Block],
+    length: int,
+    sfreq: float,
+    *,
+    method: str = "welch",
+    freq_range: tuple[float, float] | None = None,
+    **kwargs: Any,
+) -> Iterator[tuple[Block, FloatArray, FloatArray]]:
+    """Estimate the power spectral densities of blocks of windows, one after the other.
+
+    Parameters
+    ----------
+    x : array-like, shape (n_epochs, n_channels, n_times)
+        Real signals, in volts, of which blocks ``x[..., start:stop]`` are read.
+    blocks : iterable of Block
+        The windows, from `plan_spans`.
+    length : int
+        Length of the longest windows in samples, which sets the frequencies.
+    sfreq : float
+        Sampling frequency in Hz.
+    method, freq_range, **kwargs
+        As for `psd_of_spans`.
+
+    Yields
+    ------
+    block : Block
+        A block, or the part of one that fits into memory.
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz.
+    power : array, shape (n_epochs, n_channels, n_freqs)
+        Its density in V^2/Hz.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).standard_normal((1, 2, 1000))
+    >>> plan = plan_spans([(0, 1000)], 1000, 100.0, n_per_seg=200)
+    >>> [(block.n_windows, power.shape) for block, _, power in
+    ...  spectra_of_blocks(x, plan.blocks, plan.length, 100.0)]
+    [(9, (1, 2, 101))]
+    """
     options = dict(kwargs)
     if method == "multitaper":
         options["n_per_seg"] = None
         if not kwargs.get("adaptive"):
-            options["n_fft"] = kwargs.get("n_fft") or plan.length
+            options["n_fft"] = kwargs.get("n_fft") or length
             if kwargs.get("bandwidth") is None:
-                options["bandwidth"] = DEFAULT_BANDWIDTH_BINS * sfreq / plan.length
+                options["bandwidth"] = DEFAULT_BANDWIDTH_BINS * sfreq / length
     max_samples = BLOCK_SAMPLES // max(x.shape[0] * x.shape[1], 1)
     if kwargs.get("average") == "median":
         max_samples = x.shape[-1]
-    n_total = sum(block.weight for block in plan.blocks)
-    freqs, total = np.empty(0), np.zeros(())
-    for whole in plan.blocks:
+    for whole in blocks:
         for block in whole.split(max_samples):
             n_rows = block.n_windows
             if method == "welch":
@@ -262,8 +310,7 @@ def psd_of_spans(
                 options |= {"n_per_seg": block.length, "n_overlap": block.length - block.step}
             samples = x[..., block.start : block.stop].reshape(*x.shape[:2], n_rows, -1)
             freqs, power = psd(samples, sfreq, method=method, freq_range=freq_range, **options)
-            total = total + power.mean(axis=2) * (block.weight / n_total)
-    return freqs, total
+            yield block, freqs, power.mean(axis=2)
 
 
 def plan_spans(

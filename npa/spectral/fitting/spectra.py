@@ -1,7 +1,7 @@
 """Fits of the 1/f-and-peaks model to many power spectra at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,22 @@ class SpectralFit:
         for field in fields(self):
             if field.name != "freqs":
                 getattr(self, field.name)[rows] = getattr(fit, field.name)
+
+    def select(self, rows: IntArray) -> "SpectralFit":
+        """Return the fits of some spectra.
+
+        Parameters
+        ----------
+        rows : array of int, shape (n_rows,)
+            Which spectra.
+
+        Returns
+        -------
+        fit : SpectralFit
+            Their fit.
+        """
+        names = [field.name for field in fields(self) if field.name != "freqs"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     @property
     def n_peaks(self) -> IntArray:
