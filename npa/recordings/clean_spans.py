@@ -6,8 +6,8 @@ import numpy as np
 import scipy
 
 from npa.recordings.signals import Signals, finite_spans, split_range
-from npa.spectral.blink_peaks import cut_windows, median_window, window_lags, windows
 from npa.spectral.density import BLOCK_SAMPLES
+from npa.spectral.eog_events import cut_windows, median_window, window_lags, windows
 from npa.typing import BoolArray, FloatArray, IntArray
 
 FILTER_DECAY = 1e-12  # to which a filter's start-up transient has decayed after the overlap
@@ -143,7 +143,9 @@ class CleanSpans:
         """
         return cut_windows(trace, peaks, self.lags, self.span)
 
-    def median_around(self, trace: FloatArray, peaks: IntArray) -> FloatArray:
+    def median_around(
+        self, trace: FloatArray, peaks: IntArray, signs: FloatArray | float = 1.0
+    ) -> FloatArray:
         """Return the median of a trace over the windows around the peaks.
 
         Parameters
@@ -152,10 +154,12 @@ class CleanSpans:
             A filtered signal.
         peaks : array of int, shape (n_peaks,)
             Sample numbers.
+        signs : array, shape (n_peaks,) | float, default 1
+            By which each window is multiplied.
 
         Returns
         -------
         median : array, shape (n_lags,)
             NaN at lags that lie outside the span of every peak.
         """
-        return median_window(trace, peaks, self.lags, self.span)
+        return median_window(trace, peaks, self.lags, self.span, signs)

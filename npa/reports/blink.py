@@ -55,7 +55,7 @@ class BlinkReport:
         pass band of the ICA. Of the frontal electrodes that carry at least half of the largest
         blink; with a frontal reference, of any electrodes that do.
     alpha_kept : dict
-        Share of the power within 7-12 Hz that is kept away from blinks, by occipital electrode.
+        Share of the power within 8-13 Hz that is kept away from blinks, by occipital electrode.
     channel : str
         EOG channel of the blink component; empty where there is none, as all below.
     component : int

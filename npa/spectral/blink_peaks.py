@@ -1,154 +1,17 @@
 """Blink-like peaks in an EOG trace, and the evidence that they are blinks."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy
 
-from npa.typing import BoolArray, FloatArray, IntArray
+from npa.spectral.eog_events import WINDOW, EOGEvents, cut_windows, window_lags
+from npa.typing import FloatArray, IntArray
 
 BLINK_BAND = (1.0, 10.0)  # Hz
-WINDOW = 0.5  # s on either side of a blink
 MIN_DISTANCE = 0.3  # s between two blinks
 MIN_PEAK_SDS = 3.0  # robust standard deviations of the trace
 MIN_TALL_SHARE = 0.4  # of the height of the tall peaks
 MIN_SIMILARITY = 0.7  # cosine with a blink's shape; half a period of alpha reaches 0.4
 TEMPLATE_SDS = (0.05, 0.08, 0.12)  # s, of Gaussians: from quick to slow blinks
-
-
-def window_lags(sfreq: float) -> IntArray:
-    """Return the lags of the window around a blink.
-
-    Parameters
-    ----------
-    sfreq : float
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    lags : array of int, shape (n_lags,)
-        Samples from -0.5 to 0.5 s.
-
-    Examples
-    --------
-    >>> window_lags(4.0)
-    array([-2, -1,  0,  1,  2])
-    """
-    half = round(WINDOW * sfreq)
-    return np.arange(-half, half + 1)
-
-
-def windows(peaks: IntArray, lags: IntArray, span: IntArray) -> tuple[IntArray, BoolArray]:
-    """Index the windows around peaks.
-
-    Parameters
-    ----------
-    peaks : array of int, shape (n_peaks,)
-        Sample numbers.
-    lags : array of int, shape (n_lags,)
-        Samples relative to a peak.
-    span : array of int, shape (n_samples,)
-        Number of the uninterrupted span that each sample belongs to.
-
-    Returns
-    -------
-    index : array of int, shape (n_peaks, n_lags)
-        Sample numbers, clipped to the samples there are.
-    inside : array of bool, shape (n_peaks, n_lags)
-        Which of them lie in the span of their peak.
-
-    Examples
-    --------
-    >>> index, inside = windows(np.array([1]), np.arange(-1, 3), np.array([0, 0, 0, 1]))
-    >>> index[inside]
-    array([0, 1, 2])
-    """
-    index = peaks[:, np.newaxis] + lags
-    inside = (index >= 0) & (index < span.size)
-    index = np.clip(index, 0, span.size - 1)
-    return index, inside & (span[index] == span[peaks][:, np.newaxis])
-
-
-def cut_windows(trace: FloatArray, peaks: IntArray, lags: IntArray, span: IntArray) -> FloatArray:
-    """Cut out the windows around peaks.
-
-    Parameters
-    ----------
-    trace : array, shape (n_samples,)
-        A signal.
-    peaks, lags, span : array of int
-        As in `windows`.
-
-    Returns
-    -------
-    pieces : array, shape (n_peaks, n_lags)
-        The signal around each peak; NaN outside its span.
-
-    Examples
-    --------
-    >>> cut_windows(np.arange(3.0), np.array([2]), np.array([-1, 0, 1]), np.zeros(3, int))
-    array([[ 1.,  2., nan]])
-    """
-    index, inside = windows(peaks, lags, span)
-    return np.where(inside, trace[index], np.nan)
-
-
-def median_window(trace: FloatArray, peaks: IntArray, lags: IntArray, span: IntArray) -> FloatArray:
-    """Return the median of a trace over the windows around peaks.
-
-    Parameters
-    ----------
-    trace : array, shape (n_samples,)
-        A signal.
-    peaks, lags, span : array of int
-        As in `windows`.
-
-    Returns
-    -------
-    median : array, shape (n_lags,)
-        NaN at lags that lie outside the span of every peak.
-
-    Examples
-    --------
-    >>> trace = np.array([0.0, 1.0, 0.0, 3.0, 2.0])
-    >>> median_window(trace, np.array([1, 3]), np.arange(-1, 2), np.zeros(5, int))
-    array([0., 2., 1.])
-    """
-    values = cut_windows(trace, peaks, lags, span)
-    out = np.full(len(lags), np.nan)
-    some = np.isfinite(values).any(axis=0)
-    out[some] = np.nanmedian(values[:, some], axis=0)
-    return out
-
-
-@dataclass(frozen=True)
-class BlinkPeaks:
-    """Peaks of an EOG trace that may be blinks.
-
-    Parameters
-    ----------
-    peaks : array of int, shape (n_peaks,)
-        Sample numbers of the tall peaks that are shaped like blinks; where there are too few of
-        these, of all tall peaks.
-    n_blinks : int
-        Number of tall peaks that are shaped like blinks.
-    sign : float
-        1.0 where they are positive, -1.0 where they are negative.
-    height : float
-        Height of the tall peaks, in the unit of the trace.
-    shape : float
-        Median cosine of the tall peaks with the shape of a blink, 0 to 1.
-    contrast : float
-        How far they stand out, 0 to 1: one minus the height of such peaks of the other polarity
-        relative to theirs.
-    """
-
-    peaks: IntArray
-    n_blinks: int
-    sign: float
-    height: float
-    shape: float
-    contrast: float
 
 
 def blink_templates(sfreq: float, lags: IntArray) -> FloatArray:
@@ -183,7 +46,7 @@ def blink_templates(sfreq: float, lags: IntArray) -> FloatArray:
 
 def find_blink_peaks(
     trace: FloatArray, span: IntArray, sfreq: float, *, min_blinks: int, signs: tuple[float, ...]
-) -> BlinkPeaks:
+) -> EOGEvents:
     """Find the peaks of an EOG trace that may be blinks.
 
     Parameters
@@ -201,7 +64,7 @@ def find_blink_peaks(
 
     Returns
     -------
-    found : BlinkPeaks
+    found : EOGEvents
         The peaks, with the evidence.
 
     Notes
@@ -239,14 +102,61 @@ def find_blink_peaks(
     tall = sign * trace[peaks[sign]] >= MIN_TALL_SHARE * height[sign]
     like = tall & (similarity[sign] >= MIN_SIMILARITY)
     enough = like.sum() >= min_blinks
-    return BlinkPeaks(
-        peaks=peaks[sign][like if enough else tall],
-        n_blinks=int(like.sum()),
-        sign=sign,
+    chosen = peaks[sign][like if enough else tall]
+    return EOGEvents(
+        peaks=chosen,
+        signs=np.ones(len(chosen)),
+        n_events=int(like.sum()),
         height=height[sign],
         shape=float(np.median(similarity[sign][tall])) if tall.any() else 0.0,
         contrast=max(0.0, 1.0 - height[-sign] / height[sign]),
     )
+
+
+def peak_size(medians: FloatArray, sfreq: float) -> FloatArray:
+    """Return the height in the middle of each row.
+
+    Parameters
+    ----------
+    medians : array, shape (n_channels, n_lags)
+        Median signals around blinks.
+    sfreq : float
+        Sampling rate in Hz, which does not matter.
+
+    Returns
+    -------
+    size : array, shape (n_channels,)
+        Signals at the peak.
+
+    Examples
+    --------
+    >>> peak_size(np.array([[0.0, 3.0, -1.0]]), 100.0)
+    array([3.])
+    """
+    return medians[:, medians.shape[1] // 2].copy()
+
+
+def peak_height(medians: FloatArray, sfreq: float) -> FloatArray:
+    """Return the peak-to-peak height of each row.
+
+    Parameters
+    ----------
+    medians : array, shape (n_channels, n_lags)
+        Median signals around blinks; NaN where unknown.
+    sfreq : float
+        Sampling rate in Hz, which does not matter.
+
+    Returns
+    -------
+    height : array, shape (n_channels,)
+        Largest minus smallest value.
+
+    Examples
+    --------
+    >>> peak_height(np.array([[0.0, 3.0, -1.0]]), 100.0)
+    array([4.])
+    """
+    return np.asarray(np.nanmax(medians, axis=1) - np.nanmin(medians, axis=1))
 
 
 def _peaks(trace: FloatArray, span: IntArray, height: float, distance: int) -> IntArray:

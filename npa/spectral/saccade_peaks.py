@@ -1,11 +1,9 @@
 """Steps in a horizontal EOG, and the evidence that they are saccades."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy
 
-from npa.spectral.blink_peaks import cut_windows
+from npa.spectral.eog_events import EOGEvents, cut_windows
 from npa.typing import BoolArray, FloatArray, IntArray
 
 SACCADE_BAND = (0.5, 10.0)  # Hz
@@ -14,32 +12,6 @@ GAP = 0.04  # s between these two, about the duration of a saccade
 SHAPE_WINDOW = 0.25  # s on either side of a step, where its shape is compared
 MIN_DISTANCE = 0.2  # s between two saccades
 MIN_SIMILARITY = 0.8  # cosine with a step
-
-
-@dataclass(frozen=True)
-class SaccadePeaks:
-    """Steps of an EOG trace that may be saccades.
-
-    Parameters
-    ----------
-    peaks : array of int, shape (n_peaks,)
-        Sample numbers of the high steps that are shaped like saccades; where there are too few of
-        these, of all high steps.
-    signs : array, shape (n_peaks,)
-        1.0 where the trace rises, -1.0 where it falls.
-    n_saccades : int
-        Number of high steps that are shaped like saccades.
-    shape : float
-        Median cosine of the high steps with a step, 0 to 1.
-    contrast : float
-        How far they stand out, 0 to 1: one minus the height that noise reaches, relative to theirs.
-    """
-
-    peaks: IntArray
-    signs: FloatArray
-    n_saccades: int
-    shape: float
-    contrast: float
 
 
 def step_heights(trace: FloatArray, span: IntArray, sfreq: float) -> FloatArray:
@@ -113,7 +85,7 @@ def find_saccade_peaks(
     *,
     min_saccades: int,
     excluded: BoolArray | None = None,
-) -> SaccadePeaks:
+) -> EOGEvents:
     """Find the steps of an EOG trace that may be saccades.
 
     Parameters
@@ -131,7 +103,7 @@ def find_saccade_peaks(
 
     Returns
     -------
-    found : SaccadePeaks
+    found : EOGEvents
         The steps, with the evidence.
 
     Notes
@@ -155,7 +127,7 @@ def find_saccade_peaks(
     >>> gaze = np.repeat([0.0, 1.0, 0.0, -1.0, 0.0], 300)
     >>> trace = scipy.signal.sosfiltfilt(sos, gaze)
     >>> found = find_saccade_peaks(trace, np.zeros(1500, int), 100.0, min_saccades=3)
-    >>> found.n_saccades, found.signs
+    >>> found.n_events, found.signs
     (4, array([ 1., -1., -1.,  1.]))
     """
     heights = step_heights(trace, span, sfreq)
@@ -181,13 +153,39 @@ def find_saccade_peaks(
     like = similarity >= MIN_SIMILARITY
     highest = np.sort(np.abs(heights[peaks[like]]))[::-1]
     enough = len(highest) >= min_saccades
-    return SaccadePeaks(
+    return EOGEvents(
         peaks=peaks[like] if enough else peaks,
         signs=signs[like] if enough else signs,
-        n_saccades=len(highest),
+        n_events=len(highest),
+        height=float(highest[min_saccades - 1]) if enough else float(level),
         shape=max(0.0, float(np.median(similarity))) if len(peaks) else 0.0,
         contrast=float(1.0 - level / highest[min_saccades - 1]) if enough else 0.0,
     )
+
+
+def step_size(medians: FloatArray, sfreq: float) -> FloatArray:
+    """Return the height of the step in the middle of each row.
+
+    Parameters
+    ----------
+    medians : array, shape (n_channels, n_lags)
+        Median signals around saccades; NaN where unknown.
+    sfreq : float
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    size : array, shape (n_channels,)
+        Step from before to after, in the unit of the signals.
+
+    Examples
+    --------
+    >>> step_size(np.repeat([[0.0, 3.0]], 50, axis=1), 100.0).round(3)
+    array([3.])
+    """
+    rows = np.nan_to_num(medians)
+    span = np.zeros(rows.shape[1], int)
+    return np.array([step_heights(row, span, sfreq)[rows.shape[1] // 2] for row in rows])
 
 
 def _pieces(span: IntArray) -> list[IntArray]:

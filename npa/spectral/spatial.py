@@ -1,12 +1,14 @@
 """Spatial filters from covariances."""
 
 import numpy as np
+from scipy.optimize import brentq
 
-from npa.typing import FloatArray
+from npa.typing import FloatArray, IntArray
 
 # Share of every channel's own variance added to the noise covariance. Less keeps more of the
 # brain and leaves more of an event whose topography varies; more does the reverse.
 SHRINKAGE = 0.1
+LOG_WEIGHTS = (-3.0, 4.0)  # from next to no penalty to one that outweighs the noise
 
 
 def dominant_pattern(response: FloatArray) -> FloatArray:
@@ -31,9 +33,7 @@ def dominant_pattern(response: FloatArray) -> FloatArray:
     return np.asarray(-pattern if pattern.sum() < 0 else pattern)
 
 
-def minimum_variance_filters(
-    patterns: FloatArray, noise_cov: FloatArray, protected_cov: FloatArray | float = 0.0
-) -> FloatArray:
+def minimum_variance_filters(patterns: FloatArray, noise_cov: FloatArray) -> FloatArray:
     r"""Return the filters that extract patterns with the least noise.
 
     Parameters
@@ -43,8 +43,6 @@ def minimum_variance_filters(
     noise_cov : array, shape (n_channels, n_channels)
         Covariance of the channels without the patterns. It may be singular, as that of
         average-referenced channels is; no channel's variance may be 0.
-    protected_cov : array, shape (n_channels, n_channels) | float, default 0
-        Covariance to add as it is: of signals that the filters should not pass.
 
     Returns
     -------
@@ -60,7 +58,7 @@ def minimum_variance_filters(
     :math:`x - A W x` is free of everything in the span of :math:`A`, and of all such oblique
     projections it changes :math:`x` the least where its covariance is :math:`C`: the noise
     covariance plus a tenth of its diagonal, so that the inverse exists and does not hang on the
-    last bits, plus the protected covariance. No iteration or random start is involved.
+    last bits. No iteration or random start is involved.
 
     References
     ----------
@@ -73,6 +71,105 @@ def minimum_variance_filters(
     >>> minimum_variance_filters(np.array([[2.0], [0.0]]), np.eye(2))
     array([[0.5, 0. ]])
     """
-    regularized = noise_cov + SHRINKAGE * np.diag(np.diag(noise_cov)) + protected_cov
-    weighted = np.linalg.solve(regularized, patterns)
+    return _filters(patterns, _regularized(noise_cov))
+
+
+def power_kept(filters: FloatArray, patterns: FloatArray, cov: FloatArray) -> FloatArray:
+    """Return the share of each channel's power that is kept where patterns are subtracted.
+
+    Parameters
+    ----------
+    filters : array, shape (n_patterns, n_channels)
+        Filters W.
+    patterns : array, shape (n_channels, n_patterns)
+        Patterns A.
+    cov : array, shape (n_channels, n_channels)
+        Covariance of x.
+
+    Returns
+    -------
+    kept : array, shape (n_channels,)
+        Variance of each channel of ``x - A W x``, relative to that of x.
+
+    Examples
+    --------
+    >>> power_kept(np.array([[1.0, 0.0]]), np.array([[1.0], [0.5]]), np.eye(2))
+    array([0.  , 1.25])
+    """
+    projection = np.eye(len(patterns)) - patterns @ filters
+    kept = np.einsum("ij,jk,ik->i", projection, cov, projection)
+    return np.asarray(kept / np.diag(cov))
+
+
+def preserving_filters(
+    patterns: FloatArray,
+    noise_cov: FloatArray,
+    signal_cov: FloatArray,
+    channels: IntArray,
+    *,
+    min_kept: float = 1.0,
+) -> FloatArray:
+    r"""Return minimum-variance filters whose subtraction preserves a signal in some channels.
+
+    Parameters
+    ----------
+    patterns : array, shape (n_channels, n_patterns)
+        Linearly independent patterns A.
+    noise_cov, signal_cov : array, shape (n_channels, n_channels)
+        Covariances of the noise, and of the signal to preserve.
+    channels : array of int
+        Where to preserve it.
+    min_kept : float, default 1
+        Share of its power to keep in each of them.
+
+    Returns
+    -------
+    filters : array, shape (n_patterns, n_channels)
+        Filters W, with ``W A = I``.
+
+    Notes
+    -----
+    The noise covariance is added a penalty on what the filters pass of the signal in the channels:
+    the covariance that these predict in all others, :math:`C_{:,c} C_{c,c}^{-1} C_{c,:}`. The
+    larger its weight, the less what is subtracted correlates with them. Without a penalty, power
+    is lost, with a large one it is gained (that of the independent noise which is subtracted);
+    the weight is the smallest that keeps ``min_kept``, or the largest tried where none does.
+
+    Examples
+    --------
+    >>> cov = np.array([[2.0, 1.0, 0.5], [1.0, 2.0, 1.0], [0.5, 1.0, 1.0]])
+    >>> pattern = np.array([[1.0], [0.5], [0.4]])
+    >>> filters = minimum_variance_filters(pattern, cov)
+    >>> float(power_kept(filters, pattern, cov)[2].round(2))
+    0.68
+    >>> filters = preserving_filters(pattern, cov, cov, np.array([2]))
+    >>> float(power_kept(filters, pattern, cov)[2].round(2))
+    1.0
+    """
+    noise = _regularized(noise_cov)
+    inner = _regularized(signal_cov[np.ix_(channels, channels)])
+    predicted = signal_cov[:, channels] @ np.linalg.solve(inner, signal_cov[channels])
+    predicted *= np.trace(noise_cov) / np.trace(signal_cov)
+
+    def filters(log_weight: float) -> FloatArray:
+        return _filters(patterns, noise + 10**log_weight * predicted)
+
+    def gain(log_weight: float) -> float:
+        kept = power_kept(filters(log_weight), patterns, signal_cov)[channels]
+        return float(kept.min() - min_kept)
+
+    low, high = LOG_WEIGHTS
+    if not len(channels) or gain(low) >= 0:
+        return _filters(patterns, noise)
+    return filters(brentq(gain, low, high) if gain(high) > 0 else high)
+
+
+def _regularized(cov: FloatArray) -> FloatArray:
+    """Add a share of the variances to a covariance."""
+    return np.asarray(cov + SHRINKAGE * np.diag(np.diag(cov)))
+
+
+def _filters(patterns: FloatArray, cov: FloatArray) -> FloatArray:
+    """Return the filters with the least variance that extract patterns."""
+    weighted = np.linalg.solve(cov, patterns)
     return np.asarray(np.linalg.solve(patterns.T @ weighted, weighted.T))

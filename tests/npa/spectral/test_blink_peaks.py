@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 import scipy
 
-from npa.spectral.blink_peaks import (
-    blink_templates,
-    cut_windows,
-    find_blink_peaks,
-    median_window,
-    window_lags,
-)
+from npa.spectral.blink_peaks import blink_templates, find_blink_peaks
+from npa.spectral.eog_events import cut_windows, median_window, window_lags
 
 SFREQ = 100.0
 SHAPE = blink_templates(SFREQ, window_lags(SFREQ))[1]
@@ -48,7 +43,8 @@ def test_templates_are_gaussians_as_the_trace_is_filtered():
 def test_blinks_are_found_with_their_evidence():
     found = find(trace_with(dict.fromkeys(AT, 10.0)))
     np.testing.assert_array_equal(found.peaks, AT)
-    assert (found.n_blinks, found.sign) == (10, 1.0)
+    assert found.n_events == 10
+    np.testing.assert_array_equal(found.signs, 1)
     assert found.height == pytest.approx(10)
     assert found.shape == pytest.approx(1, abs=1e-9)
     assert found.contrast == pytest.approx(1 - 3 * 0.1 / 10, abs=0.01)
@@ -60,26 +56,25 @@ def test_contrast_compares_both_polarities():
     assert found.contrast == pytest.approx(0.6, abs=1e-6)
     upside_down = -trace_with(dict.fromkeys(AT, 10.0) | down)
     assert find(upside_down).contrast == 0
-    assert find(upside_down, signs=(1.0, -1.0)).sign == -1
     np.testing.assert_array_equal(find(upside_down, signs=(1.0, -1.0)).peaks, AT)
 
 
 @pytest.mark.parametrize(("sds", "n_blinks"), [(2.5, 0), (3.5, 10)])
 def test_peaks_are_three_robust_standard_deviations_high(sds, n_blinks):
-    assert find(trace_with(dict.fromkeys(AT, sds * 0.1))).n_blinks == n_blinks
+    assert find(trace_with(dict.fromkeys(AT, sds * 0.1))).n_events == n_blinks
 
 
 @pytest.mark.parametrize(("share", "n_blinks"), [(0.35, 5), (0.45, 10)])
 def test_tall_peaks_reach_four_tenths_of_the_height(share, n_blinks):
     heights = {at: 10.0 if row % 2 else 10 * share for row, at in enumerate(AT)}
-    assert find(trace_with(heights)).n_blinks == n_blinks
+    assert find(trace_with(heights)).n_events == n_blinks
 
 
 def test_height_is_that_of_the_last_blink_asked_for():
     heights = dict.fromkeys(AT, 1.0) | {AT[0]: 50.0, AT[5]: 40.0}
     assert find(trace_with(heights)).height == pytest.approx(1)
     assert find(trace_with(heights), min_blinks=2).height == pytest.approx(40)
-    assert find(trace_with(heights), min_blinks=11).n_blinks < 11
+    assert find(trace_with(heights), min_blinks=11).n_events < 11
 
 
 @pytest.mark.parametrize(("cosine", "n_blinks"), [(0.6, 0), (0.8, 10)])
@@ -93,7 +88,7 @@ def test_blinks_have_a_cosine_of_at_least_seven_tenths_with_their_shape(cosine, 
     trace = trace_with({})
     for at in AT:
         trace[at - 50 : at + 51] = 10 * piece / piece.max()
-    assert find(trace, min_blinks=10).n_blinks == n_blinks
+    assert find(trace, min_blinks=10).n_events == n_blinks
 
 
 @pytest.mark.parametrize(("gap", "n_peaks"), [(0.25, 10), (0.35, 20)])
@@ -115,7 +110,7 @@ def test_rhythms_have_no_contrast():
     sos = scipy.signal.butter(4, (1.0, 10.0), "bandpass", fs=SFREQ, output="sos")
     for noise in (alpha, np.cumsum(rng.standard_normal(6000)), rng.standard_normal(6000)):
         found = find(scipy.signal.sosfiltfilt(sos, noise))
-        assert found.n_blinks < 3 or found.contrast < 0.15
+        assert found.n_events < 3 or found.contrast < 0.15
 
 
 def test_windows_end_with_their_span():

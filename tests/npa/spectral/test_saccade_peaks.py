@@ -55,7 +55,7 @@ def test_steps_end_with_their_span():
 
 def test_steps_up_and_down_are_found():
     found = find(pulses(2.5) + 0.01 * np.random.default_rng(0).standard_normal(12000))
-    assert found.n_saccades == 20
+    assert found.n_events == 20
     expected = np.sort(np.concatenate([np.arange(3, 58, 6), np.arange(5.5, 60, 6)]))
     np.testing.assert_allclose(found.peaks / SFREQ, expected, atol=0.03)  # s
     np.testing.assert_array_equal(found.signs, np.tile([1, -1, -1, 1], 5))
@@ -66,17 +66,17 @@ def test_steps_up_and_down_are_found():
 def test_none_are_found_where_excluded():
     trace = pulses(2.5) + 0.01 * np.random.default_rng(0).standard_normal(12000)
     found = find(trace, excluded=TIMES < 30)
-    assert found.n_saccades == 10
+    assert found.n_events == 10
     assert found.peaks.min() / SFREQ > 30
 
 
 def test_short_pulses_are_not_steps():
     # The rise and the fall have a cosine of 0.78 with a step, and the ringing on one side of 0.8.
     found = find(pulses(0.15))
-    assert found.n_saccades == 20
+    assert found.n_events == 20
     assert found.shape == pytest.approx(0.779, abs=0.01)
     # Closer than 0.2 s, the smaller of two steps does not count; here all four sides do.
-    assert find(pulses(0.17)).n_saccades == 40
+    assert find(pulses(0.17)).n_events == 40
 
 
 @pytest.mark.parametrize("minutes", [1, 20])

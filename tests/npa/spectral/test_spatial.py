@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from npa.spectral.spatial import dominant_pattern, minimum_variance_filters
+from npa.spectral.spatial import (
+    dominant_pattern,
+    minimum_variance_filters,
+    power_kept,
+    preserving_filters,
+)
 
 rng = np.random.default_rng(0)
 COV = np.cov(rng.standard_normal((5, 5)) @ rng.standard_normal((5, 400)))
@@ -50,10 +55,51 @@ def test_dominant_pattern_has_a_positive_sum():
         np.testing.assert_allclose(found, pattern, atol=0.02)
 
 
-def test_protected_signals_are_passed_less_than_without():
-    protected = np.outer([1.0, 0.0, 1.0], [1.0, 0.0, 1.0])
-    pattern = np.array([[1.0], [2.0], [0.5]])
-    plain = minimum_variance_filters(pattern, np.eye(3))
-    kept = minimum_variance_filters(pattern, np.eye(3), 100 * protected)
-    assert kept @ pattern == pytest.approx(np.eye(1))
-    assert abs(kept[0, 0] + kept[0, 2]) < 0.1 * abs(plain[0, 0] + plain[0, 2])
+def mixed(n_channels, n_sources, seed):
+    """Return the covariance of channels that mix sources at random."""
+    mixing = np.random.default_rng(seed).standard_normal((n_channels, n_sources))
+    return mixing @ mixing.T / n_sources
+
+
+@pytest.mark.parametrize("n_patterns", [1, 2])
+@pytest.mark.parametrize("min_kept", [0.99, 1.0])
+def test_power_of_a_signal_is_preserved(min_kept, n_patterns):
+    noise, signal = mixed(12, 30, 1), mixed(12, 15, 2)
+    patterns = np.random.default_rng(3).standard_normal((12, n_patterns))
+    channels = np.arange(3)
+    plain = minimum_variance_filters(patterns, noise)
+    assert power_kept(plain, patterns, signal)[channels].min() < 0.96
+    filters = preserving_filters(patterns, noise, signal, channels, min_kept=min_kept)
+    np.testing.assert_allclose(filters @ patterns, np.eye(n_patterns), atol=1e-9)
+    assert power_kept(filters, patterns, signal)[channels].min() == pytest.approx(
+        min_kept, abs=1e-6
+    )
+    # No less noise passes with a smaller penalty that preserves as much.
+    passed = [np.trace(each @ noise @ each.T) for each in (plain, filters)]
+    assert passed[0] < passed[1] < 2 * passed[0]
+
+
+def test_filters_are_those_of_least_noise_where_nothing_is_lost():
+    noise, signal = mixed(12, 30, 1), mixed(12, 15, 2)
+    patterns = np.random.default_rng(3).standard_normal((12, 1))
+    plain = minimum_variance_filters(patterns, noise)
+    none = np.array([], int)
+    np.testing.assert_array_equal(preserving_filters(patterns, noise, signal, none), plain)
+    patterns[0] = 0.0
+    plain = minimum_variance_filters(patterns, noise)
+    kept = preserving_filters(patterns, noise, signal, np.array([0]))
+    np.testing.assert_array_equal(kept, plain)
+
+
+def test_as_much_is_preserved_as_two_channels_allow():
+    cov = np.array([[2.0, 1.0], [1.0, 1.0]])
+    pattern = np.array([[1.0], [0.5]])
+    channels = np.array([1])
+    kept = [
+        power_kept(each, pattern, cov)[1]
+        for each in (
+            minimum_variance_filters(pattern, cov),
+            preserving_filters(pattern, cov, cov, channels),
+        )
+    ]
+    assert kept[0] < kept[1] < 1

@@ -1,0 +1,456 @@
+"""Blinks and saccades: the evidence for them, and what to subtract."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from npa.checks import check_number, check_option
+from npa.estimators.eog import EOGTrace, EyeMovement
+from npa.recordings.channels import electrode_positions, frontal_channels
+from npa.recordings.clean_spans import CleanSpans
+from npa.recordings.signals import Signals
+from npa.reports import BlinkReport
+from npa.spectral.correlation import squared_correlation
+from npa.spectral.eog_events import EOGEvents, cut_windows
+from npa.spectral.spatial import (
+    dominant_pattern,
+    minimum_variance_filters,
+    power_kept,
+    preserving_filters,
+)
+from npa.typing import BoolArray, FloatArray, IntArray
+
+ALPHA_BAND = (8.0, 13.0)  # Hz
+MIN_ALPHA_KEPT = 0.985  # of its power, at each occipital electrode
+POSTERIOR = -0.6  # cosine with the direction of the nose below which an electrode is occipital
+MIN_SAMPLES_PER_CHANNEL = 20
+MIN_LOCATED = 3  # electrodes that a topography needs
+MAX_RESIDUAL = 0.1  # of the median blink, above which a further component goes
+CARRIES = 0.5  # of the largest median blink, from which an electrode carries it
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What to subtract from a recording.
+
+    Parameters
+    ----------
+    filters : array, shape (n_removed, n_channels)
+        Spatial filters.
+    patterns : array, shape (n_channels, n_removed)
+        Their patterns; ``filters @ patterns`` is the identity.
+    report : BlinkReport
+        Why.
+    peaks : array of int
+        Samples of the clean spans where the blinks or saccades are.
+    """
+
+    filters: FloatArray
+    patterns: FloatArray
+    report: BlinkReport
+    peaks: IntArray
+
+    def without(self, values: FloatArray, channels: IntArray) -> FloatArray:
+        """Subtract it from signals of some of the channels."""
+        filters, patterns = self.filters[:, channels], self.patterns[channels]
+        return values - patterns @ (filters @ values) if len(filters) else values
+
+
+@dataclass(frozen=True)
+class Search:
+    """Search for blinks or saccades in a recording.
+
+    Parameters
+    ----------
+    movement : EyeMovement
+        What is sought.
+    signals : Signals
+        EEG channels.
+    spans : CleanSpans
+        Their clean spans.
+    samples : array of int
+        Samples of the clean spans that filters are fitted to.
+    freq_range : tuple of float
+        Pass band in Hz of the noise that the filters suppress.
+    min_events : int
+        Fewest blinks or saccades.
+    min_score : float
+        Smallest score.
+    max_components : int
+        Most dimensions to subtract.
+    """
+
+    movement: EyeMovement
+    signals: Signals
+    spans: CleanSpans
+    samples: IntArray
+    freq_range: tuple[float, float]
+    min_events: int
+    min_score: float
+    max_components: int
+
+    def nothing(self, reason: str = "") -> Removal:
+        """Return a removal of nothing."""
+        n_channels = len(self.signals.ch_names)
+        report = BlinkReport(
+            found=False,
+            eog_names=(),
+            n_blinks=(),
+            ch_names=self.signals.ch_names,
+            info=self.signals.info,
+            reason=reason,
+            artifact=self.movement.name,
+        )
+        no_filters = np.zeros((0, n_channels))
+        return Removal(no_filters, no_filters.T, report, np.empty(0, np.intp))
+
+    def run(
+        self,
+        traces: list[EOGTrace],
+        before: Removal,
+        components: str | int | Sequence[int] = "auto",
+        unmix: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> Removal:
+        """Find blinks or saccades, and what to subtract.
+
+        Parameters
+        ----------
+        traces : list of EOGTrace
+            EOGs.
+        before : Removal
+            What is subtracted before.
+        components : "auto" | int | sequence of int
+            Independent components to subtract instead.
+        unmix : callable | None
+            Fit of an ICA, which returns its unmixing matrix; None for none.
+
+        Returns
+        -------
+        removal : Removal
+            What to subtract, besides ``before``.
+        """
+        spans, movement = self.spans, self.movement
+        excluded = spans.near(before.peaks)
+        found = [
+            movement.find(trace, spans.span, spans.sfreq, self.min_events, excluded)
+            for trace in traces
+        ]
+        nothing = self.nothing()
+        report = replace(
+            nothing.report,
+            eog_names=tuple(trace.name for trace in traces),
+            n_blinks=tuple(each.n_events for each in found),
+            scores=np.full((len(traces), 4), np.nan),
+        )
+        automatic = isinstance(components, str)
+        judged = [row for row, each in enumerate(found) if each.n_events >= self.min_events]
+        if automatic and not judged:
+            chosen_components(components, 0)
+            report = self._refused(report, traces, found, [])
+            return replace(nothing, report=report)
+
+        used = np.flatnonzero(self.signals.usable)
+        clean = partial(before.without, channels=used)
+        data, alpha = (
+            clean(self._filtered(band, self.samples)) for band in (self.freq_range, ALPHA_BAND)
+        )
+        near = {row: spans.near(found[row].peaks) for row in judged}
+        kept = np.flatnonzero(np.any(list(near.values()), axis=0) if judged else [])
+        around = _Windows(spans, kept, self._filtered(movement.freq_range, kept), clean)
+        unmixing = np.empty((0, len(used)))
+        if unmix is not None:
+            unmixing, r_squared = _explained(unmix(data), around, traces, near)
+            report = replace(report, r_squared=r_squared)
+        chosen = chosen_components(components, len(unmixing))
+        positions = electrode_positions(self.signals.info)[used]
+        candidates = {
+            row: _Candidate(
+                movement, around, found[row], data, alpha, ~near[row][self.samples], positions
+            )
+            for row in judged
+        }
+        for row, candidate in candidates.items():
+            report.scores[row] = candidate.score(traces[row].values, near[row])
+        score = report.score
+        passed = [row for row in judged if score[row] >= self.min_score]
+        if automatic and not passed:
+            report = self._refused(report, traces, found, judged)
+            return replace(nothing, report=report)
+        # An EOG goes before the virtual one.
+        best = max(
+            passed or judged,
+            key=lambda row: (bool(passed) and not traces[row].virtual, np.nan_to_num(score[row])),
+            default=-1,
+        )
+        event = candidates.get(best)
+        if automatic and event is not None:
+            filters, patterns = event.projection(self.max_components)
+            kept_power = power_kept(filters, patterns, event.alpha_cov)[event.posterior]
+            names = [self.signals.ch_names[index] for index in used[event.posterior]]
+            report = replace(report, alpha_kept=dict(zip(names, kept_power.tolist(), strict=True)))
+        else:
+            filters = unmixing[chosen]
+            patterns = np.asarray(np.linalg.pinv(unmixing)[:, chosen], dtype=float)
+        chosen = chosen or [0]
+        report = replace(
+            report,
+            found=True,
+            n_removed=len(filters),
+            channel=traces[best].name if event is not None else "",
+            component=chosen[0],
+            components=tuple(chosen),
+        )
+        events = None if event is None else event.events
+        return self._described(report, filters, patterns, events, before)
+
+    def _filtered(self, band: tuple[float, float], samples: IntArray) -> FloatArray:
+        """Return the usable channels within a band."""
+        used = np.flatnonzero(self.signals.usable)
+        return self.spans.filter(self.signals.data, *band, channels=used, samples=samples)
+
+    def _refused(
+        self,
+        report: BlinkReport,
+        traces: list[EOGTrace],
+        found: list[EOGEvents],
+        judged: list[int],
+    ) -> BlinkReport:
+        """Say what was measured, and what was asked for; show the refused peaks of one EOG."""
+        movement = self.movement
+        if not traces:
+            return replace(report, reason=f"there is neither an EOG channel nor {movement.needs}")
+        reasons = []
+        for row, name in enumerate(report.eog_names):
+            if row in judged:
+                evidence = ", ".join(
+                    f"{what} {value:.2f}"
+                    for what, value in zip(report.evidence, report.scores[row], strict=True)
+                    if np.isfinite(value)
+                )
+                reasons.append(
+                    f"{name}: {report.n_blinks[row]} {movement.events} score "
+                    f"{report.score[row]:.3f}, below min_score = {self.min_score:g} ({evidence})"
+                )
+            else:
+                reasons.append(
+                    f"{name}: {report.n_blinks[row]} {movement.events}, fewer than min_blinks = "
+                    f"{self.min_events}"
+                )
+        report = replace(report, reason="; ".join([*reasons, movement.advice]))
+        rows = judged or [row for row, each in enumerate(found) if len(each.peaks)]
+        if not rows:
+            return report
+        best = max(rows, key=lambda row: (np.nan_to_num(report.score[row]), found[row].contrast))
+        shown = _Windows(self.spans, slice(None), traces[best].values[np.newaxis])
+        return replace(
+            report,
+            shown=traces[best].name,
+            lags=self.spans.lags / self.spans.sfreq,
+            before=shown.median(found[best])[0],
+        )
+
+    def _described(
+        self,
+        report: BlinkReport,
+        filters: FloatArray,
+        patterns: FloatArray,
+        events: EOGEvents | None,
+        before: Removal,
+    ) -> Removal:
+        """Scale filters and patterns, and describe what they take away."""
+        spans, movement, names = self.spans, self.movement, self.signals.ch_names
+        used = np.flatnonzero(self.signals.usable)
+        with_event = without = np.full((len(used), len(spans.lags)), np.nan)
+        residual, shown = {}, int(np.abs(patterns[:, 0]).argmax())
+        if events is not None:
+            kept = np.flatnonzero(spans.near(events.peaks))
+            values = self._filtered(movement.shown_range or self.freq_range, kept)
+            around = _Windows(spans, kept, values, partial(before.without, channels=used))
+            with_event = around.median(events)
+            course = filters @ with_event
+            # Steps are low: what is left of the median is less noisy than the median of what is.
+            without = with_event - patterns @ course
+            if not movement.two_sided:
+                left = around.values - patterns @ (filters @ around.values)
+                without = _Windows(spans, kept, left).median(events)
+            # 1, and positive, at the median event.
+            size = movement.size(course, spans.sfreq)
+            size[size == 0] = 1.0
+            filters, patterns = filters / size[:, np.newaxis], patterns * size
+            height, left = (movement.height(each, spans.sfreq) for each in (with_event, without))
+            carrying = used[_carrying(height)]
+            frontal = np.intersect1d(frontal_channels(self.signals), carrying)
+            residual = {
+                names[index]: float((left / height)[used == index][0])
+                for index in (frontal if movement.frontal and len(frontal) else carrying)
+            }
+            shown = int(height.argmax())
+        full_filters = np.zeros((len(filters), len(names)))
+        full_patterns = np.zeros(full_filters.shape[::-1])
+        full_filters[:, used], full_patterns[used] = filters, patterns
+        # Applied after what goes before, it sees none of it; this is the same in one step.
+        full_filters -= full_filters @ before.patterns @ before.filters
+        topography = np.full(len(names), np.nan)
+        topography[used] = patterns[:, 0]
+        peaks = np.empty(0, np.intp) if events is None else events.peaks
+        report = replace(
+            report,
+            topography=topography,
+            shown=names[used[shown]],
+            residual=residual,
+            blink_times=spans.sample[peaks] / spans.original_sfreq,
+            blink_epochs=spans.epoch[peaks],
+            lags=spans.lags / spans.sfreq,
+            before=with_event[shown],
+            after=without[shown],
+        )
+        return Removal(full_filters, full_patterns, report, peaks)
+
+
+def chosen_components(components: str | int | Sequence[int], n_components: int) -> list[int]:
+    """Return the numbers in ``components``; none where it is ``"auto"``."""
+    if isinstance(components, str):
+        check_option("components", components, ("auto",))
+        return []
+    numbers = [components] if isinstance(components, (int, np.integer)) else list(components)
+    for number in numbers:
+        check_number("components", number, low=0, high=n_components - 1, integer=True)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError(f"components must hold different numbers, got {components!r}.")
+    return [int(number) for number in numbers]
+
+
+class _Windows:
+    """Channels (n_channels, n_kept) at some of the samples of the clean spans."""
+
+    def __init__(
+        self,
+        spans: CleanSpans,
+        kept: slice | IntArray,
+        values: FloatArray,
+        clean: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> None:
+        self.spans, self.kept = spans, kept
+        self.values = values if clean is None else clean(values)
+        self.clean = clean
+
+    def median(self, events: EOGEvents) -> FloatArray:
+        """Return the median around events, turned by their signs (n_channels, n_lags)."""
+        trace = np.full(self.spans.span.size, np.nan)
+        out = np.empty((len(self.values), len(self.spans.lags)))
+        for row, values in zip(out, self.values, strict=True):
+            trace[self.kept] = values
+            row[:] = self.spans.median_around(trace, events.peaks, events.signs)
+        # The median of signals without blinks need not be free of them.
+        return out if self.clean is None else self.clean(out)
+
+
+class _Candidate:
+    """Events of an EOG, and the projection that takes them out of the channels."""
+
+    def __init__(
+        self,
+        movement: EyeMovement,
+        around: _Windows,
+        events: EOGEvents,
+        data: FloatArray,
+        alpha: FloatArray,
+        away: BoolArray,
+        positions: FloatArray,
+    ) -> None:
+        self.movement, self.around, self.events = movement, around, events
+        # Where events leave too little of the recording, their own samples have to serve.
+        enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(data)
+        self.noise_cov, self.alpha_cov = (
+            np.cov(each[:, away] if enough else each) for each in (data, alpha)
+        )
+        self.potential = movement.potential(positions)
+        ahead = positions[:, 1] / np.linalg.norm(positions, axis=1)
+        self.posterior = np.flatnonzero(ahead < POSTERIOR)
+        self._project()
+        if movement.alignment:
+            # In the EOG, peaks lie where the background is positive too, and would carry it into
+            # the median. The background of the source is much smaller.
+            peaks = self._aligned_peaks()
+            self.events = replace(events, peaks=peaks, signs=np.ones(len(peaks)))
+            self._project()
+
+    def _project(self) -> None:
+        """Find the dominant pattern of the median event, and its filter."""
+        self.response = self.around.median(self.events)
+        self.known = np.isfinite(self.response).all(axis=0)
+        self.patterns = dominant_pattern(self.response[:, self.known])
+        self.filters = minimum_variance_filters(self.patterns, self.noise_cov)
+
+    def _aligned_peaks(self) -> IntArray:
+        """Return the peaks of the events in the source."""
+        spans, peaks = self.around.spans, self.events.peaks
+        trace = np.full(spans.span.size, np.nan)
+        trace[self.around.kept] = (self.filters @ self.around.values)[0]
+        trace *= np.sign(np.median(trace[peaks]))
+        half = round(self.movement.alignment * spans.sfreq)
+        pieces = cut_windows(trace, peaks, np.arange(-half, half + 1), spans.span)
+        pieces = np.where(np.isfinite(pieces), pieces, -np.inf)
+        return np.unique(peaks + pieces.argmax(axis=1) - half)
+
+    def score(self, trace: FloatArray, near: BoolArray) -> list[float]:
+        """Return the evidence: contrast, shape, topography and explained variance."""
+        course = self.movement.size(self.filters @ self.response, self.around.spans.sfreq)
+        pattern = np.sign(course[0]) * self.patterns[:, 0]
+        located, topography = np.isfinite(self.potential), np.nan
+        if located.sum() >= MIN_LOCATED:
+            topography = np.corrcoef(pattern[located], self.potential[located])[0, 1]
+            topography = abs(topography) if self.movement.two_sided else max(topography, 0.0)
+        sources = self.filters @ self.around.values
+        explained = squared_correlation(sources[:, near[self.around.kept]], trace[near])[0]
+        return [self.events.contrast, self.events.shape, float(topography), float(explained)]
+
+    def projection(self, max_components: int) -> tuple[FloatArray, FloatArray]:
+        """Return filters and patterns; further ones while an event is left in both halves."""
+
+        def filters_of(patterns: FloatArray) -> FloatArray:
+            # What is found does not depend on the alpha rhythm, only what is subtracted.
+            return preserving_filters(
+                patterns, self.noise_cov, self.alpha_cov, self.posterior, min_kept=MIN_ALPHA_KEPT
+            )
+
+        patterns = self.patterns
+        filters = filters_of(patterns)
+        halves = [self.around.median(self.events.half(number)) for number in (0, 1)]
+        known = np.isfinite(halves).all(axis=(0, 1))
+        carrying = _carrying(self.movement.height(self.response, self.around.spans.sfreq))
+        while len(filters) < max_components:
+            left = [half - patterns @ (filters @ half) for half in halves]
+            power, whole = (
+                np.sum(first[carrying][:, known] * second[carrying][:, known])
+                for first, second in (left, halves)
+            )
+            # Noise of the two halves is independent, what is left of a blink is not.
+            if power <= MAX_RESIDUAL**2 * whole:
+                break
+            rest = self.response - patterns @ (filters @ self.response)
+            patterns = np.column_stack([patterns, dominant_pattern(rest[:, self.known])])
+            filters = filters_of(patterns)
+        return filters, patterns
+
+
+def _explained(
+    unmixing: FloatArray, around: _Windows, traces: list[EOGTrace], near: dict[int, BoolArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Order components by how much of the traces around the events each explains."""
+    r_squared = np.full((len(traces), len(unmixing)), np.nan)
+    for row, mask in near.items():
+        sources = unmixing @ around.values[:, mask[around.kept]]
+        r_squared[row] = squared_correlation(sources, traces[row].values[mask])
+    if near:
+        # An ICA returns its components in no particular order.
+        order = np.argsort(-np.nanmax(r_squared, axis=0), kind="stable")
+        unmixing, r_squared = unmixing[order], r_squared[:, order]
+    return unmixing, r_squared
+
+
+def _carrying(height: FloatArray) -> IntArray:
+    """Return the channels that carry at least half of the largest median event."""
+    return np.flatnonzero(height >= CARRIES * height.max())
