@@ -198,7 +198,7 @@ def noise_of_spectra(noise: list[Noise], n_groups: int) -> list[NoiseOfSpectra]:
 
     Examples
     --------
-    >>> noise = Noise(np.ones((20, 5)), 1.96)
+    >>> noise = Noise(np.ones((20, 5)))
     >>> noise_of_spectra([noise, noise], 2)[0].spectra
     array([0, 1, 2, 3])
     """

@@ -14,7 +14,6 @@ MAX_UNITS = 64  # of consecutive windows, resampled as one, which keeps what the
 # With fewer, their spread says too little about the spectrum's: noise is simulated instead.
 MIN_UNITS = 8
 SAMPLES_AT_ONCE = 2**22
-NORMAL_QUANTILE = float(scipy.stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +46,8 @@ class Noise:
     ----------
     draws : array, shape (n_boot, n_units or n_freqs)
         Weights of units, or, without ``power``, errors themselves.
-    quantile : float
-        Standard errors from an estimate to the ends of its 95 % interval.
+    dof : float
+        Degrees of freedom of the variance of the noise; infinite if it is known.
     power : array, shape (n_units, n_groups, n_freqs) | None
         Power of the units.
     mean : array, shape (n_groups, n_freqs) | None
@@ -56,7 +55,7 @@ class Noise:
     """
 
     draws: FloatArray
-    quantile: float
+    dof: float = np.inf
     power: FloatArray | None = None
     mean: FloatArray | None = None
 
@@ -194,8 +193,8 @@ def resampled_noise(
     The second factor is that of the squared coefficient of variation of exponential values, whose
     sample mean is too variable a divisor. For K independent windows, a + 1 is (K - 1) K / (K + 1):
     weights of a = K (or the multinomial ones of the usual bootstrap) would make the variance of the
-    ratio too small by 26 % (18 %) for K = 10. The quantile is that of Student's t with as many
-    degrees of freedom as there are independent units, less 1.
+    ratio too small by 26 % (18 %) for K = 10. The variance has as many degrees of freedom as there
+    are independent units, less 1.
 
     References
     ----------
@@ -224,8 +223,7 @@ def resampled_noise(
         with np.errstate(invalid="ignore"):
             mean = mean / np.tensordot(weights, known, 1)
             power = np.where(known, power, mean)
-    quantile = float(scipy.stats.t.ppf(0.975, dof))
-    return Noise(draws, quantile, power, mean)
+    return Noise(draws, dof, power, mean)
 
 
 def simulated_noise(
@@ -281,7 +279,7 @@ def simulated_noise(
     one_sided = kwargs.get("one_sided", True)
     own = np.isclose(freqs, 0) | np.isclose(freqs, sfreq / 2)  # have no negative counterpart
     expected = np.where(own | (not one_sided), 1.0, 2.0) / sfreq
-    return Noise(np.concatenate(spectra) / expected, NORMAL_QUANTILE)
+    return Noise(np.concatenate(spectra) / expected)
 
 
 def _covariance(blocks: Sequence[Block], window: Any) -> FloatArray:

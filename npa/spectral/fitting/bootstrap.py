@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from npa.spectral.fitting.matching import match_peaks
 from npa.spectral.fitting.spectra import SpectralFit
@@ -100,16 +101,18 @@ def bootstrap_intervals(
     -----
     Each spectrum of the model times relative noise is measured as the recorded one was. With the
     mean :math:`m` and the standard deviation :math:`s` of these measures, and the measure
-    :math:`\theta_0` of the model itself, the interval is that of the normal distribution, or of
-    Student's t if the noise comes from few windows, corrected for bias:
+    :math:`\theta_0` of the model itself, the interval is
 
-    .. math:: \theta - (m - \theta_0) \pm q s.
+    .. math:: \theta - (m - \theta_0) \pm q s,
+
+    which is corrected for bias. The quantile q is that of Student's t, with the inverse of the
+    degrees of freedom the sum of those of the noise and of the resamples, ``n_boot - 1``.
 
     Examples
     --------
     The mean of the logarithm of power that is the average over 50 windows:
 
-    >>> noise = Noise(np.random.default_rng(0).gamma(50, 1 / 50, size=(400, 30)), 1.96)
+    >>> noise = Noise(np.random.default_rng(0).gamma(50, 1 / 50, size=(400, 30)))
     >>> flat, zero = np.ones((1, 30)), np.zeros((1, 1))
     >>> found = bootstrap_intervals(
     ...     [NoiseOfSpectra(noise, np.array([0]))], flat, zero, zero,
@@ -124,6 +127,8 @@ def bootstrap_intervals(
         log_reference = np.where(usable, np.log(reference), reference)
     for one in noise:
         n_boot = len(one.noise.draws)
+        dof = 1 / (1 / one.noise.dof + 1 / (n_boot - 1))
+        quantile = scipy.stats.t.ppf(0.975, dof)
         at_once = max(SPECTRA_AT_ONCE // n_boot, 1)
         for first in range(0, len(one.spectra), at_once):
             rows = one.spectra[first : first + at_once]
@@ -135,7 +140,7 @@ def bootstrap_intervals(
             values[~np.isfinite(values)] = np.nan
             sd, mean = _spread(values)
             middle = log_estimate[rows] - (mean - log_reference[rows])
-            half = one.noise.quantile * sd
+            half = quantile * sd
             scale = usable[rows]
             intervals.se[rows] = np.where(scale, sd * estimate[rows], sd)
             intervals.low[rows] = np.where(scale, np.exp(middle - half), middle - half)
@@ -238,7 +243,7 @@ def bootstrap_fits(
     >>> from npa.spectral.fitting.spectra import fit_spectra
     >>> rng, freqs = np.random.default_rng(0), np.arange(1.0, 46.0)
     >>> fit = fit_spectra(freqs, 1 / freqs[np.newaxis], max_n_peaks=0)
-    >>> noise = Noise(rng.gamma(20, 1 / 20, size=(50, 45)), 1.96)
+    >>> noise = Noise(rng.gamma(20, 1 / 20, size=(50, 45)))
     >>> noises = [NoiseOfSpectra(noise, np.array([0]))]
     >>> found = bootstrap_fits(
     ...     fit, fit, noises, lambda power, _: fit_spectra(freqs, power, max_n_peaks=0), "fixed")

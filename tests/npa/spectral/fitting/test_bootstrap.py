@@ -3,7 +3,7 @@
 import numpy as np
 
 from npa.spectral.fitting.bootstrap import NoiseOfSpectra, bootstrap_intervals
-from npa.spectral.resampling import NORMAL_QUANTILE, Noise
+from npa.spectral.resampling import Noise
 
 
 def test_intervals_cover_the_truth_and_are_corrected_for_bias():
@@ -15,7 +15,7 @@ def test_intervals_cover_the_truth_and_are_corrected_for_bias():
     def measure(power, _):
         return np.log(power).mean(axis=-1, keepdims=True)
 
-    noise = Noise(rng.gamma(4, 1 / 4, size=(400, n_freqs)), NORMAL_QUANTILE)
+    noise = Noise(rng.gamma(4, 1 / 4, size=(400, n_freqs)))
     spectra = NoiseOfSpectra(noise, np.arange(n_spectra))
     model = np.exp(measure(power, None)) * np.ones(n_freqs)
     estimate = measure(power, None)
@@ -28,7 +28,7 @@ def test_intervals_cover_the_truth_and_are_corrected_for_bias():
 
 
 def test_values_that_most_resamples_lack_have_no_interval():
-    noise = Noise(np.linspace(0.5, 1.5, 40)[:, np.newaxis], NORMAL_QUANTILE)
+    noise = Noise(np.linspace(0.5, 1.5, 40)[:, np.newaxis])
 
     def measure(power, _):
         return np.hstack([np.where(power > limit, power, np.nan) for limit in (0.9, 1.1)])
@@ -43,7 +43,7 @@ def test_values_that_most_resamples_lack_have_no_interval():
 
 def test_intervals_of_positive_values_are_positive():
     rng = np.random.default_rng(1)
-    noise = Noise(np.exp(rng.normal(size=(2000, 1))), NORMAL_QUANTILE)
+    noise = Noise(np.exp(rng.normal(size=(2000, 1))))
     spectra = NoiseOfSpectra(noise, np.array([0]))
     values, flat = np.array([[2.0]]), np.array([[2.0]])
     found = bootstrap_intervals([spectra], flat, values, values, lambda p, _: p, np.array([True]))
