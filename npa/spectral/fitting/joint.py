@@ -62,7 +62,8 @@ class JointModel:
         return 3 if self.knee else 2
 
     @property
-    def _log_middle(self) -> float:
+    def log_middle(self) -> float:
+        """Natural logarithm of the frequency in Hz at which the level is a parameter."""
         return float(0.5 * np.log(self.freqs[0] * self.freqs[-1]))
 
     def background(self, x: FloatArray) -> FloatArray:
@@ -80,7 +81,7 @@ class JointModel:
         """
         level, exponent = x[:, 0], x[:, 1]
         log_knee = exponent * x[:, 2] if self.knee else np.full(len(x), -np.inf)
-        offset = level + np.logaddexp(log_knee, exponent * self._log_middle) / LN10
+        offset = level + np.logaddexp(log_knee, exponent * self.log_middle) / LN10
         return np.stack([offset, np.exp(log_knee), exponent], axis=1)
 
     def peaks(self, x: FloatArray) -> FloatArray:
@@ -135,9 +136,9 @@ class JointModel:
         jacobian = np.empty((n_rows, x.shape[1], len(self.freqs)))
         jacobian[:, 0] = 1.0
         level, exponent = x[:, 0, np.newaxis], x[:, 1, np.newaxis]
-        octaves = np.log(self.freqs) - self._log_middle
+        octaves = np.log(self.freqs) - self.log_middle
         if self.knee:
-            bend = x[:, 2, np.newaxis] - self._log_middle
+            bend = x[:, 2, np.newaxis] - self.log_middle
             above = exponent * (octaves - bend)
             share, share_middle = _logistic(above), _logistic(-exponent * bend)
             fall = np.logaddexp(0, above) - np.logaddexp(0, -exponent * bend)
@@ -196,7 +197,7 @@ class JointModel:
         starts : list of array, shape (n_rows, n_background)
             Lines of least squares, with bends at several frequencies.
         """
-        decades = (np.log(self.freqs) - self._log_middle) / LN10
+        decades = (np.log(self.freqs) - self.log_middle) / LN10
         design = np.stack([np.ones_like(decades), -decades], axis=1)
         line = log_power @ np.linalg.pinv(design).T
         line[:, 1] = np.clip(line[:, 1], -0.9 * MAX_EXPONENT, 0.9 * MAX_EXPONENT)
@@ -206,6 +207,33 @@ class JointModel:
         log_range = np.log(self.freqs[[0, -1]])
         bends = [np.interp(share, [0, 1], log_range) for share in KNEE_STARTS]
         return [np.column_stack([line, np.full(len(line), bend)]) for bend in bends]
+
+    def bounds(self, start: FloatArray, n_peaks: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return the bounds of the parameters.
+
+        Parameters
+        ----------
+        start : array, shape (n_rows, n_params)
+            Parameters, of which only the shape matters.
+        n_peaks : array of int, shape (n_rows,)
+            Number of peaks of every spectrum.
+
+        Returns
+        -------
+        lower, upper : array, shape (n_rows, n_params)
+            The bounds; infinite where there is no peak.
+        """
+        first, last = self.freqs[[0, -1]]
+        low, high = np.full_like(start, -np.inf), np.full_like(start, np.inf)
+        low[:, 1], high[:, 1] = 0.0 if self.knee else -MAX_EXPONENT, MAX_EXPONENT
+        if self.knee:
+            low[:, 2] = np.log(first / MAX_KNEE_RATIO)
+            high[:, 2] = np.log(last * MAX_KNEE_RATIO)
+        low_peaks, high_peaks = self.peaks(low), self.peaks(high)
+        exists = np.arange(low_peaks.shape[1]) < n_peaks[:, np.newaxis]
+        low_peaks[exists] = first, 0.0, self.width_limits[0] / 2
+        high_peaks[exists] = last, np.inf, self.width_limits[1] / 2
+        return low, high
 
     def fit(
         self, log_power: FloatArray, start: FloatArray, n_peaks: IntArray
@@ -230,7 +258,7 @@ class JointModel:
         converged : array of bool, shape (n_rows,)
             Whether the fit converged.
         """
-        lower, upper = self._bounds(start, n_peaks)
+        lower, upper = self.bounds(start, n_peaks)
 
         def evaluate(x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
             cost, gradient = np.empty(len(x)), np.empty_like(x)
@@ -284,20 +312,6 @@ class JointModel:
             errors[part] = np.sqrt(_inverse_diagonal(jacobian @ jacobian.mT))
         errors[unused] = np.nan
         return errors
-
-    def _bounds(self, start: FloatArray, n_peaks: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return the bounds of the parameters; infinite where there is no peak."""
-        first, last = self.freqs[[0, -1]]
-        low, high = np.full_like(start, -np.inf), np.full_like(start, np.inf)
-        low[:, 1], high[:, 1] = 0.0 if self.knee else -MAX_EXPONENT, MAX_EXPONENT
-        if self.knee:
-            low[:, 2] = np.log(first / MAX_KNEE_RATIO)
-            high[:, 2] = np.log(last * MAX_KNEE_RATIO)
-        low_peaks, high_peaks = self.peaks(low), self.peaks(high)
-        exists = np.arange(low_peaks.shape[1]) < n_peaks[:, np.newaxis]
-        low_peaks[exists] = first, 0.0, self.width_limits[0] / 2
-        high_peaks[exists] = last, np.inf, self.width_limits[1] / 2
-        return low, high
 
     def _parts(self, x: FloatArray) -> list[slice]:
         """Return slices of the rows whose Jacobians fit into the cache."""

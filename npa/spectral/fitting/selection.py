@@ -1,7 +1,8 @@
 """The number of peaks and the kind of background, chosen by an information criterion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -121,17 +122,52 @@ class Criterion:
         values : array, shape (n_spectra,)
             The criterion; infinite where there are too few frequencies for the parameters.
         """
-        n = self.n_freqs / self.correlated_bins
+        n, scale = self.n_freqs / self.correlated_bins, self.scale(len(loss))
+        deviance = scale * loss
         if self.dof is None:
             n_params = n_params + 1
-            deviance = n * np.log(2 * loss / self.n_freqs + (LN10 * MODEL_ERROR) ** 2)
-        else:
-            deviance = _effective_dof(self.dof) * loss / self.correlated_bins
+            deviance = scale * np.log(2 * loss / self.n_freqs + (LN10 * MODEL_ERROR) ** 2)
         rest = n - n_params - 1
         if self.name == "bic":
             return np.asarray(deviance + n_params * np.log(n))
         correction = np.divide(n_params + 1, rest, where=rest > 0, out=np.full(len(loss), np.inf))
         return np.asarray(deviance + 2 * n_params * (1 + correction))
+
+    def scale(self, n_spectra: int) -> FloatArray:
+        """Return the factors of the loss, or of the logarithm of its mean, in the deviance.
+
+        Parameters
+        ----------
+        n_spectra : int
+            Number of spectra.
+
+        Returns
+        -------
+        scale : array, shape (n_spectra,)
+            The factors.
+        """
+        if self.dof is None:
+            return np.full(n_spectra, self.n_freqs / self.correlated_bins)
+        added = 0.5 * (LN10 * MODEL_ERROR) ** 2
+        return np.asarray(1 / (1 / self.dof + added) / self.correlated_bins)
+
+    def most_peaks(self, n_background: int, max_n_peaks: int) -> int:
+        """Return the largest number of peaks for which there are enough frequencies.
+
+        Parameters
+        ----------
+        n_background : int
+            Number of parameters of the background.
+        max_n_peaks : int
+            Largest number asked for.
+
+        Returns
+        -------
+        n_peaks : int
+            Such that a parameter has 1.5 frequencies.
+        """
+        most = int((self.n_freqs / MIN_FREQS_PER_PARAM - n_background) // 3)
+        return max(min(max_n_peaks, most), 0)
 
     def information(self, loss: FloatArray, n_params: IntArray) -> FloatArray:
         """Return the inverse variance of ln power per bin, as if bins were independent.
@@ -207,6 +243,9 @@ class Candidates:
         )
 
 
+Search: TypeAlias = Callable[[JointModel, FloatArray, Criterion, int, float], Candidates]
+
+
 def select_models(
     freqs: FloatArray,
     log_power: FloatArray,
@@ -216,6 +255,7 @@ def select_models(
     width_limits: tuple[float, float],
     max_n_peaks: int,
     min_height: float,
+    search: Search | None = None,
 ) -> Selected:
     """Choose the number of peaks of spectra, and, on request, whether the background has a knee.
 
@@ -236,6 +276,8 @@ def select_models(
         Largest number of peaks.
     min_height : float
         Smallest height of a peak in log10 units. Models with a lower one are not chosen.
+    search : callable | None, default None
+        Finds the best model of a kind of background; None for `add_peaks`.
 
     Returns
     -------
@@ -253,12 +295,13 @@ def select_models(
     (array([[ 0., 25.,  2.]]), array([[[10.,  1.,  1.],
             [nan, nan, nan]]]))
     """
+    search = search or add_peaks
     results = []
     for knee in (False, True):
         if aperiodic_mode == ("fixed" if knee else "knee"):
             continue
         model = JointModel(freqs, knee, width_limits, criterion.dof is not None)
-        best = _add_peaks(model, log_power, criterion, max_n_peaks, min_height)
+        best = search(model, log_power, criterion, max_n_peaks, min_height)
         results.append(best.result(model, criterion))
         if knee and aperiodic_mode == "auto":
             bend = np.exp(best.x[:, 2])
@@ -276,14 +319,33 @@ def select_models(
     )
 
 
-def _add_peaks(
+def add_peaks(
     model: JointModel,
     log_power: FloatArray,
     criterion: Criterion,
     max_n_peaks: int,
     min_height: float,
 ) -> Candidates:
-    """Add one peak after the other where it raises the likelihood most; keep the best model."""
+    """Add one peak after the other where it raises the likelihood most; keep the best model.
+
+    Parameters
+    ----------
+    model : JointModel
+        The model.
+    log_power : array, shape (n_spectra, n_freqs)
+        log10 power, finite.
+    criterion : Criterion
+        The criterion.
+    max_n_peaks : int
+        Largest number of peaks.
+    min_height : float
+        Smallest height of a peak in log10 units.
+
+    Returns
+    -------
+    best : Candidates
+        The best model of every spectrum.
+    """
     n_spectra, n_bg = len(log_power), model.n_background
     x = np.zeros((n_spectra, n_bg + 3 * max_n_peaks))
     none, loss = np.zeros(n_spectra, dtype=np.intp), np.full(n_spectra, np.inf)
@@ -295,10 +357,9 @@ def _add_peaks(
         converged[better] = new_converged[better]
     value = criterion(loss, n_bg + none)
     best = Candidates(x.copy(), none, loss, value, converged)
-    templates = _Templates(model)
-    most = int((criterion.n_freqs / MIN_FREQS_PER_PARAM - n_bg) // 3)
+    templates = Templates(model)
     rows, waiting = np.arange(n_spectra), np.zeros(n_spectra, dtype=np.intp)
-    for number in range(1, min(max_n_peaks, most) + 1):
+    for number in range(1, criterion.most_peaks(n_bg, max_n_peaks) + 1):
         n_params = n_bg + 3 * number
         start = x[rows, :n_params]
         residual = log_power[rows] - model.curve(start[:, :-3])
@@ -323,13 +384,14 @@ def _add_peaks(
     return best
 
 
-def _effective_dof(dof: FloatArray) -> FloatArray:
-    """Return the degrees of freedom with which power is distributed around the model."""
-    return np.asarray(1 / (1 / dof + 0.5 * (LN10 * MODEL_ERROR) ** 2))
+class Templates:
+    """Peaks of all centres and several widths, orthogonal to smooth backgrounds.
 
-
-class _Templates:
-    """Peaks of all centres and several widths, orthogonal to smooth backgrounds."""
+    Parameters
+    ----------
+    model : JointModel
+        The model.
+    """
 
     def __init__(self, model: JointModel) -> None:
         freqs = model.freqs
@@ -348,7 +410,18 @@ class _Templates:
         self.unit = curves / self.norm[:, np.newaxis]
 
     def propose(self, residual: FloatArray) -> FloatArray:
-        """Return centre, height and width of the peak that reduces squared residuals most."""
+        """Return the peaks that reduce squared residuals most.
+
+        Parameters
+        ----------
+        residual : array, shape (n_rows, n_freqs)
+            log10 power over a model.
+
+        Returns
+        -------
+        peaks : array, shape (n_rows, 3)
+            Centre (Hz), height (log10 units) and standard deviation (Hz).
+        """
         gain = residual @ self.unit.T
         best = gain.argmax(axis=1)
         height = gain[np.arange(len(best)), best] / self.norm[best]
