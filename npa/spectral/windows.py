@@ -8,7 +8,7 @@ import numpy as np
 
 from npa.checks import check_number
 from npa.spectral.density import (
-    BLOCK_SAMPLES,
+    CACHE_SAMPLES,
     MIN_WELCH_SAMPLES,
     MIN_WELCH_SECONDS,
     psd,
@@ -217,21 +217,31 @@ def psd_of_windows(
     freqs, _ = psd(np.zeros(plan.segment), sfreq, **options)
     n_epochs, n_channels, _ = x.shape
     power = np.full((n_epochs, len(plan.starts), n_channels, len(freqs)), np.nan)
-    shift = plan.starts[1] - plan.starts[0] if len(plan.starts) > 1 else 1
-    # Segments of a block are copies, which overlap.
-    n_copies = max(-(-plan.segment * len(plan.offsets) // plan.length), 1)
-    n_samples = BLOCK_SAMPLES // max(n_epochs * n_channels * n_copies, 1)
-    n_at_once = max((n_samples - plan.length) // shift + 1, 1)
-    for first in range(0, len(plan.starts), n_at_once):
-        rows = slice(first, first + n_at_once)
-        starts, weights = _segments_of_windows(plan, rows)
-        if len(starts):
-            block = x[..., starts[0] : starts[-1] + plan.segment]
-            segments = block[..., (starts - starts[0])[:, np.newaxis] + np.arange(plan.segment)]
-            each = psd(segments, sfreq, **options)[1].swapaxes(1, 2)
-            mean = weights @ each.reshape(n_epochs, len(starts), -1)
-            power[:, rows] = mean.reshape(n_epochs, -1, n_channels, len(freqs))
-    power[:, ~plan.used] = np.nan
+    power[:, plan.used] = 0.0
+    used = plan.used_segments
+    starts, segment_of = np.unique(
+        (plan.starts[:, np.newaxis] + plan.offsets)[used], return_inverse=True
+    )
+    window_of = np.nonzero(used)[0]
+    order = np.argsort(segment_of, kind="stable")
+    segment_of, window_of = segment_of[order], window_of[order]
+    share = 1.0 / np.maximum(used.sum(axis=1), 1)
+    n_samples = max(CACHE_SAMPLES // (n_epochs * n_channels), plan.segment)
+    first = 0
+    while first < len(starts):
+        # Neither the samples read nor the segments, which are copies, may be too many.
+        last = int(np.searchsorted(starts, starts[first] + n_samples - plan.segment, side="right"))
+        last = max(min(last, first + n_samples // plan.segment), first + 1)
+        block = x[..., starts[first] : starts[last - 1] + plan.segment]
+        index = (starts[first:last] - starts[first])[:, np.newaxis] + np.arange(plan.segment)
+        each = psd(np.take(block, index, axis=-1), sfreq, **options)[1].swapaxes(1, 2)
+        own = slice(*np.searchsorted(segment_of, [first, last]))
+        rows = slice(window_of[own].min(), window_of[own].max() + 1)
+        weights = np.zeros((rows.stop - rows.start, last - first))
+        weights[window_of[own] - rows.start, segment_of[own] - first] = share[window_of[own]]
+        part = weights @ each.reshape(n_epochs, last - first, -1)
+        power[:, rows] += part.reshape(n_epochs, -1, n_channels, len(freqs))
+        first = last
     return freqs, power
 
 
@@ -242,14 +252,3 @@ def _segment_length(n_per_seg: int | None, length: int, sfreq: float) -> int:
     longest = max(round(MIN_WELCH_SECONDS * sfreq), MIN_WELCH_SAMPLES)
     shortest = round(MIN_SEGMENT_SHARE * longest)
     return min(int(np.clip(length // SEGMENTS_PER_WINDOW, shortest, longest)), length)
-
-
-def _segments_of_windows(plan: WindowPlan, rows: slice) -> tuple[IntArray, FloatArray]:
-    """Return the segments of some windows, and their weights in each of these windows."""
-    used = plan.used_segments[rows]
-    first = plan.starts[rows, np.newaxis] + plan.offsets
-    starts = np.unique(first[used])
-    weights = np.zeros((len(first), len(starts)))
-    which = np.nonzero(used)[0]
-    weights[which, np.searchsorted(starts, first[used])] = 1
-    return starts, weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)

@@ -23,7 +23,7 @@ WHOLE = [(0, 1000)]
     ],
 )
 def test_a_window_has_the_spectrum_of_its_samples(method, kwargs, n_per_seg, monkeypatch):
-    monkeypatch.setattr(npa.spectral.windows, "BLOCK_SAMPLES", 6000)
+    monkeypatch.setattr(npa.spectral.windows, "CACHE_SAMPLES", 3000)
     freqs, power = psd_of_windows(
         NOISE, WHOLE, SFREQ, window=4.0, step=1.5, method=method, freq_range=(1, 40), **kwargs
     )
