@@ -143,8 +143,9 @@ def bootstrap_intervals(
             half = quantile * sd
             scale = usable[rows]
             intervals.se[rows] = np.where(scale, sd * estimate[rows], sd)
-            intervals.low[rows] = np.where(scale, np.exp(middle - half), middle - half)
-            intervals.high[rows] = np.where(scale, np.exp(middle + half), middle + half)
+            with np.errstate(over="ignore"):
+                for ends, end in ((intervals.low, middle - half), (intervals.high, middle + half)):
+                    ends[rows] = np.exp(end, where=scale, out=end)
     return intervals
 
 
