@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
+from joblib import cpu_count
 
 from npa.typing import AnyArray, BoolArray
 
@@ -120,6 +121,39 @@ def check_number(
         expected = f"a {noun} {allowed}" if allowed else f"a finite {noun}"
         raise ValueError(f"{name} must be {expected}, got {value!r}.")
     return int(value) if integer else float(value)
+
+
+def check_jobs(name: str, value: object) -> int:
+    """Return a number of jobs as joblib counts them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int | None
+        A positive number; None for 1; -1 for as many as there are processors, -2 for one less, ...
+
+    Returns
+    -------
+    n_jobs : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a whole number, or 0.
+
+    Examples
+    --------
+    >>> check_jobs("n_jobs", None), check_jobs("n_jobs", 3)
+    (1, 3)
+    """
+    if value is None:
+        return 1
+    n_jobs = check_number(name, value, integer=True)
+    if n_jobs == 0:
+        raise ValueError(f"{name} must be None, positive or negative, got 0.")
+    return n_jobs if n_jobs > 0 else max(cpu_count() + 1 + n_jobs, 1)
 
 
 def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:

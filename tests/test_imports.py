@@ -11,7 +11,8 @@ import npa
 import npa_ann
 
 PACKAGES = {"npa": Path(npa.__file__).parent, "npa_ann": Path(npa_ann.__file__).parent}
-HEAVY = {"fooof", "keras", "matplotlib", "pandas", "pooch", "tensorflow"}
+HEAVY = {"fooof", "keras", "matplotlib", "numba", "pandas", "pooch", "tensorflow"}
+COMPILED = "npa.spectral.fitting.compiled."  # imported only with numba, by its engine
 ARRAY_MNE = ("mne.time_frequency", "mne.filter", "mne.parallel", "mne.utils")
 ESTIMATORS = {"blinks", "parameterize", "amplifier", "exponent", "tagging", "line_noise"}
 EVERYWHERE = {"npa.", "npa.__version__", "npa.typing"}  # "npa." is the package itself
@@ -88,6 +89,8 @@ def test_spectral_knows_arrays_only(name):
         root = module.partition(".")[0]
         if root == "fooof" and name == "npa.spectral.fitting.fooof_engine":
             continue  # the engine for parity with FOOOF
+        if root == "numba" and name.startswith(COMPILED):
+            continue
         assert root in {*sys.stdlib_module_names, "numpy", "scipy", "mne", "npa"}, module
         if root == "mne":
             assert module.startswith(ARRAY_MNE), module
@@ -115,6 +118,8 @@ def test_imports_point_down(name):
 @pytest.mark.parametrize("name", sorted(files("npa")))
 def test_heavy_modules_are_imported_where_they_are_used(name):
     allowed = {"matplotlib"} if name == "npa.reports.drawing" else set()
+    if name == f"{COMPILED}decorators":
+        allowed = {"numba"}
     heavy = {m.partition(".")[0] for m in imports(files("npa")[name], top_level=True)} & HEAVY
     assert heavy <= allowed
 
@@ -154,7 +159,7 @@ def test_no_module_is_named_as_what_it_exports(package):
 def test_import_npa_is_light():
     estimators = "npa.BlinkICARemover, npa.FOOOFFitter, npa.NeuralPowerAmplifier, npa.PSDExponent"
     code = f"import sys, npa; {estimators}; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["matplotlib", "fooof", "tensorflow", "keras", "pooch"]
+    heavy = ["matplotlib", "fooof", "numba", "tensorflow", "keras", "pooch"]
     out = subprocess.run(
         [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
     )

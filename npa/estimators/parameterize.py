@@ -24,13 +24,12 @@ from npa.spectral.averages import combine_channels, excessive_channels, mean_of_
 from npa.spectral.fitting.bootstrap import Intervals, bootstrap_fits, measure_names, measures
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.matching import match_peaks
+from npa.spectral.fitting.result import MIN_FREQS, NOT_POSITIVE, SpectralFit
 from npa.spectral.fitting.selection import CRITERIA
 from npa.spectral.fitting.spectra import (
     DEFAULT_WIDTH_LIMITS,
-    MIN_FREQS,
     MIN_WIDTH_BINS,
-    NOT_POSITIVE,
-    SpectralFit,
+    choose_engine,
     default_width_limits,
     resolve_width_limits,
 )
@@ -113,11 +112,12 @@ class FOOOFFitter(ResampledTransformer):
         Number of resampled spectra per spectrum, at least 20.
     random_state : int | numpy.random.RandomState | None
         Where the resamples come from; an integer for the same ones every time.
-    engine : {"batch", "fooof"}, default "batch"
-        `npa.spectral.fit_spectra` for all spectra together, or the FOOOF package for one after the
-        other, which is many times slower, gives the same results, and has no ``selection``.
+    engine : {"auto", "compiled", "batch", "fooof"}, default "auto"
+        One of the engines of `npa.spectral.fit_spectra`, by default the compiled one for 500
+        spectra or more, if numba is installed (``pip install 'npa[fast]'``); or the FOOOF package,
+        which is many times slower, gives the same results, and has no ``selection``.
     n_jobs : int | None
-        Number of parallel processes, as in joblib.
+        Number of parallel threads (compiled engine) or processes (others), as in joblib.
 
     Attributes
     ----------
@@ -256,7 +256,7 @@ class FOOOFFitter(ResampledTransformer):
         uncertainty: Literal["bootstrap"] | None = None,
         n_boot: int = 200,
         random_state: RandomState = None,
-        engine: Literal["batch", "fooof"] = "batch",
+        engine: Literal["auto", "compiled", "batch", "fooof"] = "auto",
         n_jobs: int | None = None,
     ) -> None:
         self.freq_range = freq_range
@@ -439,11 +439,15 @@ class FOOOFFitter(ResampledTransformer):
         selection: str | None = None,
     ) -> SpectralFit:
         """Fit spectra (n_spectra, n_freqs), in parallel chunks; ``selection`` for another one."""
-        settings, engine = self._settings(freqs), self.engine
+        settings, n_jobs = self._settings(freqs), self.n_jobs
+        engine: str = self.engine
         if selection is not None:
             settings["selection"] = selection
-            engine = "batch" if engine == "fooof" else engine
-        n_chunks = ENGINES[engine].chunks_per_worker * effective_n_jobs(self.n_jobs)
+            engine = "auto" if engine in ("compiled", "fooof") else engine
+        engine = choose_engine(engine, len(power), settings.get("selection"))
+        n_chunks = ENGINES[engine].chunks_per_worker * effective_n_jobs(n_jobs)
+        if n_chunks == 0:
+            settings["n_jobs"], n_jobs = effective_n_jobs(n_jobs), 1
         n_chunks = max(min(len(power), n_chunks), 1)
         chunks: list[dict[str, Any]] = [{} for _ in range(n_chunks)]
         if "selection" in settings:
@@ -451,7 +455,7 @@ class FOOOFFitter(ResampledTransformer):
                 {"dof": dof, "correlated_bins": precision.correlated_bins}
                 for dof in np.array_split(precision.dof, n_chunks)
             ]
-        fits = Parallel(self.n_jobs)(
+        fits = Parallel(n_jobs)(
             delayed(_fit_chunk)(freqs, chunk, engine, settings | noise)
             for chunk, noise in zip(np.array_split(power, n_chunks), chunks, strict=True)
         )
@@ -484,7 +488,7 @@ class FOOOFFitter(ResampledTransformer):
 
     def _settings(self, freqs: FloatArray) -> dict[str, Any]:
         """Check the parameters of the fit, and return those that both engines take."""
-        check_option("engine", self.engine, tuple(ENGINES))
+        check_option("engine", self.engine, ("auto", *ENGINES))
         check_range("freq_range", self.freq_range)
         check_option("selection", self.selection, (None, *CRITERIA))
         if self.selection is not None and self.engine == "fooof":

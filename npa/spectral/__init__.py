@@ -17,7 +17,8 @@ from npa.spectral.filtering.filter_bank import (
 from npa.spectral.filtering.gains import gaussian_response, logarithmic_response, whitening_response
 from npa.spectral.filtering.power_filter import PowerFilter, design_filter
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_phase_fir
-from npa.spectral.fitting.spectra import SpectralFit, default_width_limits, fit_spectra
+from npa.spectral.fitting.result import SpectralFit
+from npa.spectral.fitting.spectra import default_width_limits, fit_spectra
 from npa.spectral.model import aperiodic, gaussians, knee_frequency
 from npa.spectral.pass_band import PassBand, detect_rolloff, usable_range
 from npa.spectral.precision import SpectrumPrecision, degrees_of_freedom

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npa.spectral.fitting.spectra import MIN_FREQS, fit_spectra
+from npa.spectral.fitting.result import MIN_FREQS
+from npa.spectral.fitting.spectra import fit_spectra
 from npa.typing import FloatArray
 
 # Within 5 % of a cut-off, a fifth of the transition of MNE's default filter, the gain is above

@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from npa.spectral.fitting.matching import match_peaks
-from npa.spectral.fitting.spectra import SpectralFit
+from npa.spectral.fitting.result import SpectralFit
 from npa.spectral.resampling import Noise
 from npa.typing import BoolArray, FloatArray, IntArray
 

@@ -3,7 +3,9 @@
 import warnings
 from typing import Any
 
-from npa.spectral.fitting.spectra import SpectralFit
+import numpy as np
+
+from npa.spectral.fitting.result import NOT_POSITIVE, SpectralFit
 from npa.typing import FloatArray
 
 
@@ -31,7 +33,6 @@ def fit_with_fooof(
 
     Examples
     --------
-    >>> import numpy as np
     >>> freqs = np.arange(1, 45.5, 0.5)
     >>> fit_with_fooof(freqs, 1 / freqs ** np.array([[1.0], [2.0]])).exponent.round(3)
     array([1., 2.])
@@ -40,11 +41,13 @@ def fit_with_fooof(
     model = FOOOF(**settings, max_n_peaks=max_n_peaks, verbose=False)
     model.set_debug_mode(True)  # raises, with the reason, where a fit fails
     fit = SpectralFit.empty(freqs, len(power), max_n_peaks)
-    for row, spectrum in enumerate(power):
+    good = (np.isfinite(power) & (power > 0)).all(axis=1)
+    fit.reason[~good] = NOT_POSITIVE
+    for row in np.flatnonzero(good):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model.fit(freqs, spectrum)
+                model.fit(freqs, power[row])
         except (FitError, ValueError) as error:
             fit.reason[row] = str(error).rstrip(".")
             continue

@@ -109,7 +109,7 @@ def test_exact_peaks_are_found():
     np.testing.assert_allclose(fit.peaks[:, 2], 2 * fit.gaussians[:, 2], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("engine", "rtol"), [("fooof", 1e-9), ("batch", 1e-3)])
+@pytest.mark.parametrize(("engine", "rtol"), [("fooof", 1e-9), ("batch", 1e-3), ("compiled", 1e-3)])
 def test_equals_fooof(raw, engine, rtol):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -192,7 +192,7 @@ def test_bad_and_flat_channels_are_nan_and_warned_about_once(raw):
     assert raw.get_data().tobytes() == before
 
 
-@pytest.mark.parametrize("engine", ["batch", "fooof"])
+@pytest.mark.parametrize("engine", ["compiled", "batch", "fooof"])
 def test_epochs_one_by_one_and_in_parallel(raw, engine):
     epochs = mne.make_fixed_length_epochs(raw, 10.0, preload=True)
     fitter = FOOOFFitter(max_n_peaks=1, engine=engine).fit(epochs)
@@ -204,7 +204,7 @@ def test_epochs_one_by_one_and_in_parallel(raw, engine):
     np.testing.assert_allclose(in_parallel, table, rtol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["batch", "fooof"])
+@pytest.mark.parametrize("engine", ["compiled", "batch", "fooof"])
 def test_too_few_frequencies_are_nan_with_a_reason(engine):
     noise = np.random.default_rng(0).normal(size=(3, 20))
     fitter = FOOOFFitter(sfreq=SFREQ, engine=engine)
@@ -217,7 +217,7 @@ def test_too_few_frequencies_are_nan_with_a_reason(engine):
     assert np.isnan(fitter.spectrum_.exponent)
 
 
-@pytest.mark.parametrize("engine", ["batch", "fooof"])
+@pytest.mark.parametrize("engine", ["compiled", "batch", "fooof"])
 def test_power_that_underflows_is_nan_with_a_reason(engine):
     noise = 1e-200 * np.random.default_rng(0).normal(size=(2, 2000))
     with pytest.warns(RuntimeWarning, match="power is zero or not finite"):
@@ -226,7 +226,11 @@ def test_power_that_underflows_is_nan_with_a_reason(engine):
 
 @pytest.mark.parametrize(
     ("engine", "reason"),
-    [("batch", "too few points lie on the background"), ("fooof", "sub-sampling")],
+    [
+        ("compiled", "too few points lie on the background"),
+        ("batch", "too few points lie on the background"),
+        ("fooof", "sub-sampling"),
+    ],
 )
 def test_a_fit_that_fails_is_nan_and_counted_once(engine, reason):
     """All but one frequency rise above the first background: nothing is left to fit it to."""
@@ -248,7 +252,10 @@ def test_a_fit_that_fails_is_nan_and_counted_once(engine, reason):
         ),
         ({"freq_range": (45, 1)}, "freq_range must be a pair .* low < high"),
         ({"aperiodic_mode": "bent"}, "aperiodic_mode must be one of"),
-        ({"engine": "magic"}, r"engine must be one of \['batch', 'fooof'\], got 'magic'"),
+        (
+            {"engine": "magic"},
+            r"engine must be one of \['auto', 'compiled', 'batch', 'fooof'\], got 'magic'",
+        ),
         ({"max_n_peaks": -1}, "max_n_peaks must be a whole number >= 0, got -1"),
         ({"peak_width_limits": (3, 2)}, "peak_width_limits must be a pair .* low < high"),
         ({"min_peak_height": -0.1}, "min_peak_height must be a number >= 0"),

@@ -19,11 +19,13 @@ def reference():
         return {name: stored[name] for name in stored}
 
 
-@pytest.fixture(scope="module")
-def fits(reference):
-    """Return our fits of the same spectra, by mode."""
-    freqs, power = reference["freqs"], reference["power"]
-    return {mode: fit_spectra(freqs, power, aperiodic_mode=mode) for mode in ("fixed", "knee")}
+@pytest.fixture(scope="module", params=["batch", "compiled"])
+def fits(request, reference):
+    """Return our fits of the same spectra, by mode, of each engine."""
+    freqs, power, modes = reference["freqs"], reference["power"], ("fixed", "knee")
+    return {
+        mode: fit_spectra(freqs, power, aperiodic_mode=mode, engine=request.param) for mode in modes
+    }
 
 
 def model(exponent=1.5, knee=0.0, peaks=(), offset=-11.0):
@@ -181,10 +183,10 @@ def test_limits_are_kept():
 
 def test_memory_is_bounded_and_answers_stay():
     power = noisy(600)
-    whole = fit_spectra(FREQS, power)
+    whole = fit_spectra(FREQS, power, engine="batch")
     limit = 8e6  # bytes
     tracemalloc.start()
-    parts = fit_spectra(FREQS, power, max_memory="8MB")
+    parts = fit_spectra(FREQS, power, max_memory="8MB", engine="batch")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < limit + 8 * parts.peaks.size * 2 + 50 * len(power)
@@ -225,6 +227,14 @@ def test_input_stays_and_order_does_not_matter():
         ({"max_n_peaks": 1.5}, TypeError, "max_n_peaks must be a whole number"),
         ({"min_peak_height": -1}, ValueError, "min_peak_height must be a number >= 0"),
         ({"peak_threshold": np.nan}, ValueError, "peak_threshold must be a number >= 0"),
+        ({"engine": "fooof"}, ValueError, r"engine must be one of \['auto', 'compiled', 'batch'\]"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must be None, positive or negative, got 0"),
+        ({"n_jobs": 1.5}, TypeError, "n_jobs must be a whole number"),
+        (
+            {"engine": "compiled", "selection": "bic"},
+            ValueError,
+            "engine='compiled' has no selection, got selection='bic'",
+        ),
         ({"max_memory": "much"}, ValueError, "max_memory must be like '500MB' or '2GB'"),
         ({"max_memory": 0}, ValueError, "max_memory must be a number > 0"),
     ],
