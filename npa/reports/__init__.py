@@ -2,6 +2,7 @@
 
 from npa.reports.blink import BlinkReport
 from npa.reports.filter import FilterReport
+from npa.reports.hum import HumReport
 from npa.reports.slope import SlopeReport
 from npa.reports.spectrum import SpectrumReport
 from npa.reports.tag import TagReport
@@ -10,6 +11,7 @@ from npa.reports.time_course import TimeCourse
 __all__ = [
     "BlinkReport",
     "FilterReport",
+    "HumReport",
     "SlopeReport",
     "SpectrumReport",
     "TagReport",

@@ -1,0 +1,666 @@
+"""Line noise of many channels: its components, and the windows in which they are fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.fft import rfft
+from scipy.signal.windows import hann
+
+from npa.spectral.joint_decorrelation import (
+    JointDecorrelation,
+    band_covariances,
+    joint_decorrelation,
+    spread,
+    windows_of,
+)
+from npa.spectral.line_noise import (
+    MAINS,
+    MIN_PERIODS,
+    WANDER_SECONDS,
+    Line,
+    candidate_windows,
+    choose_window,
+    find_line,
+    line_weights,
+    refine_frequency,
+    sliding_sinusoid,
+)
+from npa.typing import FloatArray, IntArray, Span
+
+SPECTRUM_SECONDS = (10.0, 4.0, 2.0, 1.0)  # windows of spectra, the first that half of the data hold
+MIN_SHARE_READ = 0.5
+MAX_FIT_SECONDS = 1200.0  # of windows that spectra and covariances are estimated from
+PIECE_SECONDS, TOTAL_SECONDS = 60.0, 240.0  # of the recording, on which windows are chosen
+DEFAULT_WINDOW = 10.0  # s, where nothing can be chosen
+AUTO_WIDTH = 2.0  # Hz around 50 and 60 Hz
+NEAR_HZ = 1.5  # a line so near to one that was given, but outside of its width, is told
+MIN_ELSEWHERE = 3.0  # ratio to the background of lines that are told
+N_BASE = 5  # multiples from which the frequency is taken
+MIN_SPATIAL_CHANNELS = 8
+# Share of the components that may hold line noise that channels share, and its share in them.
+# 1000 simulations: rank 1 to 4 in 8 to 128 channels is shared, noise that every channel has for
+# itself (its amplitude modulated independently) is not, with a margin of 2 on either side.
+MAX_SHARED_COMPONENTS = 0.25
+MIN_SHARED_POWER = 0.9
+# Scores count above this multiple of the largest expected without a line. Backgrounds that change
+# over time reach 1.3.
+MIN_EXCESS = 1.5
+STRONG_SCORE = 30.0  # no rhythm stands out so much
+N_SAMPLED = 8  # channels on which the window is chosen if they are fitted one by one
+
+
+@dataclass(frozen=True, eq=False)
+class LineComponents:
+    """What is removed at one frequency.
+
+    Parameters
+    ----------
+    nominal, freq : float
+        Frequency that was asked for, and that of the line, in Hz.
+    found : bool
+        Whether a line stands out there.
+    wander : float
+        Standard deviation of its frequency over time in Hz; NaN if it is not known.
+    filters : array, shape (n_components, n_channels)
+        Spatial filters of the components whose sinusoid is removed; none if channels are fitted
+        one by one.
+    patterns : array, shape (n_channels, n_components)
+        Their patterns.
+    scores : array, shape (n_components,)
+        Power of each component at the line over that of the background.
+    windows : tuple of int
+        Length of the windows of each component's fit (of each channel's, if there are no
+        components) in samples; 0 where nothing is removed.
+    """
+
+    nominal: float
+    freq: float
+    found: bool
+    wander: float
+    filters: FloatArray
+    patterns: FloatArray
+    scores: FloatArray
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LineFit:
+    """What is removed at all frequencies.
+
+    Parameters
+    ----------
+    lines : tuple of LineComponents
+        What is removed at each.
+    method : {"spatial", "spectrum_fit"}
+        Whether components are removed, or every channel is fitted.
+    reason : str
+        Why.
+    elsewhere : tuple of Line
+        Lines that stand out near the frequencies, or at the other mains frequency, and stay.
+    """
+
+    lines: tuple[LineComponents, ...]
+    method: str
+    reason: str
+    elsewhere: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class LineSpectra:
+    """Power spectra in which lines are looked for.
+
+    Parameters
+    ----------
+    freqs : array, shape (n_freqs,)
+        Frequencies in Hz.
+    power : array, shape (n_channels, n_freqs)
+        Mean of the squared spectra of tapered windows.
+    window : int
+        Their length in samples; 0 if no span holds one.
+    count : int
+        Number of windows.
+    """
+
+    freqs: FloatArray
+    power: FloatArray
+    window: int
+    count: int
+
+    @property
+    def taper(self) -> FloatArray:
+        """Taper of the windows."""
+        return np.asarray(hann(self.window, sym=False))
+
+    @property
+    def energy(self) -> float:
+        """Power of white noise of variance 1: sum of the squared taper."""
+        return float((self.taper**2).sum())
+
+    def measure(self, x: Any, spans: Sequence[Span]) -> FloatArray:
+        """Return the mean power of all channels of other data in the same windows.
+
+        Parameters
+        ----------
+        x : array-like, shape (n_epochs, n_channels, n_times)
+            Samples.
+        spans : sequence of (int, int)
+            Spans of them.
+
+        Returns
+        -------
+        power : array, shape (n_channels, n_freqs)
+            As ``power``.
+        """
+        return _mean_power(x, spans, np.arange(x.shape[1]), self.window, {})[0]
+
+
+def line_spectra(
+    x: Any, spans: Sequence[Span], sfreq: float, channels: IntArray, lowest: float
+) -> LineSpectra:
+    """Compute power spectra in which lines are looked for.
+
+    Parameters
+    ----------
+    x : array-like, shape (n_epochs, n_channels, n_times)
+        Samples, read as blocks ``x[..., start:stop]``.
+    spans : sequence of (int, int)
+        Continuous, clean spans.
+    sfreq : float
+        Sampling rate in Hz.
+    channels : array of int
+        Channels to use.
+    lowest : float
+        Lowest frequency of a line in Hz, of which a window holds at least 8 periods.
+
+    Returns
+    -------
+    spectra : LineSpectra
+        The spectra, of windows of at most 10 s.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(1, 1, 1000))
+    >>> line_spectra(x, [(0, 1000)], 100.0, np.array([0]), 10.0).power.shape
+    (1, 501)
+    """
+    lengths = np.array([stop - start for start, stop in spans])
+    window = int(lengths.max())
+    for seconds in SPECTRUM_SECONDS:
+        length = round(seconds * sfreq)
+        if lengths[lengths >= length].sum() >= MIN_SHARE_READ * lengths.sum():
+            window = length
+            break
+    window = min(max(window, int(np.ceil(MIN_PERIODS * sfreq / lowest))), int(lengths.max()))
+    if window < max(MIN_PERIODS * sfreq / lowest, 4) or not len(channels):
+        return LineSpectra(np.zeros(0), np.zeros((len(channels), 0)), 0, 0)
+    power, count = _mean_power(x, spans, channels, window, _reading(window, sfreq))
+    freqs = np.arange(window // 2 + 1, dtype=np.float64) * (sfreq / window)
+    return LineSpectra(freqs, power, window, count)
+
+
+def find_mains(spectra: LineSpectra) -> Line | None:
+    """Return the stronger of the lines at 50 and 60 Hz, under its nominal frequency.
+
+    Parameters
+    ----------
+    spectra : LineSpectra
+        The spectra.
+
+    Returns
+    -------
+    line : Line | None
+        The line at 50 or 60 Hz; None if neither stands out, nor its first two harmonics.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(1, 1, 8000))
+    >>> x += np.sin(2 * np.pi * 59.9 * np.arange(8000) / 200)
+    >>> find_mains(line_spectra(x, [(0, 8000)], 200.0, np.array([0]), 50.0)).freq
+    60.0
+    """
+    found: dict[float, float] = {}
+    for mains in MAINS:
+        for multiple in (1, 2, 3):
+            nominal = mains * multiple
+            if not spectra.window or nominal >= spectra.freqs[-2]:
+                break
+            line = find_line(spectra.freqs, spectra.power, nominal, AUTO_WIDTH / 2)
+            if line.found:
+                found[mains] = max(found.get(mains, 0.0), line.ratio)
+    if not found:
+        return None
+    best = max(found, key=lambda mains: found[mains])
+    return Line(best, found[best], True)
+
+
+def fit_lines(
+    x: Any,
+    spans: Sequence[Span],
+    sfreq: float,
+    channels: IntArray,
+    spectra: LineSpectra,
+    nominal: FloatArray,
+    widths: FloatArray,
+    *,
+    harmonic: bool = True,
+    method: str = "auto",
+    n_remove: int | None = None,
+    window: float | None = None,
+) -> LineFit:
+    """Find the components and windows in which lines are removed.
+
+    Parameters
+    ----------
+    x : array-like, shape (n_epochs, n_channels, n_times)
+        Samples, read as blocks ``x[..., start:stop]``.
+    spans : sequence of (int, int)
+        Continuous, clean spans.
+    sfreq : float
+        Sampling rate in Hz.
+    channels : array of int
+        Channels to use.
+    spectra : LineSpectra
+        Their spectra.
+    nominal, widths : array, shape (n_lines,)
+        Frequencies in Hz, and the widths around them within which lines are looked for.
+    harmonic : bool, default True
+        Whether the frequencies are multiples of the first.
+    method : {"auto", "spatial", "spectrum_fit"}
+        As for `npa.LineNoiseRemover`.
+    n_remove : int | None
+        Number of components; None for those in which the line stands out.
+    window : float | None
+        Length of the windows in s; None for the best.
+
+    Returns
+    -------
+    fit : LineFit
+        What to remove.
+
+    Raises
+    ------
+    ValueError
+        If ``n_remove`` is larger than the rank of the channels.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(1, 9, 8000))
+    >>> x += np.sin(2 * np.pi * 50 * np.arange(8000) / 200)
+    >>> channels = np.arange(9)
+    >>> spectra = line_spectra(x, [(0, 8000)], 200.0, channels, 50.0)
+    >>> fit = fit_lines(x, [(0, 8000)], 200.0, channels, spectra, np.array([50.0]), np.ones(1))
+    >>> fit.method, fit.lines[0].filters.shape
+    ('spatial', (1, 9))
+    """
+    default = round((window or DEFAULT_WINDOW) * sfreq)
+    n_channels = len(channels)
+    if not len(nominal):
+        return LineFit((), "spectrum_fit", "there is no line")
+    if not spectra.window:
+        empty = np.zeros((0, n_channels)), np.zeros((n_channels, 0)), np.zeros(0)
+        return LineFit(
+            tuple(
+                LineComponents(
+                    float(freq), float(freq), False, np.nan, *empty, (default,) * n_channels
+                )
+                for freq in nominal
+            ),
+            "spectrum_fit",
+            "the data are too short to look for components",
+        )
+    found = _find_lines(spectra, nominal, widths, harmonic)
+    bands = [
+        line_weights(spectra.freqs, line.freq, [each.freq for each in found]) for line in found
+    ]
+    covariances = band_covariances(
+        x,
+        spans,
+        spectra.window,
+        [weights for band in bands for weights in band],
+        channels=channels,
+        taper=spectra.taper,
+        **_reading(window=spectra.window, sfreq=sfreq),
+    )
+    problems = [
+        _Problem(
+            line,
+            signal,
+            reference / spectra.energy,
+            far / spectra.energy,
+            joint := joint_decorrelation(signal, reference),
+            _n_components(joint, band[0], band[1], spectra.count),
+        )
+        for line, band, (signal, reference, far) in zip(
+            found, bands, covariances.reshape(len(found), 3, n_channels, n_channels), strict=True
+        )
+    ]
+    if n_remove is not None and method != "spectrum_fit":
+        rank = min(problem.joint.rank for problem in problems)
+        if n_remove > rank:
+            raise ValueError(
+                f"n_remove must be at most the rank of the data, {rank}, got {n_remove}."
+            )
+    shared, reason = _is_shared(problems, method)
+    rows = [problem.rows(spectra, n_remove if shared else 0) for problem in problems]
+    pieces = _read(x, choose_pieces(spans, x.shape[0], sfreq), channels, np.concatenate(rows))
+    edges = np.cumsum([0, *map(len, rows)])
+    series = [[piece[i:j] for piece in pieces] for i, j in pairwise(edges)]
+    scales, wanders = _refined(problems, series, sfreq, spectra.window / sfreq, harmonic, widths)
+    candidates = candidate_windows(sfreq, float(nominal.min())) if window is None else [default]
+    lines: dict[int, LineComponents] = {}
+    freqs = [problem.line.freq * scale for problem, scale in zip(problems, scales, strict=True)]
+    keep = default if shared and n_remove is not None else 0
+    # The strongest first: at the ends of pieces it leaks into the others.
+    order = sorted(range(len(problems)), key=lambda index: -problems[index].strength)
+    for index in order:
+        problem = problems[index]
+        values = series[index]
+        for other, line in lines.items():
+            for piece in values if any(line.windows) else ():
+                piece -= sliding_sinusoid(piece, freqs[other] / sfreq, max(line.windows))
+        solve = problem.components if shared else problem.channels
+        found_here = solve(values, rows[index], freqs[index] / sfreq, candidates, keep)
+        lines[index] = LineComponents(
+            float(nominal[index]),
+            freqs[index],
+            problem.line.found,
+            wanders[index],
+            *found_here,
+        )
+    ordered = tuple(lines[index] for index in range(len(problems)))
+    return LineFit(
+        ordered,
+        "spatial" if shared else "spectrum_fit",
+        reason,
+        _elsewhere(spectra, nominal, found),
+    )
+
+
+def choose_pieces(
+    spans: Sequence[Span],
+    n_epochs: int,
+    sfreq: float,
+    longest: float = PIECE_SECONDS,
+    total: float = TOTAL_SECONDS,
+    *,
+    shortest: int = 1,
+) -> list[tuple[int, Span]]:
+    """Choose pieces of a recording, spread evenly.
+
+    Parameters
+    ----------
+    spans : sequence of (int, int)
+        Continuous, clean spans.
+    n_epochs : int
+        Number of epochs.
+    sfreq : float
+        Sampling rate in Hz.
+    longest, total : float
+        Duration of a piece, and of all, in s, at most.
+    shortest : int, default 1
+        Length of a piece in samples, at least, if a span holds so many.
+
+    Returns
+    -------
+    pieces : list of (int, (int, int))
+        Epoch, and start and stop of each piece.
+
+    Examples
+    --------
+    >>> choose_pieces([(0, 1000)], 1, 1.0, 100.0, 200.0)
+    [(0, (0, 100)), (0, (900, 1000))]
+    """
+    limit = max(round(longest * sfreq), shortest)
+    parts = [
+        (start, min(start + limit, stop))
+        for first, stop in spans
+        for start in range(first, stop, limit)
+    ]
+    length = max(stop - start for start, stop in parts)
+    least = max(length / 2, min(shortest, length))
+    parts = [(start, stop) for start, stop in parts if stop - start >= least]
+    pieces = [(epoch, part) for epoch in range(n_epochs) for part in parts]
+    return [pieces[index] for index in spread(len(pieces), max(int(total * sfreq / length), 1))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """A line, its covariances and their joint diagonalization.
+
+    Reference and what is further away are in variances per sample of white noise of their density.
+    """
+
+    line: Line
+    signal: FloatArray
+    reference: FloatArray
+    far: FloatArray
+    joint: JointDecorrelation
+    count: int
+
+    @property
+    def ratio(self) -> FloatArray:
+        """Power at the line over that of the background of each channel, per white variance."""
+        floor = np.diag(self.reference)
+        return np.divide(np.diag(self.signal), floor, out=np.zeros(len(floor)), where=floor > 0)
+
+    @property
+    def strength(self) -> float:
+        """Power of the line in all channels."""
+        return float(np.trace(self.signal))
+
+    @property
+    def limit(self) -> int:
+        """Largest number of components that channels are said to share."""
+        return max(int(MAX_SHARED_COMPONENTS * self.joint.rank), 1)
+
+    def rows(self, spectra: LineSpectra, n_remove: int | None) -> FloatArray:
+        """Return the filters of what windows are chosen on, first the strongest component."""
+        if n_remove == 0:
+            order = np.argsort(-self.ratio, kind="stable")[:N_SAMPLED]
+            return np.concatenate([self.joint.filters[:1], np.eye(len(self.ratio))[order]])
+        count = min(self.count, self.limit) if n_remove is None else n_remove
+        return self.joint.filters[: max(count, 1)]
+
+    def components(
+        self,
+        series: list[FloatArray],
+        rows: FloatArray,
+        cycles: float,
+        candidates: list[int],
+        keep: int,
+    ) -> tuple[FloatArray, FloatArray, FloatArray, tuple[int, ...]]:
+        """Choose the windows of the components; those without one go unless there is a ``keep``."""
+        windows = []
+        for row, filters in enumerate(rows if self.count or keep else []):
+            # The background beside a strong line that bursts is its own.
+            strong = self.joint.scores[row] > STRONG_SCORE
+            background = filters @ self.reference @ filters
+            if strong:
+                background = min(background, filters @ self.far @ filters)
+            values = [piece[row : row + 1] for piece in series]
+            windows.append(
+                choose_window(values, cycles, np.array([background]), candidates)[0] or keep
+            )
+        chosen = [row for row, window in enumerate(windows) if window]
+        joint = self.joint
+        return (
+            rows[chosen],
+            joint.patterns[:, chosen],
+            joint.scores[chosen],
+            tuple(windows[row] for row in chosen),
+        )
+
+    def channels(
+        self,
+        series: list[FloatArray],
+        rows: FloatArray,
+        cycles: float,
+        candidates: list[int],
+        keep: int,
+    ) -> tuple[FloatArray, FloatArray, FloatArray, tuple[int, ...]]:
+        """Choose the window of the channels together, and those in which it pays."""
+        n_channels = len(self.signal)
+        sampled = rows[1:].argmax(axis=1)
+        background = np.diag(self.reference)
+        values = [piece[1:] for piece in series]
+        window, _ = choose_window(values, cycles, background[sampled], candidates)
+        windows = np.full(n_channels, window)
+        return (
+            np.zeros((0, n_channels)),
+            np.zeros((n_channels, 0)),
+            np.zeros(0),
+            tuple(int(each) for each in windows),
+        )
+
+
+def _mean_power(
+    x: Any, spans: Sequence[Span], channels: IntArray, window: int, reading: dict[str, int]
+) -> tuple[FloatArray, int]:
+    """Return the mean squared spectrum of tapered windows, and their number."""
+    taper, count = hann(window, sym=False), 0
+    power = np.zeros((len(channels), window // 2 + 1))
+    for part in windows_of(x, spans, window, **reading):
+        data = part[:, channels]
+        data = (data - data.mean(axis=-1, keepdims=True)) * taper
+        power += (np.abs(rfft(data)) ** 2).sum(axis=0)
+        count += len(part)
+    return power / max(count, 1), count
+
+
+def _reading(window: int, sfreq: float) -> dict[str, int]:
+    """Return how windows are read: overlapping by half, and not too many."""
+    return {
+        "step": max(window // 2, 1),
+        "max_windows": max(int(2 * MAX_FIT_SECONDS * sfreq / window), 1),
+    }
+
+
+def _find_lines(
+    spectra: LineSpectra, nominal: FloatArray, widths: FloatArray, harmonic: bool
+) -> list[Line]:
+    """Find the lines; multiples have one frequency in common, that of the strongest."""
+    freqs, power = spectra.freqs, spectra.power
+    lines = [
+        find_line(freqs, power, freq, width / 2, [each for each in nominal if each != freq])
+        for freq, width in zip(nominal, widths, strict=True)
+    ]
+    lines = [
+        line if line.found and width > 0 else replace(line, freq=float(freq))
+        for line, freq, width in zip(lines, nominal, widths, strict=True)
+    ]
+    if not harmonic:
+        return lines
+    first = [number for number, line in enumerate(lines[:N_BASE]) if line.found]
+    if not first:
+        return [replace(line, freq=float(f)) for line, f in zip(lines, nominal, strict=True)]
+    best = max(first, key=lambda number: lines[number].ratio)
+    scale = lines[best].freq / nominal[best]
+    near = [
+        find_line(freqs, power, freq * scale, 0.0, [each for each in nominal if each != freq])
+        for freq in nominal
+    ]
+    return [replace(line, freq=float(f * scale)) for line, f in zip(near, nominal, strict=True)]
+
+
+def _n_components(
+    joint: JointDecorrelation, inside: FloatArray, beside: FloatArray, count: int
+) -> int:
+    """Return the number of components whose score finite data do not explain.
+
+    Without a line the largest score has an expectation: the upper edge of the eigenvalues of a
+    ratio of two covariances (a random F matrix), given their degrees of freedom.
+    """
+    # Bins of a Hann window are correlated: 1.5 of them are as good as 1.
+    n_signal, n_reference = (2 * count * np.count_nonzero(each) / 1.5 for each in (inside, beside))
+    y1, y2 = joint.rank / max(n_signal, 1), min(joint.rank / max(n_reference, 1), 0.9)
+    edge = ((1 + np.sqrt(y1 + y2 - y1 * y2)) / (1 - y2)) ** 2
+    return int(np.sum(joint.scores > MIN_EXCESS * edge))
+
+
+def _is_shared(problems: list[_Problem], method: str) -> tuple[bool, str]:
+    """Return whether components are removed, and why."""
+    if method != "auto":
+        return method == "spatial", "as it was asked for"
+    n_channels = len(problems[0].signal)
+    if n_channels < MIN_SPATIAL_CHANNELS:
+        return False, f"{n_channels} usable channels are fewer than {MIN_SPATIAL_CHANNELS}"
+    strongest = max(problems, key=lambda each: (each.line.found, each.line.ratio))
+    count, limit = strongest.count, strongest.limit
+    if count > limit:
+        return (
+            False,
+            f"the line is not shared: it is in {count} components of {n_channels} channels",
+        )
+    share = _share(strongest)
+    if share < MIN_SHARED_POWER:
+        return False, f"{count} component(s) hold only {share:.0%} of the line's power: not shared"
+    return True, f"{count} component(s) of {n_channels} channels hold {share:.0%} of its power"
+
+
+def _share(problem: _Problem) -> float:
+    """Return the share of the line's power, over that of the background, in its components."""
+    joint, count = problem.joint, problem.count
+    rest = np.eye(len(problem.signal)) - joint.patterns[:, :count] @ joint.filters[:count]
+    left = np.diag(rest @ problem.signal @ rest.T)
+    scale = np.maximum(np.diag(problem.reference), np.finfo(float).tiny)
+    before, after = np.diag(problem.signal) / scale, left / scale
+    return float(1 - after.sum() / max(before.sum(), np.finfo(float).tiny))
+
+
+def _refined(
+    problems: list[_Problem],
+    series: list[list[FloatArray]],
+    sfreq: float,
+    seconds: float,
+    harmonic: bool,
+    widths: FloatArray,
+) -> tuple[list[float], list[float]]:
+    """Return the factors that correct the frequencies, by the phase of the first components."""
+    scales, wanders = [1.0] * len(problems), [np.nan] * len(problems)
+    found = [index for index, each in enumerate(problems) if each.line.found and widths[index] > 0]
+    if harmonic and found:
+        found = [max(found, key=lambda index: problems[index].joint.scores[:1].sum())]
+    for index in found:
+        line = problems[index].line
+        pieces = [piece[0] for piece in series[index]]
+        freq, wander = refine_frequency(pieces, sfreq, line.freq)
+        if abs(freq - line.freq) > 1 / seconds:
+            continue
+        # What noise makes of the phase in windows of 1 s is no wander.
+        noise = (
+            1 / (2 * np.pi * WANDER_SECONDS) / np.sqrt(problems[index].joint.scores[0] / seconds)
+        )
+        scales[index] = freq / line.freq
+        wanders[index] = float(np.sqrt(max(wander**2 - noise**2, 0.0)))
+    if harmonic and found:
+        best = found[0]
+        ratios = [problem.line.freq / problems[best].line.freq for problem in problems]
+        return [scales[best]] * len(problems), [wanders[best] * ratio for ratio in ratios]
+    return scales, wanders
+
+
+def _elsewhere(spectra: LineSpectra, nominal: FloatArray, found: list[Line]) -> tuple[Line, ...]:
+    """Return lines that stay: next to those that were given, or at the other mains frequency."""
+    others = [line.freq for line in found]
+    lines = []
+    for each, line in zip(nominal[:1], found[:1], strict=True):
+        if not line.found:
+            lines.append(find_line(spectra.freqs, spectra.power, float(each), NEAR_HZ, others[1:]))
+    if len(nominal) and any(abs(nominal[0] - mains) < AUTO_WIDTH for mains in MAINS):
+        for mains in MAINS:
+            if min(abs(nominal - mains)) > AUTO_WIDTH and mains < spectra.freqs[-2]:
+                lines.append(find_line(spectra.freqs, spectra.power, mains, AUTO_WIDTH / 2, others))
+    return tuple(line for line in lines if line.found and line.ratio >= MIN_ELSEWHERE)
+
+
+def _read(
+    x: Any, pieces: list[tuple[int, Span]], channels: IntArray, filters: FloatArray
+) -> list[FloatArray]:
+    """Read pieces of components of some channels."""
+    return [
+        filters @ np.asarray(x[..., start:stop][epoch], dtype=float)[channels]
+        for epoch, (start, stop) in pieces
+    ]
