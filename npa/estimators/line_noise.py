@@ -90,7 +90,7 @@ class LineNoiseRemover(SignalTransformer):
 
     See Also
     --------
-    npa.spectral.joint_decorrelation : The components.
+    npa.spectral.covariances : The components.
     npa.spectral.line_noise.sliding_sinusoid : The fit.
 
     Notes

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.signal.windows import hann
 
-from npa.spectral.joint_decorrelation import (
+from npa.spectral.covariances import (
     JointDecorrelation,
     band_covariances,
     joint_decorrelation,

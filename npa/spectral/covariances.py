@@ -1,4 +1,4 @@
-"""Joint decorrelation: components with the most power in one band relative to another."""
+"""Covariances of frequency bands, and their joint decorrelation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npa.spectral.joint_decorrelation import (
+from npa.spectral.covariances import (
     band_covariances,
     joint_decorrelation,
     windows_of,
