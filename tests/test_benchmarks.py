@@ -22,7 +22,7 @@ def load(name):
     return module
 
 
-scores, pages = load("blink_scores"), load("blink_page")
+scores, tables = load("blink_scores"), load("blink_tables")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def row(method, recording, found, n_blinks, **more):
 
 
 def test_found_wrong_and_false_are_told_apart():
-    table = pages.as_frame(
+    table = tables.as_frame(
         [
             row("npa", "good", True, 20, left=0.02),
             row("npa", "half", True, 20, left=0.6),
@@ -120,14 +120,14 @@ def test_found_wrong_and_false_are_told_apart():
     assert list(table.index[table["wrong"]]) == ["half"]
     assert list(table.index[table["false"]]) == ["none", "simulated"]
     assert list(table.index[table["blinks"]]) == ["good", "half", "missed", "failed"]
-    cells = pages.numbers(table.reset_index())
+    cells = tables.numbers(table.reset_index())
     assert cells["found"] == "1 of 4"
     assert cells["false"] == "2 of 2"
-    assert cells["left"] == "2.0 % (n = 1)"
+    assert cells["left"] == "2.0 %"
 
 
 def test_pairs_count_where_both_find():
-    table = pages.as_frame(
+    table = tables.as_frame(
         [
             row("npa", "a", True, 9, left=0.02, alpha=0.99),
             row("npa", "b", True, 9, left=0.05, alpha=1.0),
@@ -137,11 +137,11 @@ def test_pairs_count_where_both_find():
             row("MNE z", "c", True, 9, left=0.04, alpha=1.0),
         ]
     )
-    pair = pages.pairs(table, "recordings").set_index("beside").loc["MNE z"]
+    pair = tables.pairs(table, "recordings").set_index("beside").loc["MNE z"]
     assert pair["both find"] == 2
     assert (pair["npa leaves less"], pair["more"]) == (1, 1)
     assert pair["left, npa"] == "3.5 %"
     assert pair["alpha off, other"] == "2.5 %"
-    lines = "\n".join(pages.behind(table, "recordings"))
+    lines = "\n".join(tables.behind(table, "recordings"))
     assert "npa, missed in recordings: 1 (c)" in lines
     assert "MNE z: finds what npa misses in 1 (c); npa finds what it misses in 0" in lines
