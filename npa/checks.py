@@ -1,8 +1,11 @@
 """Validation of user input; each message names the argument, its value and what is allowed."""
 
+import math
+import os
 import re
-from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
+from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral, Number, Real
+from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -31,9 +34,12 @@ _INSTEAD = {
     "dict": "is a dict: give one recording after the other",
 }
 _CONTAINERS = {"BaseRaw", "BaseEpochs"}
+_SIGNALS = "a Raw, Epochs or an array of signals"
 # Columns of MNE's to_data_frame, and electrodes of the midline: rows are samples, not epochs.
 _SAMPLE_COLUMNS = {"time", "epoch", "condition", "fp1", "fp2", "fz", "cz", "pz", "oz"}
 
+MAX_JOBS = 2**15
+MAX_WHOLE = 2**53  # larger integers are not exact in float64
 _UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
@@ -109,6 +115,10 @@ def check_number(
     noun = "whole number" if integer else "number"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
         raise TypeError(f"{name} must be a {noun}, got {value!r} ({type(value).__name__}).")
+    try:
+        finite = math.isfinite(value)  # NumPy's does not take integers of more than 64 bits
+    except OverflowError:
+        finite = False
     bounds = ((">=", low), (">", above), ("<=", high), ("<", below))
     allowed = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
     inside = (
@@ -117,7 +127,7 @@ def check_number(
         and (high is None or value <= high)
         and (below is None or value < below)
     )
-    if not (np.isfinite(value) and inside):
+    if not (finite and inside):
         expected = f"a {noun} {allowed}" if allowed else f"a finite {noun}"
         raise ValueError(f"{name} must be {expected}, got {value!r}.")
     return int(value) if integer else float(value)
@@ -200,8 +210,18 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
                 f"n_channels, n_times), such as {name}[names].to_numpy().T[np.newaxis], with sfreq="
             )
         return
-    items: Any = value if isinstance(value, (list, tuple)) else ()
+    is_list = isinstance(value, (list, tuple))
+    if containers and not (is_list or hasattr(value, "__array__")):
+        raise TypeError(f"{name} must be {_SIGNALS}, got {value!r} ({type(value).__name__}).")
+    items: Any = value if is_list else ()
     if isinstance(value, np.ndarray):
+        if np.ma.is_masked(value):
+            raise ValueError(
+                f"{name} is an array with masked samples, which would be used as if they were "
+                f"not: give {name}.filled(np.nan), or a Raw with BAD_ annotations there."
+            )
+        if containers and value.dtype.kind in "VMm":
+            raise TypeError(f"{name} must be {_SIGNALS}, got an array of {value.dtype}.")
         if value.dtype.kind == "c":
             raise ValueError(
                 f"Complex data not supported: {name} must hold real numbers, got {value.dtype}; "
@@ -216,10 +236,12 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
                 f"{type(item).__name__}: give one recording after the other, or join them with "
                 "mne.concatenate_raws or mne.concatenate_epochs."
             )
-    if containers and isinstance(value, np.ndarray) and value.ndim == 1:
+    numbers = is_list and all(isinstance(item, Number) for item in value)
+    shape = (len(value),) if is_list else np.asarray(value).shape
+    if containers and (numbers or not is_list) and len(shape) < 2:
         raise ValueError(
             f"{name} must have shape (n_epochs, n_channels, n_times), or (n_epochs, n_times) of "
-            f"one channel, got {value.shape}. Reshape your data: {name}[np.newaxis] is one epoch."
+            f"one channel, got {shape}. Reshape your data: {name}[np.newaxis] is one epoch."
         )
 
 
@@ -254,6 +276,252 @@ def check_option(name: str, value: T, allowed: Iterable[object]) -> T:
     if not any(value is option or _equal(value, option) for option in allowed):
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}.")
     return value
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """Return ``value`` as True or False.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : bool
+        The value to check.
+
+    Returns
+    -------
+    value : bool
+        The value as a built-in.
+
+    Raises
+    ------
+    TypeError
+        If ``value`` is not True or False, of Python or NumPy, nor 1 or 0.
+
+    Examples
+    --------
+    >>> check_bool("power", np.True_)
+    True
+    """
+    if not isinstance(value, (bool, np.bool_, Integral)) or value not in (0, 1):
+        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__}).")
+    return bool(value)
+
+
+def check_values(
+    name: str, value: Any, *, ndim: int | None = None, integer: bool = False
+) -> AnyArray:
+    """Return ``value`` as an array of numbers.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : array-like
+        The values to check.
+    ndim : int | None
+        Smallest number of dimensions.
+    integer : bool, default False
+        Whether they must be whole numbers.
+
+    Returns
+    -------
+    values : array of float or int
+        The values.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If there are fewer dimensions, or they are not whole numbers where these are required.
+
+    Examples
+    --------
+    >>> check_values("bins", [3, 5.0], integer=True)
+    array([3, 5])
+    >>> check_values("power", "high")
+    Traceback (most recent call last):
+    TypeError: power must be an array of numbers, got 'high' (str).
+    """
+    message = f"{name} must be an array of numbers, got {value!r:.100} ({type(value).__name__})."
+    try:
+        values = np.asarray(value)
+        if value is None or values.dtype.kind not in "biufO" or np.ma.is_masked(value):
+            raise TypeError(message)
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(message) from None
+    if ndim is not None and values.ndim < ndim:
+        raise ValueError(f"{name} must have at least {ndim} dimension(s), got {value!r:.100}.")
+    if not integer or not values.size:
+        return numbers.astype(int) if integer else numbers
+    whole = (np.abs(numbers) < MAX_WHOLE) & (numbers == np.rint(numbers))
+    if values.dtype.kind == "b" or not whole.all():
+        raise ValueError(f"{name} must be whole numbers, got {value!r:.100}.")
+    return values.astype(int) if values.dtype.kind in "iu" else numbers.astype(int)
+
+
+def check_n_jobs(name: str, value: Any) -> int | None:
+    """Return a number of workers.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int | None
+        A number above 0; -1 for one per core, -2 for one fewer, and so on; None for joblib's
+        default.
+
+    Returns
+    -------
+    value : int | None
+        The value as a built-in.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> check_n_jobs("n_jobs", -1)
+    -1
+    """
+    if value is None:
+        return None
+    n_jobs = check_number(name, value, integer=True, low=-MAX_JOBS, high=MAX_JOBS)
+    if n_jobs == 0:
+        raise ValueError(f"{name} must be above 0, or -1 for one per core, got 0.")
+    return n_jobs
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Raise an error if ``value`` is not a random state as of scikit-learn.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int | numpy.random.RandomState | None
+        A seed below 2**32, or the generator itself; None for other numbers each time.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If it is a number out of range.
+
+    Examples
+    --------
+    >>> check_seed("random_state", -1)
+    Traceback (most recent call last):
+    ValueError: random_state must be a whole number >= 0 and <= 4.29497e+09, got -1.
+    """
+    if value is not None and not isinstance(value, np.random.RandomState):
+        check_number(name, value, low=0, high=2**32 - 1, integer=True)
+
+
+def check_random_state(name: str, value: Any) -> np.random.Generator:
+    """Return a generator of random numbers.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int | numpy.random.Generator | None
+        A seed, or the generator itself; None for other numbers each time.
+
+    Returns
+    -------
+    generator : numpy.random.Generator
+        The generator.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If it is a negative number.
+
+    Examples
+    --------
+    >>> check_random_state("random_state", 0).integers(10)
+    np.int64(8)
+    """
+    allowed = (np.random.Generator, np.random.RandomState, np.random.SeedSequence)
+    if value is None or isinstance(value, allowed):
+        return np.random.default_rng(value)
+    return np.random.default_rng(check_number(name, value, low=0, integer=True))
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return a path, with ``~`` as the home folder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : path-like
+        The path.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The path; it may not exist.
+
+    Raises
+    ------
+    TypeError
+        If it is not a path.
+    ValueError
+        If it is empty or holds a NUL character.
+
+    Examples
+    --------
+    >>> check_path("fname", "a.edf").name
+    'a.edf'
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a path, got {value!r} ({type(value).__name__}).")
+    if not text or "\0" in text:
+        raise ValueError(f"{name} must be a path, got {text!r}.")
+    return Path(text).expanduser()
+
+
+def check_names(name: str, value: Any) -> list[str]:
+    """Return a list of names.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : str | sequence of str
+        One name, or several.
+
+    Returns
+    -------
+    names : list of str
+        The names.
+
+    Raises
+    ------
+    TypeError
+        If it is not a string or a sequence of strings.
+
+    Examples
+    --------
+    >>> check_names("eog", "VEOG"), check_names("eog", ("VEOG", "HEOG"))
+    (['VEOG'], ['VEOG', 'HEOG'])
+    """
+    if isinstance(value, str):
+        return [str(value)]
+    is_list = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (bytes, str))
+    if not is_list or not np.ndim(value) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{name} must be a list of names, got {value!r} ({type(value).__name__}).")
+    return [str(each) for each in value]
 
 
 def _equal(value: object, option: object) -> bool:
@@ -295,6 +563,8 @@ def check_range(
     """
     try:
         start, stop = value
+        if isinstance(value, (str, bytes, Set, Mapping)):  # which have no order, or no numbers
+            raise TypeError
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a pair (low, high), got {value!r}.") from None
     start = check_number(f"{name}[0]", start, low=low, high=high)

@@ -107,6 +107,7 @@ def _describe_analysis(demo: Parser, report: Parser) -> None:
         _add_overwrite(command)
         _add_line(command)
         _add_channels(command)
+        _add_freq_range(command, "of the fitted model (default: 1 45, and 0.5 45 of the amplifier)")
 
 
 def _describe_amplify(amplify: Parser) -> None:
@@ -123,6 +124,7 @@ def _describe_amplify(amplify: Parser) -> None:
     _add_overwrite(amplify)
     _add_line(amplify)
     _add_channels(amplify)
+    _add_freq_range(amplify, "of the fitted model (default: 0.5 45; whitening: 1 45)")
 
 
 def _describe_batch(batch: Parser) -> None:
@@ -156,18 +158,16 @@ def _describe_batch(batch: Parser) -> None:
         help="what to write per recording (default: all)",
     )
     _add_overwrite(batch)
+    _add_channels(batch, default="all data channels, or what the pipeline file says")
+    _add_freq_range(batch, "of each step that fits a spectrum")
 
 
 def _describe_exponent(exponent: Parser) -> None:
     """Add the arguments of ``exponent``."""
     exponent.description = "Print the slope of each channel's power spectrum as CSV."
     exponent.add_argument("file", metavar="FILE", type=_path, help="the recording")
-    exponent.add_argument(
-        "--freq-range",
-        metavar=("LOW", "HIGH"),
-        nargs=2,
-        type=float,
-        help="in Hz (default: 2 40, or what of it lies within the pass band of the recording)",
+    _add_freq_range(
+        exponent, "of the line (default: 2 40, or what of it lies within the recording's pass band)"
     )
     exponent.add_argument(
         "--robust", action="store_true", help="Theil-Sen regression, robust to peaks"
@@ -235,14 +235,25 @@ def _add_line(command: Parser) -> None:
     )
 
 
-def _add_channels(command: Parser) -> None:
+def _add_freq_range(command: Parser, of_what: str) -> None:
+    """Add the frequency range of fits."""
+    command.add_argument(
+        "--freq-range",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        type=float,
+        help=f"lowest and highest frequency in Hz {of_what}",
+    )
+
+
+def _add_channels(command: Parser, default: str = "EEG where there is EEG") -> None:
     """Add the choice of channels."""
     group = command.add_argument_group("channels")
     group.add_argument(
         "--picks",
         metavar="NAME",
         nargs="+",
-        help="names or types of the data channels to use (default: EEG where there is EEG)",
+        help=f"names or types of the data channels to use (default: {default})",
     )
     group.add_argument(
         "--exclude", metavar="NAME", nargs="+", default=[], help="channels to leave out"
@@ -334,7 +345,10 @@ def _analyze(args: Arguments) -> None:
             source = "simulated (simulate_recording, seed 0)"
         raw = _prepare(raw, args)
         progress = _progress(args, "step")
-        report = analyze_recording(raw, eog=args.eog, line=args.line, progress=progress)
+        freq_range = args.freq_range and tuple(args.freq_range)
+        report = analyze_recording(
+            raw, eog=args.eog, line=args.line, freq_range=freq_range, progress=progress
+        )
         save_recording_report(report, folder)
         write_html_report(report, folder / "report.html", source)
         written = sorted(path.name for path in folder.iterdir())
@@ -384,6 +398,8 @@ def _amplify(args: Arguments) -> None:
                 staged(args.out, overwrite=args.overwrite, only=[name]) as folder,
             ):
                 amplifier = NeuralPowerAmplifier(response=args.response)
+                if args.freq_range:
+                    amplifier.set_params(fooof__freq_range=tuple(args.freq_range))
                 amplifier.fit_transform(_load(file, args)).save(folder / name)
         except (ValueError, OSError, RuntimeError) as error:
             failures[name] = f"{file}: {error}"
@@ -404,7 +420,9 @@ def _batch(args: Arguments) -> None:
 
     # Before pyplot is imported, also by the workers: figures are only written to files.
     os.environ["MPLBACKEND"] = "agg"
-    from npa.batch import bids_recordings, run
+    from npa.batch import bids_recordings, read_pipeline, run
+    from npa.recordings.preparing import check_channel_options
+    from npa.workflows.batch.pipeline_file import read_channels, with_freq_range
 
     mne.set_log_level("WARNING")
     if bool(args.files) == bool(args.bids):
@@ -415,11 +433,18 @@ def _batch(args: Arguments) -> None:
     if out is None:
         raise ValueError("-o DIR is missing.")
     recordings = bids_recordings(args.bids, args.task) if args.bids else args.files
-    outputs = {"outputs": args.outputs} if args.outputs else {}
+    options: dict[str, Any] = {"outputs": args.outputs} if args.outputs else {}
+    chosen = check_channel_options(
+        "channels", {**_channel_options(args), "types": dict(args.types)}
+    )
+    options["channels"] = read_channels(args.pipeline) | chosen
+    pipeline = read_pipeline(args.pipeline)
+    if args.freq_range:
+        pipeline = with_freq_range(pipeline, tuple(args.freq_range))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* recordings failed; see", RuntimeWarning)
         summary = run(
-            args.pipeline, recordings, out, n_jobs=args.jobs, overwrite=args.overwrite, **outputs
+            pipeline, recordings, out, n_jobs=args.jobs, overwrite=args.overwrite, **options
         )
     summary = summary.drop_duplicates("recording")
     failed = summary[summary["status"] == "failed"]
@@ -489,14 +514,13 @@ def _prepare(raw: mne.io.BaseRaw, args: Arguments) -> mne.io.BaseRaw:
             f"--line {args.line:g} is not the frequency of a power line (50 or 60 Hz); it and its "
             "multiples are removed all the same."
         )
-    return prepare_recording(
-        raw,
-        picks=args.picks,
-        exclude=args.exclude,
-        bads=args.bads,
-        montage=args.montage,
-        reference=args.reference,
-    )
+    return prepare_recording(raw, **_channel_options(args))
+
+
+def _channel_options(args: Arguments) -> dict[str, Any]:
+    """Return the choice of channels, without types."""
+    names = ("picks", "exclude", "bads", "montage", "reference")
+    return {name: getattr(args, name) for name in names}
 
 
 def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:

@@ -7,7 +7,7 @@ import mne
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_number, check_option
+from npa.checks import check_number, check_option, check_random_state
 from npa.typing import AnyArray, FloatArray
 
 Activation: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -187,7 +187,7 @@ def hopfield_recall(
     weights = _symmetric(weights)
     state = _signs("state", state, 1, width=len(weights)).copy()
     max_sweeps = check_number("max_sweeps", max_sweeps, low=1, integer=True)
-    rng = np.random.default_rng(random_state)
+    rng = check_random_state("random_state", random_state)
     path = [state.copy()]
     for _ in range(max_sweeps):
         before = state.copy()

@@ -12,6 +12,7 @@ from npa.datasets.recordings import Recordings
 from npa.datasets.simulate import simulate_recording
 from npa.typing import FloatArray, IntArray
 
+MAX_SUBJECTS, MAX_TRIALS = 1000, 10_000  # each has recordings of minutes, held in memory
 _INTERVALS = (1.4, 1.8)  # s between pictures
 _MARGIN = 2.0  # s before the first picture and after the last
 _RESPONSE_DURATION = 0.9  # s, at most
@@ -130,11 +131,12 @@ def simulate_faces(
     >>> truth.subjects["s0"]["alpha_freq"] != truth.subjects["s1"]["alpha_freq"]
     True
     """
-    n_subjects = check_number("n_subjects", n_subjects, low=1, integer=True)
-    n_runs = check_number("n_runs", n_runs, low=1, integer=True)
-    n_trials = check_number("n_trials", n_trials, low=2 * n_runs, integer=True)
+    n_subjects = check_number("n_subjects", n_subjects, low=1, high=MAX_SUBJECTS, integer=True)
+    n_runs = check_number("n_runs", n_runs, low=1, high=MAX_TRIALS, integer=True)
+    n_trials = check_number("n_trials", n_trials, low=2 * n_runs, high=MAX_TRIALS, integer=True)
     effect = check_number("effect", effect, low=0)
     pops = check_number("pops", pops, low=0, high=1)
+    random_state = check_number("random_state", random_state, low=0, integer=True)
     if ch_names is None:
         ch_names = mne.channels.make_standard_montage("biosemi64").ch_names
     recordings, subjects, popped = {}, {}, {}

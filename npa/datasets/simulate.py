@@ -9,9 +9,10 @@ import mne
 import numpy as np
 from scipy.fft import next_fast_len
 
-from npa.checks import check_number, check_option
+from npa.checks import check_bool, check_names, check_number, check_option, check_random_state
 from npa.typing import FloatArray
 
+MAX_DURATION, MAX_SFREQ = 1e6, 1e6  # s, Hz: more would fill any memory
 _DEFAULT_ELECTRODES = "biosemi32"  # all of which easycap-M1 holds
 _N_DIPOLES = 128
 _DIPOLE_RADIUS = 0.8  # of the head's
@@ -142,8 +143,8 @@ def simulate_recording(
     >>> len(raw.ch_names), len(truth.blink_times)
     (34, 4)
     """
-    sfreq = check_number("sfreq", sfreq, low=16)
-    n_times = round(check_number("duration", duration, low=1) * sfreq)
+    sfreq = check_number("sfreq", sfreq, low=16, high=MAX_SFREQ)
+    n_times = round(check_number("duration", duration, low=1, high=MAX_DURATION) * sfreq)
     spectrum = (
         sfreq,
         check_number("exponent", exponent, low=0),
@@ -152,7 +153,9 @@ def simulate_recording(
     background_rms = check_number("background_amplitude", background_amplitude, low=0)
     height = check_number("blink_amplitude", blink_amplitude, low=0)
     rate = check_number("blink_rate", blink_rate, low=0, high=60)
-    rng = np.random.default_rng(random_state)
+    line_rms = check_number("line_amplitude", line_amplitude, low=0)
+    check_bool("eog", eog)
+    rng = check_random_state("random_state", random_state)
     check_option("montage", montage, mne.channels.get_builtin_montages())
     gains, names = _channel_gains(montage), _channel_names(montage)
     index = _channel_index(ch_names, names, montage)
@@ -177,7 +180,6 @@ def simulate_recording(
         brain[: len(index)] += amplitude * gains[name][index] @ bursts
     if line_freq is not None:
         line_freq = check_number("line_freq", line_freq, above=0, below=sfreq / 2)
-        line_rms = check_number("line_amplitude", line_amplitude, low=0)
         brain += line_rms * _line_noise(len(brain), n_times, line_freq / sfreq, rng)
     times = _blink_times(rate, n_times / sfreq, rng)
     topography = height * gains["blink"][index]
@@ -255,7 +257,7 @@ def _channel_index(
         ch_names = _channel_names(_DEFAULT_ELECTRODES)
     if ch_names is None:
         return list(range(len(known)))
-    wanted = [ch_names] if isinstance(ch_names, str) else list(ch_names)
+    wanted = check_names("ch_names", ch_names)
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(

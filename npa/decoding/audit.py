@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
-from npa.checks import check_finite, check_number
-from npa.decoding.resampling import auc, holm, permute_within
+from npa.checks import check_finite, check_number, check_random_state, check_values
+from npa.decoding.resampling import MAX_DRAWS, auc, holm, permute_within
 from npa.typing import AnyArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -188,8 +188,10 @@ def audit_scaling(
 
     X, codes, groups = _check(X, y, groups)
     y = np.asarray(y)
-    n_permutations = check_number("n_permutations", n_permutations, low=80, integer=True)
-    rng = np.random.default_rng(random_state)
+    n_permutations = check_number(
+        "n_permutations", n_permutations, low=80, high=MAX_DRAWS, integer=True
+    )
+    rng = check_random_state("random_state", random_state)
     in_fold = _is_transformer(scaler)
     centre, spread = X.mean(axis=(0, 2))[:, np.newaxis], X.std(axis=(0, 2))[:, np.newaxis]
     noise = centre + spread * rng.standard_normal(X.shape)
@@ -249,8 +251,8 @@ def minmax_per_class(X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike) 
            [0.  , 0.33],
            [0.67, 1.  ]])
     """
-    y, groups = np.asarray(y), np.asarray(groups)
-    scaled = np.array(X, dtype=float)
+    scaled = np.array(check_values("X", X, ndim=1))
+    y, groups = _labels("y", y, len(scaled)), _labels("groups", groups, len(scaled))
     for group in np.unique(groups):
         for label in np.unique(y[groups == group]):
             rows = (groups == group) & (y == label)
@@ -259,16 +261,26 @@ def minmax_per_class(X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike) 
     return scaled
 
 
+def _labels(name: str, values: npt.ArrayLike, n_trials: int) -> AnyArray:
+    """Return one label per trial."""
+    try:
+        labels: AnyArray = np.asarray(column_or_1d(np.asarray(values)))
+    except ValueError:
+        raise ValueError(f"{name} must have one value per trial, got {values!r:.100}.") from None
+    if len(labels) != n_trials:
+        raise ValueError(f"{name} must have one value per trial, {n_trials}, got {len(labels)}.")
+    return labels
+
+
 def _check(
     X: npt.ArrayLike, y: npt.ArrayLike, groups: npt.ArrayLike
 ) -> tuple[FloatArray, IntArray, AnyArray]:
     """Validate trials and return them with class numbers and groups."""
-    X = np.asarray(X, dtype=float)
+    X = check_values("X", X)
     if X.ndim != 3:
         raise ValueError(f"X must have shape (n_trials, n_channels, n_times), got {X.shape}.")
     check_finite("X", X)
-    y, groups = np.asarray(column_or_1d(y)), np.asarray(column_or_1d(groups))
-    check_consistent_length(X, y, groups)
+    y, groups = _labels("y", y, len(X)), _labels("groups", groups, len(X))
     classes, codes = np.unique(y, return_inverse=True)
     names, numbers = np.unique(groups, return_inverse=True)
     for name, values in (("y", classes), ("groups", names)):

@@ -15,9 +15,16 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_memory, has_fit_parameter
 
-from npa.checks import check_number, check_option
+from npa.checks import check_n_jobs, check_number, check_option, check_random_state
 from npa.decoding.folds import check_folds
-from npa.decoding.resampling import METRICS, draw_within, holm, permute_within, score_rows
+from npa.decoding.resampling import (
+    MAX_DRAWS,
+    METRICS,
+    draw_within,
+    holm,
+    permute_within,
+    score_rows,
+)
 from npa.recordings.trials import Trials
 from npa.typing import AnyArray, FloatArray, IntArray
 
@@ -168,13 +175,15 @@ def compare(
     if not isinstance(cv, Integral) and not hasattr(cv, "get_n_splits"):
         raise TypeError(f"cv must be a number of folds or a splitter, got {cv!r}.")
     check_option("split_by", split_by, ("groups", "runs"))
-    n_permutations = check_number("n_permutations", n_permutations, low=0, integer=True)
-    n_bootstraps = check_number("n_bootstraps", n_bootstraps, low=1, integer=True)
+    n_permutations = check_number(
+        "n_permutations", n_permutations, low=0, high=MAX_DRAWS, integer=True
+    )
+    n_bootstraps = check_number("n_bootstraps", n_bootstraps, low=1, high=MAX_DRAWS, integer=True)
     plan = _Plan.of(trials, cv, split_by)
     folds = plan.folds(plan.codes)
     check_folds(folds, trials.y, getattr(trials, split_by), split_by)
-    memory, run = check_memory(memory), _parallel(n_jobs)
-    rng = np.random.default_rng(random_state)
+    memory, run = check_memory(memory), _parallel(check_n_jobs("n_jobs", n_jobs))
+    rng = check_random_state("random_state", random_state)
     strata = plan.codes + len(plan.classes) * plan.subjects
     draws = [draw_within(strata[test], n_bootstraps, rng) for _, _, test in folds]
     permuted = permute_within(plan.codes, plan.subjects, n_permutations, rng)

@@ -6,6 +6,7 @@ from scipy.stats import rankdata
 
 from npa.typing import AnyArray, FloatArray, IntArray
 
+MAX_DRAWS = 10**7  # of permutations and bootstraps, held in memory
 METRICS = ("accuracy", "balanced_accuracy", "auc")
 
 

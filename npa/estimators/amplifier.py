@@ -7,12 +7,15 @@ import numpy as np
 from mne.utils import warn
 from sklearn.base import clone
 
-from npa.checks import check_option, check_range
+from npa.checks import check_bool, check_number, check_range
 from npa.estimators.base import SignalTransformer
 from npa.estimators.parameterize import FOOOFFitter, average_names
 from npa.recordings.pass_band import find_pass_band
 from npa.recordings.signals import Signals
 from npa.reports import FilterReport, SpectrumReport
+from npa.spectral.filtering.filter_bank import MAX_STAGES
+from npa.spectral.filtering.gains import MAX_EXPONENT as MAX_DESIGN_EXPONENT
+from npa.spectral.filtering.gains import MIN_EXPONENT
 from npa.spectral.filtering.power_filter import check_design, design_filter
 from npa.typing import BoolArray, FloatArray, Picks
 
@@ -169,14 +172,15 @@ class NeuralPowerAmplifier(SignalTransformer):
     def _fit(self, signals: Signals) -> None:
         """Fit the spectrum or spectra, and design filters from them."""
         check_design(self.response, self.design)
-        check_option("per_channel", self.per_channel, (False, True))
+        check_bool("per_channel", self.per_channel)
+        check_number("n_stages", self.n_stages, low=1, high=MAX_STAGES, integer=True)
         fitter = self._limited_fitter(signals)
         names = list(signals.ch_names)
         groups = {AVERAGE: average_names(signals) if self.per_channel else names}
         if self.per_channel:
             groups |= {name: [name] for name in names}
         self.spectrum_, *own = fitter.fit_averages(signals, by=groups)
-        self._warn_flat_channels(signals)
+        self._warn_channels(signals)
         self._warn_implausible([self.spectrum_, *own], list(groups), fitter.freq_range)
         if self.per_channel:
             usable = zip(names, own, signals.usable, strict=True)
@@ -277,7 +281,9 @@ class NeuralPowerAmplifier(SignalTransformer):
         filters, reasons, n_clipped = {}, {}, 0
         for name, spectrum in spectra.items():
             reason = spectrum.reason
-            if not reason and spectrum.exponent <= 0:
+            if not reason and spectrum.exponent > MAX_DESIGN_EXPONENT:
+                reason = f"the exponent of the background is {spectrum.exponent:.3g}"
+            if not reason and spectrum.exponent < MIN_EXPONENT:
                 reason = f"the background does not fall (exponent {spectrum.exponent:.2g})"
             if reason:
                 reasons[name] = reason

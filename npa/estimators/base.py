@@ -130,19 +130,25 @@ class SignalEstimator(BaseEstimator):
                 f"({len(changed)} differ)."
             )
 
-    def _warn_flat_channels(self, signals: Signals) -> None:
-        """Warn once about flat channels, which are left out, and about EEG not in volts."""
+    def _warn_channels(self, signals: Signals) -> None:
+        """Warn about channels without values, which are left out, and about other units."""
         flat = signals.flat.all(axis=0) & ~signals.bad
-        if flat.any():
+        if signals.bad.all():
+            n_bad = f"all {len(signals.bad)} channels are" if len(signals.bad) > 1 else "it is"
+            warn(f"{type(self).__name__} has no channel to measure: {n_bad} marked bad.")
+        elif flat.any():
             names = ", ".join(compress(signals.ch_names, flat))
             warn(f"{type(self).__name__} leaves out flat channel(s): {names}.")
-        if signals.info is None:
-            return
+        if signals.info is not None:
+            self._warn_microvolts(signals, signals.info)
+
+    def _warn_microvolts(self, signals: Signals, info: mne.Info) -> None:
+        """Warn about EEG channels whose unit can hardly be V."""
         eeg = (signals.types == "eeg") & signals.usable
         typical = np.median(signals.peak_to_peak[:, eeg]) if eeg.any() else 0.0
         if typical > MAX_EEG_RANGE:
             # Units of networks are EEG channels as well, whose activations have no unit.
-            eeg &= [is_electrode(signals.info, name) for name in signals.ch_names]
+            eeg &= [is_electrode(info, name) for name in signals.ch_names]
         if typical > MAX_EEG_RANGE and eeg.any():
             names = ", ".join(list(compress(signals.ch_names, eeg))[:3])
             warn(
@@ -373,7 +379,9 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
             The values, named by `get_feature_names_out`; a Raw is one epoch. NaN where a channel
             is bad, flat or could not be measured.
         """
-        return self._table(self._measure(self.read_signals(X, lazy=self._reads_blocks)))
+        signals = self.read_signals(X, lazy=self._reads_blocks)
+        self._warn_channels(signals)
+        return self._table(self._measure(signals))
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> AnyArray:
         """Return the names of the columns.
@@ -423,8 +431,8 @@ class SpectrumTransformer(FeatureTransformer):
             )
         if self.freq_range is None:
             return
-        check_range("freq_range", self.freq_range)
-        if self.freq_range[1] > sfreq / 2:
+        _, high = check_range("freq_range", self.freq_range)
+        if high > sfreq / 2:
             raise ValueError(
                 f"freq_range must end at or below the Nyquist frequency of {sfreq / 2:g} Hz, got "
                 f"{self.freq_range!r}."
@@ -481,7 +489,7 @@ class SpectrumTransformer(FeatureTransformer):
                 "spans are shorter than its windows. Leave n_per_seg out of psd_kwargs, or make it "
                 "shorter, or interpolate or repair instead of annotating."
             )
-        low, high = self.freq_range or (0.0, None)
+        low, high = (0.0, None) if self.freq_range is None else self.freq_range
         freqs, power = psd_of_spans(
             signals.data,
             signals.clean_spans,

@@ -8,7 +8,7 @@ import mne
 import numpy as np
 from mne.utils import logger, warn
 
-from npa.checks import check_array_like, check_number, check_option
+from npa.checks import check_array_like, check_names, check_number, check_option, check_seed
 from npa.estimators.base import SignalTransformer
 from npa.estimators.eog import BLINK, SACCADE, read_traces
 from npa.estimators.eye_movements import MIN_SAMPLES_PER_CHANNEL, Removal, Search
@@ -211,7 +211,7 @@ class BlinkICARemover(SignalTransformer):
         signals = self._read_signals(X, reset=True, lazy=True)
         self._check_eog(X)
         self._check_parameters(signals)
-        self._warn_flat_channels(signals)
+        self._warn_channels(signals)
         spans = CleanSpans(signals, self.fit_sfreq)
         samples = self._choose_samples(spans, int(signals.usable.sum()))
         names = self._eog_names(X)
@@ -306,10 +306,11 @@ class BlinkICARemover(SignalTransformer):
     def _check_parameters(self, signals: Signals) -> None:
         """Check the parameters against their ranges and the recording."""
         sfreq = signals.sfreq
-        if isinstance(self.artifacts, str) or not len(self.artifacts):
+        if isinstance(self.artifacts, str) or not check_names("artifacts", self.artifacts):
             raise ValueError(f"artifacts must be a list of names, got {self.artifacts!r}.")
         for artifact in self.artifacts:
             check_option("artifacts", artifact, ("blink", "saccade"))
+        check_seed("random_state", self.random_state)
         check_option("method", self.method, ("picard", "infomax"))
         # Blinks are sought up to 10 Hz, whatever the pass band of the ICA.
         fit_sfreq = check_number("fit_sfreq", self.fit_sfreq, low=2.5 * BLINK_BAND[1])

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from mne.utils import warn
 
-from npa.checks import check_number, check_option
+from npa.checks import check_number, check_option, check_range
 from npa.estimators.base import Groups
 from npa.estimators.uncertainty import INTERVAL_VALUES, ResampledTransformer, noise_of_spectra
 from npa.estimators.windows import Rows
@@ -189,8 +189,9 @@ class PSDExponent(ResampledTransformer):
         check_option("regression", self.regression, REGRESSIONS)
         self._fit_groups(signals)
         if self.freq_range is not None:
-            check_number("freq_range[0]", self.freq_range[0], above=0)
-        self._warn_flat_channels(signals)
+            low, _ = check_range("freq_range", self.freq_range)
+            check_number("freq_range[0]", low, above=0)
+        self._warn_channels(signals)
         measured = self._measure(signals)
         seconds_used, seconds_clean = self._seconds(signals)
         self.slopes_ = SlopeReport(

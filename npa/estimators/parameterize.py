@@ -9,7 +9,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from mne.utils import warn
 from threadpoolctl import threadpool_limits
 
-from npa.checks import check_number, check_option, check_range
+from npa.checks import check_n_jobs, check_number, check_option, check_range
 from npa.estimators.base import Groups
 from npa.estimators.uncertainty import (
     INTERVAL_VALUES,
@@ -28,6 +28,7 @@ from npa.spectral.fitting.result import MIN_FREQS, NOT_POSITIVE, SpectralFit
 from npa.spectral.fitting.selection import CRITERIA
 from npa.spectral.fitting.spectra import (
     DEFAULT_WIDTH_LIMITS,
+    MAX_PEAKS,
     MIN_WIDTH_BINS,
     choose_engine,
     default_width_limits,
@@ -393,7 +394,7 @@ class FOOOFFitter(ResampledTransformer):
         freqs, power = self._spectra(signals)
         self._warn_pass_band(signals, freqs)
         self.spectrum_ = self._fit_averages(signals, freqs, power)[0]
-        self._warn_flat_channels(signals)
+        self._warn_channels(signals)
         if self.spectrum_.reason not in ("", NO_USABLE_CHANNEL):
             warn(f"FOOOFFitter could not fit the average spectrum: {self.spectrum_.reason}.")
         columns = _columns(self.aperiodic_mode, self.max_n_peaks, self.selection is not None)
@@ -439,7 +440,7 @@ class FOOOFFitter(ResampledTransformer):
         selection: str | None = None,
     ) -> SpectralFit:
         """Fit spectra (n_spectra, n_freqs), in parallel chunks; ``selection`` for another one."""
-        settings, n_jobs = self._settings(freqs), self.n_jobs
+        settings, n_jobs = self._settings(freqs), check_n_jobs("n_jobs", self.n_jobs)
         engine: str = self.engine
         if selection is not None:
             settings["selection"] = selection
@@ -500,7 +501,9 @@ class FOOOFFitter(ResampledTransformer):
         return settings | {
             "aperiodic_mode": self.aperiodic_mode,
             "peak_width_limits": resolve_width_limits(freqs, self.peak_width_limits),
-            "max_n_peaks": check_number("max_n_peaks", self.max_n_peaks, low=0, integer=True),
+            "max_n_peaks": check_number(
+                "max_n_peaks", self.max_n_peaks, low=0, high=MAX_PEAKS, integer=True
+            ),
             "min_peak_height": check_number("min_peak_height", self.min_peak_height, low=0),
             "peak_threshold": check_number("peak_threshold", self.peak_threshold, low=0),
         }

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from mne.utils import logger, warn
 
-from npa.checks import check_number, check_option
+from npa.checks import check_bool, check_number, check_option
 from npa.estimators.base import FeatureTransformer
 from npa.recordings.signals import Signals
 from npa.reports import TagReport
@@ -143,9 +143,11 @@ class FrequencyTagger(FeatureTransformer):
     def _fit(self, signals: Signals) -> Measured:
         """Measure and test every term, and name the columns."""
         check_option("measure", self.measure, MEASURES)
+        check_bool("power", self.power)
+        check_bool("crop", self.crop)
         if self.threshold is not None:
             check_number("threshold", self.threshold)
-        self._warn_flat_channels(signals)
+        self._warn_channels(signals)
         spectra = self._spectra(signals)
         self._check_terms(spectra)
         values = self._values(spectra)

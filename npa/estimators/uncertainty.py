@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from npa.checks import check_number, check_option
+from npa.checks import check_number, check_option, check_seed
 from npa.estimators.windows import WindowedTransformer
 from npa.recordings.signals import Signals
 from npa.spectral.density import plan_spans
@@ -38,6 +38,7 @@ class ResampledTransformer(WindowedTransformer):
         super()._check_spectra(sfreq)
         check_option("uncertainty", self.uncertainty, (None, "bootstrap"))
         check_number("n_boot", self.n_boot, low=MIN_BOOT, integer=True)
+        check_seed("random_state", self.random_state)
 
     def _row_noise(
         self,

@@ -89,7 +89,7 @@ class WindowedTransformer(SpectrumTransformer):
 
     def _check_window(self, plan: WindowPlan, sfreq: float) -> None:
         """Raise an error if the spectra of windows have too few frequencies for a fit."""
-        low, high = self.freq_range or (0.0, sfreq / 2)
+        low, high = (0.0, sfreq / 2) if self.freq_range is None else self.freq_range
         options = {"method": self.psd, **(self.psd_kwargs or {})}
         if self.psd == "welch":
             options |= {"n_per_seg": plan.segment, "n_overlap": 0}
@@ -131,7 +131,7 @@ class WindowedTransformer(SpectrumTransformer):
                 "than half of these is clean. Take shorter windows, or interpolate or repair "
                 "instead of annotating."
             )
-        low, high = self.freq_range or (0.0, None)
+        low, high = (0.0, None) if self.freq_range is None else self.freq_range
         freqs, power = psd_of_windows(
             signals.data,
             signals.clean_spans,

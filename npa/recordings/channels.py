@@ -43,6 +43,8 @@ def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
     ------
     ValueError
         If ``picks`` names a channel or type that does not exist.
+    TypeError
+        If it is a truth value, or an array without dimensions.
 
     Examples
     --------
@@ -56,6 +58,8 @@ def picked_names(info: mne.Info, picks: Picks = None) -> list[str]:
     evoked = mne.EvokedArray(np.zeros((len(info["ch_names"]), 1)), own, verbose=False)
     all_names = list(info["ch_names"])
     wanted = "None (data channels)" if picks is None else repr(picks)
+    if isinstance(picks, (bool, np.bool_)) or (isinstance(picks, np.ndarray) and not picks.ndim):
+        raise TypeError(f"picks must name channels, types or indices, got {wanted}.")
     if picks is None:
         # MNE refuses types where a channel is called like one.
         evoked.rename_channels({name: f"#{index}" for index, name in enumerate(all_names)})

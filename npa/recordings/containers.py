@@ -186,7 +186,11 @@ def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
     data = X[:, np.newaxis] if X.ndim == 2 else X
     selection: Any = slice(None) if picks is None else picks
     try:
+        if isinstance(picks, (bool, np.bool_)):
+            raise IndexError
         index = np.atleast_1d(np.arange(data.shape[1])[selection])
+        if index.ndim != 1 or (not index.size and data.shape[1]):
+            raise IndexError
     except IndexError:
         raise ValueError(
             f"picks must be None or channel indices below {data.shape[1]} for an array, "

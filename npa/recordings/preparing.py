@@ -1,15 +1,62 @@
 """Choice of channels, bad channels, positions and reference of a recording that was read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mne
 import numpy as np
 from mne.utils import warn
 
+from npa.checks import check_names, check_option, check_path
 from npa.recordings.channel_types import extreme_channels
 from npa.recordings.channels import electrode_name, picked_names
+
+CHANNEL_OPTIONS = ("picks", "exclude", "types", "bads", "montage", "reference")
+
+
+def check_channel_options(name: str, options: Any) -> dict[str, Any]:
+    """Return the choice of channels of a recording that is to be read.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    options : dict | None
+        Any of ``picks, exclude, bads, montage, reference``, as for `prepare_recording`, and
+        ``types``, as for `npa.recordings.reading.load_recording`.
+
+    Returns
+    -------
+    options : dict
+        Those that choose something, as plain values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is unknown, or of another type.
+
+    Examples
+    --------
+    >>> check_channel_options("channels", {"exclude": "Cz", "bads": []})
+    {'exclude': ['Cz']}
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"{name} must be None or a dict of options, got {options!r}.")
+    plain: dict[str, Any] = {}
+    for key, value in (options or {}).items():
+        check_option(f"a key of {name}", key, CHANNEL_OPTIONS)
+        label = f"{name}[{key!r}]"
+        if value is None:
+            continue
+        if key == "types":
+            if not isinstance(value, Mapping):
+                raise TypeError(f"{label} must map names of channels to types, got {value!r}.")
+            plain[key] = dict(zip(value, check_names(label, list(value.values())), strict=True))
+        else:
+            plain[key] = str(value) if key == "montage" else check_names(label, value)
+    return {key: value for key, value in plain.items() if value}
 
 
 def prepare_recording(
@@ -59,6 +106,12 @@ def prepare_recording(
     >>> prepare_recording(raw, picks=["Pz"], montage="standard_1020").ch_names
     ['Pz', 'VEOG']
     """
+    if not isinstance(raw, mne.io.BaseRaw):
+        raise TypeError(f"raw must be an mne.io.BaseRaw, got {type(raw).__name__}.")
+    exclude, bads = check_names("exclude", exclude), check_names("bads", bads)
+    picks = None if picks is None else check_names("picks", picks)
+    reference = None if reference is None else check_names("reference", reference)
+    montage = None if montage is None else str(check_path("montage", montage))
     _check_names("exclude", exclude, raw)
     _check_names("bads", [name for name in bads if name != "auto"], raw)
     kept = [name for name in raw.ch_names if name not in set(exclude)]
@@ -74,6 +127,8 @@ def prepare_recording(
         warn(f"Channels marked bad by their amplitude, relative to the median: {listed}.")
     if montage is not None:
         _set_positions(raw, montage)
+    if reference == []:
+        raise ValueError("reference must name a channel, or be 'average', got none.")
     if reference is not None:
         _set_reference(raw, reference)
     data = _data_channels(raw)
@@ -145,10 +200,15 @@ def _set_positions(raw: mne.io.BaseRaw, montage: str) -> None:
     if montage in mne.channels.get_builtin_montages():
         positions = mne.channels.make_standard_montage(montage).get_positions()
     else:
-        if not Path(montage).expanduser().exists():
+        if not Path(montage).exists():
             names = ", ".join(mne.channels.get_builtin_montages())
             raise ValueError(f"montage must be a file or one of {names}, got {montage!r}.")
-        positions = mne.channels.read_custom_montage(Path(montage).expanduser()).get_positions()
+        try:
+            positions = mne.channels.read_custom_montage(montage).get_positions()
+        except Exception as error:  # each of MNE's readers raises its own types
+            raise ValueError(
+                f"montage must be electrode positions that MNE reads, got {montage!r}: {error}"
+            ) from error
     known = {name.lower(): place for name, place in positions["ch_pos"].items()}
     pairs = zip(raw.ch_names, raw.get_channel_types(), strict=True)
     eeg = [name for name, kind in pairs if kind == "eeg"]

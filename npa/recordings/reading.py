@@ -1,10 +1,10 @@
 """Reading recordings from files."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import mne
 
+from npa.checks import check_bool, check_path
 from npa.recordings.channel_types import set_types
 from npa.recordings.channels import electrode_name
 from npa.typing import PathLike
@@ -47,7 +47,9 @@ def load_recording(
     Traceback (most recent call last):
     FileNotFoundError: missing.edf does not exist.
     """
-    fname = Path(fname).expanduser()
+    fname, preload = check_path("fname", fname), check_bool("preload", preload)
+    if types is not None and not isinstance(types, Mapping):
+        raise TypeError(f"types must map names of channels to types, got {types!r}.")
     if not fname.exists():
         raise FileNotFoundError(f"{fname} does not exist.")
     try:

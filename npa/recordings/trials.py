@@ -12,7 +12,7 @@ from mne.utils import warn
 from scipy.signal import detrend as remove_trend
 from sklearn.base import clone
 
-from npa.checks import check_array_like, check_finite, check_option, check_range
+from npa.checks import check_array_like, check_finite, check_number, check_option, check_range
 from npa.recordings.channels import picked_names
 from npa.recordings.containers import across_discontinuity, is_mne
 from npa.recordings.events import Event, check_event_id, label_events
@@ -169,7 +169,14 @@ def collect_trials(
     all_recordings = _check_recordings(recordings)
     wanted = check_event_id(event_id)
     tmin, tmax = check_range("(tmin, tmax)", (tmin, tmax), low=None)
+    if detrend is not None and not isinstance(detrend, (int, np.integer)):
+        raise TypeError(f"detrend must be None, 0 or 1, got {detrend!r}.")
     check_option("detrend", detrend, (None, 0, 1))
+    for name, value in (("reject", reject), ("drop_log", drop_log)):
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{name} must be None or a dict, got {value!r}.")
+    if baseline is not None:
+        _check_baseline(baseline)
     if preprocess is not None and not hasattr(preprocess, "fit_transform"):
         raise TypeError(f"preprocess must be None or a transformer, got {preprocess!r}.")
     _check_drop_log(drop_log, reject, [run for _, run, _ in all_recordings])
@@ -223,6 +230,12 @@ class _Cutter:
         if not all(projection["active"] for projection in recording.info["projs"]):
             # Before channels are picked: an average reference is that of all channels.
             recording = recording.copy().load_data().apply_proj(verbose=False)
+        duration = len(recording.times) / recording.info["sfreq"]
+        if isinstance(recording, mne.io.BaseRaw) and self.tmax - self.tmin > duration:
+            raise ValueError(
+                f"(tmin, tmax) must not be longer than the recording of {duration:g} s, got "
+                f"({self.tmin:g}, {self.tmax:g})."
+            )
         rows, events = label_events(recording, self.wanted)
         if drop_log is not None and len(drop_log) != len(events):
             raise ValueError(
@@ -248,7 +261,10 @@ class _Cutter:
         names = picked_names(recording.info, self.picks)
         if self.picks is not None:
             return names
-        return [name for name in names if name not in recording.info["bads"]]
+        good = [name for name in names if name not in recording.info["bads"]]
+        if not good:
+            raise ValueError(f"all of its {len(names)} data channels are marked bad.")
+        return good
 
     def _epochs(
         self, recording: Any, rows: IntArray, events: IntArray, channels: list[str], decide: bool
@@ -329,6 +345,16 @@ def _check_recordings(recordings: Any) -> list[tuple[Any, str, Any]]:
     if len(set(names)) < len(names):
         raise ValueError(f"recordings must have subjects of different names, got {names}.")
     return found
+
+
+def _check_baseline(baseline: Any) -> None:
+    """Raise an error if ``baseline`` is not a pair of times."""
+    pair = isinstance(baseline, (tuple, list, np.ndarray)) and np.shape(baseline) == (2,)
+    if not pair:
+        raise TypeError(f"baseline must be None or a pair (start, stop) in s, got {baseline!r}.")
+    for index, end in enumerate(baseline):
+        if end is not None:
+            check_number(f"baseline[{index}]", end)
 
 
 def _check_drop_log(drop_log: Any, reject: Any, runs: Sequence[str]) -> None:

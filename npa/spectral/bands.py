@@ -7,7 +7,13 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_number, check_option, check_range
+from npa.checks import (
+    check_number,
+    check_option,
+    check_random_state,
+    check_range,
+    check_values,
+)
 from npa.typing import AnyArray, FloatArray, IntArray
 
 # Lower (inclusive) and upper end (exclusive) in Hz.
@@ -16,6 +22,8 @@ CANONICAL_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 SIDEREAL_DAY = 86_160.0  # s
+MAX_SIMULATIONS = 10**7  # held in memory
+MAX_BANDS = 1000  # 1e209 times the lowest frequency
 CANDIDATE_RATIOS = MappingProxyType({"phi": GOLDEN_RATIO, "2": 2.0, "e": float(np.e)})
 
 
@@ -85,7 +93,7 @@ def golden_bands(period: float = SIDEREAL_DAY, n_bands: int = 36) -> AnyArray:
     [ 34.9  56.5  91.5 148.  239.5]
     """
     period = check_number("period", period, above=0)
-    steps = np.arange(check_number("n_bands", n_bands, low=1, integer=True))
+    steps = np.arange(check_number("n_bands", n_bands, low=1, high=MAX_BANDS, integer=True))
     bands = np.empty(len(steps), dtype=[("period", float), ("frequency", float)])
     bands["period"] = period / GOLDEN_RATIO**steps
     bands["frequency"] = 1 / bands["period"]
@@ -151,8 +159,12 @@ def band_ratios(
     """
     check_option("null", null, ("log-uniform",))
     low, high = np.log(check_range("freq_range", freq_range, low=np.finfo(float).tiny))
-    n_simulations = check_number("n_simulations", n_simulations, low=1, integer=True)
-    rng = np.random.default_rng(random_state)
+    n_simulations = check_number(
+        "n_simulations", n_simulations, low=1, high=MAX_SIMULATIONS, integer=True
+    )
+    rng = check_random_state("random_state", random_state)
+    if isinstance(peaks, (str, bytes)) or np.ndim(np.asarray(peaks, dtype=object)) == 0:
+        raise TypeError(f"peaks must be a list of one array per subject, got {peaks!r:.100}.")
     gaps, simulated, subjects = [], [], []
     for subject, found in enumerate(peaks):
         logs = _log_peaks(f"peaks[{subject}]", found, low, high)
@@ -175,7 +187,7 @@ def band_ratios(
 
 def _log_peaks(name: str, found: npt.ArrayLike, low: float, high: float) -> FloatArray:
     """Return the sorted logarithms of one subject's peaks."""
-    found = np.asarray(found, dtype=np.float64).ravel()
+    found = check_values(name, found).ravel()
     found = np.sort(found[~np.isnan(found)])
     ends = np.exp([low, high])
     if found.size and not (found[0] >= ends[0] * (1 - 1e-9) and found[-1] <= ends[1] * (1 + 1e-9)):

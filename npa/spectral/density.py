@@ -11,7 +11,14 @@ import numpy.typing as npt
 import scipy
 from mne.time_frequency import psd_array_multitaper
 
-from npa.checks import check_number, check_option, check_range, finite_rows
+from npa.checks import (
+    check_bool,
+    check_number,
+    check_option,
+    check_range,
+    check_values,
+    finite_rows,
+)
 from npa.spectral.multitaper import tapered_power
 from npa.typing import AnyArray, BoolArray, FloatArray, IntArray, Span
 
@@ -27,6 +34,7 @@ MIN_SHARE_USED, MIN_WEIGHTED_SHARE = 0.8, 0.75
 # Below this part of the default window (1 s), they only shrink for want of half the clean time.
 SHORTEST_WINDOW, MIN_SHARE_OF_SHORTEST = 0.25, 0.5
 MIN_WINDOW = 2  # samples
+MAX_FFT = 2**31  # samples; more would fill the memory
 # Multitaper segments are at least half as long as the longest, in steps of a 16th.
 PART_STEPS, MIN_PART_STEPS = 16, 8
 LENGTH_STEP = 1.01  # ratio of the window lengths that are tried
@@ -422,7 +430,10 @@ def check_signals(x: npt.ArrayLike, min_times: int = 2) -> AnyArray:
     >>> check_signals([[1, 2, 3]]).shape
     (1, 3)
     """
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError:  # lists of different lengths
+        raise ValueError(f"x must be an array, got {x!r:.100}.") from None
     if not np.issubdtype(x.dtype, np.number) or np.iscomplexobj(x):
         raise TypeError(f"x must hold real numbers, got dtype {x.dtype}.")
     if x.ndim == 0 or x.shape[-1] < min_times:
@@ -436,7 +447,9 @@ def _check_options(method: str, kwargs: dict[str, Any]) -> tuple[bool, dict[str,
     """Return ``one_sided``, and the keywords of the method."""
     check_option("method", method, METHODS)
     options = dict(kwargs)
-    one_sided = options.pop("one_sided", True)
+    one_sided = check_bool("one_sided", options.pop("one_sided", True))
+    for flag in {"adaptive", "low_bias"} & options.keys():
+        check_bool(flag, options[flag])
     parameters = inspect.signature(METHODS[method]).parameters.values()
     allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(allowed)):
@@ -445,6 +458,23 @@ def _check_options(method: str, kwargs: dict[str, Any]) -> tuple[bool, dict[str,
         )
     check_option("detrend", options.get("detrend", False), ("constant", "linear", False))
     return one_sided, options
+
+
+def _check_window(window: Any, length: int) -> Any:
+    """Return a window of SciPy's, or an array of ``length`` weights."""
+    if isinstance(window, (str, tuple)) or window is None:
+        window = window or "boxcar"
+        try:
+            scipy.signal.get_window(window, 8)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"window must be one of SciPy's, got {window!r}: {error}") from None
+        return window
+    window = check_values("window", window, ndim=1)
+    if window.shape != (length,):
+        raise ValueError(
+            f"window must be the name of one of SciPy's, or {length} weights, got {window.shape}."
+        )
+    return window
 
 
 def _within(freqs: FloatArray, low: float, high: float) -> BoolArray:
@@ -478,7 +508,13 @@ def _shrunk_overlap(length: int, sfreq: float, options: dict[str, Any]) -> int:
 
 
 def _check_spans(spans: Iterable[Span], n_times: int) -> list[Span]:
-    spans = [(int(start), int(stop)) for start, stop in spans]
+    try:
+        spans = [
+            (check_number("spans", start, integer=True), check_number("spans", stop, integer=True))
+            for start, stop in spans
+        ]
+    except (TypeError, ValueError):
+        raise TypeError(f"spans must be pairs (start, stop) of samples, got {spans!r}.") from None
     if not spans or any(not 0 <= start < stop <= n_times for start, stop in spans):
         raise ValueError(
             f"spans must be at least one (start, stop) with 0 <= start < stop <= {n_times}, "
@@ -559,7 +595,7 @@ def _by_blocks(
 def _check_n_fft(n_fft: int | None, length: int) -> int:
     if n_fft is None:
         return length
-    return int(check_number("n_fft", n_fft, low=length, integer=True))
+    return int(check_number("n_fft", n_fft, low=length, high=MAX_FFT, integer=True))
 
 
 def _welch(
@@ -581,6 +617,8 @@ def _welch(
     if length < requested:  # there is only one window
         n_overlap = 0
     n_fft = _check_n_fft(n_fft, length)
+    window = _check_window(window, length)
+    detrend = detrend or False  # SciPy does not take 0
 
     def estimate(block: FloatArray) -> FloatArray:
         power: FloatArray = scipy.signal.welch(
@@ -608,6 +646,8 @@ def _periodogram(
     detrend: str | bool = "constant",
 ) -> tuple[FloatArray, int]:
     n_fft = _check_n_fft(n_fft, rows.shape[-1])
+    window = _check_window(window, rows.shape[-1])
+    detrend = detrend or False  # SciPy does not take 0
 
     def estimate(block: FloatArray) -> FloatArray:
         options = {"window": window, "nfft": n_fft, "detrend": detrend}
@@ -633,7 +673,8 @@ def _multitaper(
     length = n_times if n_per_seg is None else min(_window_length(n_per_seg, sfreq), n_times)
     if bandwidth is None:
         bandwidth = DEFAULT_BANDWIDTH_BINS * sfreq / length
-    bandwidth = check_number("bandwidth", bandwidth, low=sfreq / length)
+    # As many tapers as samples is the limit.
+    bandwidth = check_number("bandwidth", bandwidth, low=sfreq / length, below=sfreq)
     if adaptive and n_fft is not None:
         raise ValueError(f"n_fft must be None with adaptive=True, got {n_fft!r}.")
     n_fft = _check_n_fft(n_fft, length)

@@ -6,12 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_finite, check_number
+from npa.checks import check_finite, check_number, check_values
 from npa.spectral.density import BLOCK_SAMPLES, check_signals
 from npa.spectral.slopes import power_law
 from npa.typing import AnyArray, FloatArray, IntArray
 
 SCALES_PER_DECADE = 10
+MAX_SAMPLES = 2**53  # larger numbers are not exact in float64
+MAX_ORDER = 20  # a polynomial of more is not resolved in float64
 MIN_WINDOWS = 4  # in a signal, at the longest default scale
 
 
@@ -67,7 +69,7 @@ def log_scales(n_times: int, smallest: int = 8, largest: int | None = None) -> I
     >>> log_scales(500)
     array([  8,  10,  13,  16,  20,  25,  32,  40,  50,  63,  79,  99, 125])
     """
-    n_times = check_number("n_times", n_times, low=4 * MIN_WINDOWS, integer=True)
+    n_times = check_number("n_times", n_times, low=4 * MIN_WINDOWS, high=MAX_SAMPLES, integer=True)
     top = n_times // MIN_WINDOWS
     smallest = check_number("smallest", smallest, low=3, below=top, integer=True)
     if largest is not None:
@@ -122,9 +124,9 @@ def fluctuations(
     >>> round(float(np.log10(squared[1] / squared[0]) / 2 / 2), 2)  # two decades
     0.51
     """
-    x = check_signals(x)
+    x = check_signals(x, min_times=4 * MIN_WINDOWS if scales is None else 2)
     n_times = x.shape[-1]
-    order = check_number("order", order, low=0, integer=True)
+    order = check_number("order", order, low=0, high=MAX_ORDER, integer=True)
     scales = log_scales(n_times) if scales is None else _check_scales(scales, n_times, order)
     rows = x.reshape(-1, n_times)
     check_finite("x", rows)
@@ -176,9 +178,14 @@ def scaling_exponent(scales: npt.ArrayLike, squared: npt.ArrayLike) -> Scaling:
     >>> round(float(fit.alpha), 1), round(float(fit.slope))
     (1.5, -2)
     """
-    scales, squared = np.asarray(scales), np.asarray(squared)
+    scales, squared = check_values("scales", scales), check_values("squared", squared, ndim=1)
     if scales.ndim != 1 or len(scales) < 3:
         raise ValueError(f"scales must be at least 3 window lengths, got shape {scales.shape}.")
+    if squared.shape[-1] != len(scales):
+        raise ValueError(
+            f"squared must have shape (..., {len(scales)}), one value per scale, got "
+            f"{squared.shape}."
+        )
     # F(n) is a power law of n, as a power spectrum of the frequency.
     line = power_law(scales, squared)
     return Scaling(line.slope / 2, line.stderr / 2, line.r_squared)
@@ -186,9 +193,9 @@ def scaling_exponent(scales: npt.ArrayLike, squared: npt.ArrayLike) -> Scaling:
 
 def _check_scales(scales: Sequence[int] | AnyArray, n_times: int, order: int) -> IntArray:
     """Return the scales as an array, or raise where they do not fit the signal or the order."""
-    scales = np.asarray(scales)
-    if scales.ndim != 1 or not len(scales) or not np.issubdtype(scales.dtype, np.integer):
-        raise ValueError(f"scales must be whole numbers of samples, got {scales!r}.")
+    scales = check_values("scales", scales, ndim=1, integer=True)
+    if scales.ndim != 1 or not len(scales):
+        raise ValueError(f"scales must be window lengths in samples, got {scales!r}.")
     if scales.min() < order + 2 or scales.max() > n_times:
         raise ValueError(
             f"scales must lie between {order + 2} (for order={order}) and the {n_times} samples "

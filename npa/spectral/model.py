@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from npa.checks import check_values
 from npa.typing import FloatArray
 
 
@@ -31,6 +32,13 @@ def aperiodic(
         ``offset - log10(knee + freqs**exponent)``, with NumPy's broadcasting; infinite at 0 Hz
         without a knee, NaN where the logarithm does not exist (with a negative knee).
 
+    Raises
+    ------
+    TypeError
+        If an argument is not numbers.
+    ValueError
+        If their shapes do not go together.
+
     Notes
     -----
     The background bends at the `knee_frequency`.
@@ -46,8 +54,16 @@ def aperiodic(
     >>> np.round(aperiodic(np.array([1.0, 10.0, 100.0]), offset=-10, exponent=1.5), 6)
     array([-10. , -11.5, -13. ])
     """
-    freqs = np.asarray(freqs, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    freqs, offset = check_values("freqs", freqs), check_values("offset", offset)
+    exponent, knee = check_values("exponent", exponent), check_values("knee", knee)
+    try:
+        np.broadcast(freqs, offset, exponent, knee)
+    except ValueError:
+        raise ValueError(
+            "freqs, offset, exponent and knee must have shapes that go together, got "
+            f"{freqs.shape}, {offset.shape}, {exponent.shape} and {knee.shape}."
+        ) from None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_power: FloatArray = offset - np.log10(knee + freqs**exponent)
     return log_power
 
@@ -122,8 +138,7 @@ def gaussians(freqs: npt.ArrayLike, peaks: npt.ArrayLike) -> FloatArray:
     >>> gaussians(np.array([10.0, 20.0]), [[10.0, 0.8, 1.0], [20.0, 0.3, 2.0]]).round(3)
     array([0.8, 0.3])
     """
-    freqs = np.asarray(freqs, dtype=np.float64)
-    peaks = np.asarray(peaks, dtype=np.float64)
+    freqs, peaks = check_values("freqs", freqs), check_values("peaks", peaks)
     if peaks.size == 0:
         return np.zeros_like(freqs)
     if peaks.ndim != 2 or peaks.shape[1] != 3:

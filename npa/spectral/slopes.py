@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_option
+from npa.checks import check_option, check_values
 from npa.typing import AnyArray, FloatArray
 
 REGRESSIONS = ("ols", "theilsen")
@@ -81,7 +81,7 @@ def power_law(freqs: npt.ArrayLike, power: npt.ArrayLike, regression: str = "ols
     (-1.5, 1.0)
     """
     check_option("regression", regression, REGRESSIONS)
-    freqs, power = np.asarray(freqs, dtype=np.float64), np.asarray(power)
+    freqs, power = check_values("freqs", freqs), check_values("power", power)
     _check_spectra(freqs, power, regression)
     n_freqs = len(freqs)
     rows = power.reshape(int(np.prod(power.shape[:-1])), n_freqs)

@@ -1,5 +1,6 @@
 """Responses to frequency tags: their terms, and signal-to-noise measures of a spectrum."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import f as f_distribution
 
-from npa.checks import check_number
+from npa.checks import check_number, check_values
 from npa.typing import FloatArray, IntArray
 
 BIN_TOLERANCE = 0.01  # distance of a frequency from its bin, in bins
 EQUAL_RTOL = 1e-9  # relative difference below which two frequencies are equal
+MAX_MULTIPLE = 1000  # of a tag, and of an order: more would fill the memory before it is noticed
+MAX_TERMS = 10**6
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,21 @@ def tag_terms(
     >>> tag_terms([10, 20], n_harmonics=2, max_order=1)[1].collides
     ('f2',)
     """
+    if nyquist is not np.inf:
+        nyquist = check_number("nyquist", nyquist, above=0)
+    if resolution is not None:
+        resolution = check_number("resolution", resolution, above=0)
     tags = _check_tags(frequencies, nyquist, resolution)
-    n_harmonics = check_number("n_harmonics", n_harmonics, low=1, integer=True)
-    max_order = check_number("max_order", max_order, low=1, integer=True)
+    n_harmonics = check_number("n_harmonics", n_harmonics, low=1, high=MAX_MULTIPLE, integer=True)
+    max_order = check_number("max_order", max_order, low=1, high=MAX_MULTIPLE, integer=True)
+    # As many tuples of integers have absolute values that sum to at most the order.
+    n_terms = sum(
+        2**k * math.comb(len(tags), k) * math.comb(max_order, k) for k in range(len(tags) + 1)
+    )
+    if n_terms > MAX_TERMS:
+        raise ValueError(
+            f"max_order={max_order} of {len(tags)} tags gives more than {MAX_TERMS} terms."
+        )
     coefficients: list[tuple[int, ...]] = [
         (0,) * index + (multiple,) + (0,) * (len(tags) - index - 1)
         for index in range(len(tags))
@@ -183,8 +198,11 @@ def neighbor_bins(
     """
     n_neighbors = check_number("n_neighbors", n_neighbors, low=1, integer=True)
     n_skip = check_number("n_skip", n_skip, low=0, integer=True)
-    bins = np.atleast_1d(np.asarray(bins, dtype=int))
-    allowed = np.setdiff1d(np.arange(n_freqs), np.asarray(exclude, dtype=int))
+    bins = np.atleast_1d(check_values("bins", bins, integer=True))
+    excluded = check_values("exclude", exclude, integer=True)
+    allowed = np.setdiff1d(np.arange(n_freqs), excluded)
+    # Whatever is larger than the spectrum reaches past its ends.
+    n_neighbors, n_skip = min(n_neighbors, n_freqs), min(n_skip, n_freqs)
     offsets = np.arange(n_neighbors)
     below = np.searchsorted(allowed, bins - n_skip)[:, np.newaxis] - n_neighbors + offsets
     above = np.searchsorted(allowed, bins + n_skip, side="right")[:, np.newaxis] + offsets
@@ -463,9 +481,14 @@ def _signal_and_noise(
     exclude: npt.ArrayLike,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return values at bins, and mean and standard deviation of their neighbours."""
-    spectrum = np.asarray(spectrum, dtype=np.float64)
+    spectrum = check_values("spectrum", spectrum, ndim=1)
     n_freqs = spectrum.shape[-1]
-    bins = np.arange(n_freqs) if bins is None else np.atleast_1d(np.asarray(bins, dtype=int))
+    bins = np.arange(n_freqs) if bins is None else check_values("bins", bins, integer=True)
+    bins = np.atleast_1d(bins)
+    if bins.ndim > 1:
+        raise ValueError(f"bins must be a list of indices, got shape {bins.shape}.")
+    if bins.size and not (bins.min() >= 0 and bins.max() < n_freqs):
+        raise ValueError(f"bins must be indices of the {n_freqs} frequencies, got {bins.tolist()}.")
     index = neighbor_bins(bins, n_freqs, n_neighbors, n_skip, exclude=exclude)
     used = index >= 0
     count = used.sum(axis=1)
@@ -484,7 +507,13 @@ def _signal_and_noise(
 
 def _at_least(noise: FloatArray, floor: float | FloatArray) -> FloatArray:
     """Clip noise to a floor, which may be one value per spectrum."""
-    return np.maximum(noise, np.asarray(floor, dtype=np.float64)[..., np.newaxis])
+    floor = check_values("floor", floor)
+    try:
+        return np.maximum(noise, floor[..., np.newaxis])
+    except ValueError:
+        raise ValueError(
+            f"floor must be a number or have shape {noise.shape[:-1]}, got {floor.shape}."
+        ) from None
 
 
 def _ratio(signal: FloatArray, noise: FloatArray) -> FloatArray:

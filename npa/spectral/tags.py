@@ -1,5 +1,6 @@
 """Amplitude spectra whose bins hold frequency tags, and measures of the terms in them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from npa.typing import FloatArray, IntArray
 MEASURES = ("snr", "zscore", "bca", "amplitude")
 EPS = float(np.finfo(float).eps)
 MAX_ROUNDING = 8 * EPS  # a changing part below this share of the root mean square is rounding
+MAX_PERIOD = 10**6  # samples; lengths of ten periods are searched, in memory
 MAX_LENGTH_RATIO = 10  # longer epochs are suggested up to this multiple of the input's length
 
 
@@ -252,7 +254,12 @@ def whole_period_length(
     if not crop and len(_fitting_lengths(np.array([n_times]), tags, sfreq, 1)):
         return n_times
     shorter = _fitting_lengths(np.arange(n_times, n_times // 2, -1), tags, sfreq, order)
-    period = int(np.ceil(sfreq / min(tags)))
+    period = math.ceil(min(sfreq / min(tags), MAX_PERIOD + 1))
+    if period > MAX_PERIOD:
+        raise ValueError(
+            f"frequencies must have periods of at most {MAX_PERIOD} samples, got "
+            f"{min(tags):g} Hz at sfreq={sfreq:g} Hz."
+        )
     candidates = np.arange(n_times + 1, MAX_LENGTH_RATIO * max(n_times, period))
     longer = _fitting_lengths(candidates, tags, sfreq, order)
     if crop and len(shorter):

@@ -14,7 +14,14 @@ import mne
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from npa.checks import check_array_like, check_bytes, check_finite, finite_rows
+from npa.checks import (
+    check_array_like,
+    check_bool,
+    check_bytes,
+    check_finite,
+    check_path,
+    finite_rows,
+)
 from npa.estimators.base import SignalTransformer
 from npa.recordings.signals import outside, split_range
 from npa.recordings.staging import staged
@@ -93,6 +100,7 @@ def transform_to(
     >>> out.preload, len(out.times) == len(raw.times)
     (False, True)
     """
+    check_bool("overwrite", overwrite)
     path, old_parts = _check_target(raw, fname)
     steps = pipeline_steps(pipeline)
     if not steps:
@@ -414,7 +422,7 @@ def _check_raw(raw: Any) -> mne.io.BaseRaw:
 
 def _check_target(raw: mne.io.BaseRaw, fname: PathLike) -> tuple[Path, list[Path]]:
     """Return the path to write to, and the further parts of the recording that is there now."""
-    path = Path(fname).expanduser().absolute()
+    path = check_path("fname", fname).absolute()
     if path.suffix != ".fif":
         raise ValueError(f"fname must end in '.fif', got {path.name!r}.")
     sources = [] if _check_raw(raw).preload else [name for name in raw.filenames if name]

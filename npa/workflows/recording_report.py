@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mne
 
-from npa.checks import check_array_like
+from npa.checks import check_array_like, check_names, check_number, check_range
 from npa.estimators.amplifier import NeuralPowerAmplifier
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.line_noise import LineNoiseRemover
@@ -91,6 +91,7 @@ def analyze_recording(
     *,
     eog: str | Iterable[str] | None = None,
     line: float | None = None,
+    freq_range: tuple[float, float] | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> RecordingReport:
     """Remove blinks and the 1/f background of a recording, and measure its spectrum.
@@ -104,6 +105,9 @@ def analyze_recording(
         show no blinks, a virtual one is used. Scalp electrodes among them are cleaned too.
     line : float | None
         Frequency in Hz of the line noise to remove first; None to keep it.
+    freq_range : tuple of float | None
+        Lowest and highest frequency in Hz of both fits; None for 1-45 Hz, and 0.5-45 Hz of the
+        amplifier, or what of it lies within the pass band of the recording.
     progress : callable
         Wraps the list of step names, for example ``tqdm``.
 
@@ -135,7 +139,9 @@ def analyze_recording(
     if not isinstance(raw, mne.io.BaseRaw):
         check_array_like("raw", raw)
         raise TypeError(f"raw must be an mne.io.BaseRaw, got {type(raw).__name__}.")
-    names = [eog] if isinstance(eog, str) else list(eog or [])
+    names = [] if eog is None else check_names("eog", eog)
+    if line is not None:
+        check_number("line", line, above=0, below=raw.info["sfreq"] / 2)
     missing = [name for name in names if name not in raw.ch_names]
     if missing:
         raise ValueError(f"eog must name channels of the recording, got {', '.join(missing)}.")
@@ -148,6 +154,10 @@ def analyze_recording(
         "amplify": NeuralPowerAmplifier(),
         "measure": FOOOFFitter(),
     }
+    if freq_range is not None:
+        freq_range = check_range("freq_range", freq_range, high=raw.info["sfreq"] / 2)
+        steps["amplify"].set_params(fooof__freq_range=freq_range)
+        steps["measure"].set_params(freq_range=freq_range)
     clean = amplified = raw
     for name in progress(list(steps)):
         if name == "amplify":

@@ -9,10 +9,14 @@ import scipy
 
 from npa.checks import check_number
 from npa.spectral.density import BLOCK_SAMPLES, check_signals
+from npa.spectral.filtering.gains import MAX_EXPONENT
 from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain
 from npa.typing import FloatArray
 
 MAX_RIPPLE_DB = 300.0  # the limit of float64
+MIN_BANK_EXPONENT = 0.01  # its inverse is the power of a large number
+MAX_STAGES = 64  # of which the last has a weight of 2**-64; ripple allows fewer
+MAX_REMEZ_TAPS = 2**14  # with more, the exchange takes minutes and does not converge
 MAX_REMEZ_ERROR = 0.1  # of the gain of one pass; 0.01 in the stop bands after two
 MIN_TAIL = 1e-12  # a recursive filter is said to reach until its impulse response is as small
 USE_EXACT = 'Use design="exact", which has no such limit.'
@@ -215,10 +219,10 @@ def chebyshev_bank(exponent: float, knee: float, sfreq: float, n_stages: int = 5
     >>> [round(stage.frequency, 1) for stage in bank.stages]
     [16.0, 64.0, 128.0, 181.0, 215.3]
     """
-    exponent = check_number("exponent", exponent, above=0)
+    exponent = check_number("exponent", exponent, low=MIN_BANK_EXPONENT, high=MAX_EXPONENT)
     knee = check_number("knee", knee, low=0)
     sfreq = check_number("sfreq", sfreq, above=0)
-    n_stages = check_number("n_stages", n_stages, low=1, integer=True)
+    n_stages = check_number("n_stages", n_stages, low=1, high=MAX_STAGES, integer=True)
     nyquist = sfreq / 2
     stages = []
     for i in range(n_stages):
@@ -287,7 +291,7 @@ def remez_gaussian(cf: float, sd: float, sfreq: float, n_taps: int = 256) -> Rem
     sfreq = check_number("sfreq", sfreq, above=0)
     cf = check_number("cf", cf, above=0, below=sfreq / 2)
     sd = check_number("sd", sd, above=0)
-    n_taps = check_number("n_taps", n_taps, low=8, integer=True)
+    n_taps = check_number("n_taps", n_taps, low=8, high=MAX_REMEZ_TAPS, integer=True)
     for transition in sorted(1.25 ** np.arange(-6.0, 7.0), key=lambda t: abs(np.log(t))):
         peak = _try_remez(cf, sd, sfreq, n_taps, float(transition))
         if peak is not None:

@@ -3,8 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_number
+from npa.checks import check_number, check_values
 from npa.typing import FloatArray
+
+# Outside, powers of frequencies overflow, or cannot be told from 1.
+MIN_EXPONENT, MAX_EXPONENT = 1e-6, 50.0
 
 
 def logarithmic_response(
@@ -46,7 +49,7 @@ def logarithmic_response(
     array([0. , 0. , 0.5, 1. ])
     """
     freqs = _check_freqs(freqs)
-    exponent = check_number("exponent", exponent, above=0)
+    exponent = check_number("exponent", exponent, low=MIN_EXPONENT, high=MAX_EXPONENT)
     knee = check_number("knee", knee, low=0)
     nyquist = check_number("nyquist", nyquist, above=0)
     if nyquist <= 1:
@@ -130,14 +133,14 @@ def whitening_response(
     array([0.   , 0.125, 0.25 , 1.   ])
     """
     freqs = _check_freqs(freqs)
-    exponent = check_number("exponent", exponent, low=0)
+    exponent = check_number("exponent", exponent, low=0, high=MAX_EXPONENT)
     knee = check_number("knee", knee, low=0)
     nyquist = check_number("nyquist", nyquist, above=0)
     return np.asarray(np.sqrt((knee + freqs**exponent) / (knee + nyquist**exponent)))
 
 
 def _check_freqs(freqs: npt.ArrayLike) -> FloatArray:
-    freqs = np.asarray(freqs, dtype=np.float64)
+    freqs = check_values("freqs", freqs)
     if not (freqs >= 0).all() or not np.isfinite(freqs).all():
         raise ValueError(f"freqs must be finite and >= 0 Hz, got {freqs.min():g}..{freqs.max():g}.")
     return freqs

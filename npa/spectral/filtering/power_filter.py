@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from npa.checks import check_number, check_option
-from npa.spectral.filtering.filter_bank import chebyshev_bank, remez_gaussian
+from npa.checks import check_number, check_option, check_values
+from npa.spectral.filtering.filter_bank import MAX_STAGES, chebyshev_bank, remez_gaussian
 from npa.spectral.filtering.gains import logarithmic_response, whitening_response
 from npa.spectral.filtering.zero_phase import ZeroPhaseFIR, zero_phase_fir
 from npa.spectral.model import gaussians as sum_of_gaussians
@@ -19,6 +19,7 @@ RESPONSES: dict[str, Callable[..., FloatArray]] = {
     "whitening": whitening_response,
 }
 DESIGNS = ("exact", "paper")
+MAX_GAIN = 1e9  # of a peak, 180 dB; more would overflow in single precision
 
 
 class ZeroPhaseFilter(Protocol):
@@ -203,7 +204,8 @@ def design_filter(
     array([0.  , 1.22, 0.5 , 1.  ])
     """
     check_design(response, design)
-    peaks = np.array(gaussians, dtype=np.float64).reshape(-1, 3)
+    n_stages = check_number("n_stages", n_stages, low=1, high=MAX_STAGES, integer=True)
+    peaks = _check_peaks(gaussians)
     peaks[:, 1] = _peak_gains(peak_gain, response, peaks[:, 1])
     if response == "whitening":
         peaks[:, 1] *= whitening_response(peaks[:, 0], exponent, knee, sfreq / 2)
@@ -253,11 +255,19 @@ def _peak_gains(
     if peak_gain is None:
         return heights if response == "logarithmic" else np.zeros_like(heights)
     if np.ndim(peak_gain) == 0:
-        return np.full(len(heights), check_number("peak_gain", peak_gain, low=0))
-    gains = np.asarray(peak_gain, dtype=np.float64)
+        return np.full(len(heights), check_number("peak_gain", peak_gain, low=0, high=MAX_GAIN))
+    gains = check_values("peak_gain", peak_gain, ndim=1)
     if len(gains) != len(heights):
         raise ValueError(
             f"peak_gain must be one number, or one for each of the {len(heights)} fitted peaks, "
             f"got {len(gains)}."
         )
-    return [check_number("peak_gain", float(gain), low=0) for gain in gains]
+    return [check_number("peak_gain", float(gain), low=0, high=MAX_GAIN) for gain in gains]
+
+
+def _check_peaks(gaussians: npt.ArrayLike) -> FloatArray:
+    """Return a copy of the peaks, shape (n_peaks, 3)."""
+    peaks = check_values("gaussians", gaussians)
+    if peaks.size and (peaks.ndim != 2 or peaks.shape[1] != 3):
+        raise ValueError(f"gaussians must have shape (n_peaks, 3), got {peaks.shape}.")
+    return np.array(peaks, dtype=np.float64).reshape(-1, 3)

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 from scipy import fft
 
-from npa.checks import check_number
+from npa.checks import check_number, check_values
 from npa.spectral.density import check_signals
-from npa.typing import FloatArray
+from npa.typing import AnyArray, FloatArray
 
 # With 16 s the gain at the kink at 1 Hz is off by more than 0.002.
 MIN_SECONDS, MIN_TAPS = 24.0, 4096
+MAX_TAPS = 2**20  # of 24 s at 43 kHz; more would fill the memory
 
 # Blocks of 4 times the taps, 4 at once, take a third of the time of whole rows of 10 min.
 BLOCK_LENGTH_IN_TAPS, MIN_BLOCK_SAMPLES, BLOCKS_AT_ONCE = 4, 2**15, 4
@@ -115,12 +117,17 @@ def zero_phase_fir(
     (4097, array([0.    , 1.    , 0.6065]))
     """
     sfreq = check_number("sfreq", sfreq, above=0)
+    if n_taps is None and sfreq > MAX_TAPS / MIN_SECONDS:
+        raise ValueError(
+            f"sfreq must be at most {MAX_TAPS / MIN_SECONDS:.0f} Hz, got {sfreq:g}: the filter is "
+            f"{MIN_SECONDS:g} s long. Resample the recording, or give n_taps."
+        )
     if n_taps is None:
         n_taps = max(int(np.ceil(MIN_SECONDS * sfreq)), MIN_TAPS)
-    half = check_number("n_taps", n_taps, low=3, integer=True) // 2
+    half = check_number("n_taps", n_taps, low=3, high=MAX_TAPS, integer=True) // 2
     n_fft = 2 * fft.next_fast_len(16 * half, real=True)
     freqs = fft.rfftfreq(n_fft, 1 / sfreq)
-    values = gain(freqs) if callable(gain) else np.interp(freqs, *gain)
+    values = gain(freqs) if callable(gain) else np.interp(freqs, *_check_curve(gain))
     wanted = np.asarray(values, dtype=np.float64)
     if wanted.shape != freqs.shape or not np.isfinite(wanted).all():
         raise ValueError(
@@ -225,12 +232,28 @@ def fir_gain(taps: npt.ArrayLike, freqs: npt.ArrayLike, sfreq: float) -> FloatAr
     taps = _check_taps(taps)
     # A cosine series is a Chebyshev series in the cosine, which needs no (n_freqs, n_taps) matrix.
     series = taps[len(taps) // 2 :] * np.r_[1.0, np.full(len(taps) // 2, 2.0)]
-    cosines = np.cos(2 * np.pi * np.asarray(freqs) / sfreq)
+    freqs, sfreq = check_values("freqs", freqs), check_number("sfreq", sfreq, above=0)
+    cosines = np.cos(2 * np.pi * freqs / sfreq)
     return np.asarray(np.polynomial.chebyshev.chebval(cosines, series))
 
 
+def _check_curve(gain: Any) -> tuple[AnyArray, AnyArray]:
+    """Return the frequencies and values of a gain curve."""
+    try:
+        freqs, values = (check_values("gain", each, ndim=1) for each in gain)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"gain must be a function, or a pair of frequencies and values, got {gain!r:.100}."
+        ) from None
+    if freqs.shape != values.shape or freqs.ndim != 1 or not freqs.size:
+        raise ValueError(
+            f"gain must have as many values as frequencies, got {freqs.shape} and {values.shape}."
+        )
+    return freqs, values
+
+
 def _check_taps(taps: npt.ArrayLike) -> FloatArray:
-    taps = np.asarray(taps, dtype=np.float64)
+    taps = check_values("taps", taps)
     if taps.ndim != 1 or len(taps) % 2 == 0 or not np.allclose(taps, taps[::-1]):
         raise ValueError(f"taps must be symmetric and odd in number, got shape {taps.shape}.")
     return taps

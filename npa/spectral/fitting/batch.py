@@ -78,7 +78,7 @@ def fit_batch(
         fit_chunk = _select_chunk
         n_params, n_arrays = n_params + 3, n_arrays + N_TEMPLATE_WIDTHS
     spectrum_bytes = 8 * (n_arrays * len(freqs) + 6 * n_params * (n_params + 1))
-    step = int(np.clip(max_memory // spectrum_bytes, 1, max(len(rows), 1)))
+    step = int(np.clip(max_memory / spectrum_bytes, 1, max(len(rows), 1)))
     for first in range(0, len(rows), step):
         chunk = rows[first : first + step]
         if criterion is not None:

@@ -14,6 +14,7 @@ from npa.spectral.fitting.selection import CRITERIA, HANN_CORRELATED_BINS, Crite
 from npa.typing import FloatArray
 
 DEFAULT_WIDTH_LIMITS = (1.0, 12.0)  # Hz
+MAX_PEAKS = 1000  # rows of the result for each spectrum
 MIN_WIDTH_BINS = 1.5  # narrower limits let single bins pass for peaks; FOOOF warns of them
 DEFAULT_WIDTH_BINS = 2  # FOOOF's recommendation
 # Numba is imported and its functions are loaded in the time in which NumPy fits about as many.
@@ -145,7 +146,9 @@ def fit_spectra(
     (array([1., 2.]), array([10., 10.]))
     """
     settings: dict[str, Any] = {
-        "max_n_peaks": check_number("max_n_peaks", max_n_peaks, low=0, integer=True),
+        "max_n_peaks": check_number(
+            "max_n_peaks", max_n_peaks, low=0, high=MAX_PEAKS, integer=True
+        ),
         "min_height": check_number("min_peak_height", min_peak_height, low=0),
         "threshold": check_number("peak_threshold", peak_threshold, low=0),
         "max_memory": check_bytes("max_memory", max_memory),
@@ -228,7 +231,8 @@ def default_width_limits(bin_width: float) -> tuple[float, float]:
     >>> default_width_limits(0.25), default_width_limits(1.0)
     ((1.0, 12.0), (2.0, 12.0))
     """
-    low = max(DEFAULT_WIDTH_LIMITS[0], DEFAULT_WIDTH_BINS * round(float(bin_width), 9))
+    bin_width = check_number("bin_width", bin_width, low=0)
+    low = max(DEFAULT_WIDTH_LIMITS[0], DEFAULT_WIDTH_BINS * round(bin_width, 9))
     return low, max(DEFAULT_WIDTH_LIMITS[1], 2 * low)
 
 

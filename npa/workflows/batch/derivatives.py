@@ -4,7 +4,7 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -69,7 +69,9 @@ class BIDSRecording(Recording):
         """Glob pattern of the files of a signal that is split."""
         return f"{self.name}_split-*_desc-npa_eeg.fif"
 
-    def load(self, *, preload: bool = True) -> mne.io.BaseRaw:
+    def load(
+        self, *, preload: bool = True, types: Mapping[str, str] | None = None
+    ) -> mne.io.BaseRaw:
         """Read the recording with the bad channels, types and events of its sidecar files."""
         try:
             raw = import_mne_bids().read_raw_bids(self.source, verbose="ERROR")
@@ -82,7 +84,7 @@ class BIDSRecording(Recording):
                 f"{self.path} is not a recording that MNE-BIDS can read: {error}"
             ) from error
         # What the data set says of its channels stays; contradictions are named.
-        return add_positions(set_types(raw, by_name=False))
+        return add_positions(set_types(raw, types, by_name=False))
 
     def save_signal(self, raw: mne.io.BaseRaw, staging: Path) -> None:
         """Write the signal, and the table of its channels, into a staging folder."""

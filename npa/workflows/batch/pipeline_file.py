@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,6 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import npa
+from npa.checks import check_path, check_range
+from npa.recordings.preparing import check_channel_options
 from npa.typing import PathLike
 
 
@@ -21,7 +22,8 @@ def read_pipeline(fname: PathLike) -> Pipeline:
     ----------
     fname : path-like
         The file: ``steps`` is a list of names of this package's estimators, each alone or with
-        its parameters. A parameter that is an estimator is written the same way.
+        its parameters. A parameter that is an estimator is written the same way. ``channels``,
+        which is optional, is read by `read_channels`.
 
     Returns
     -------
@@ -51,13 +53,94 @@ def read_pipeline(fname: PathLike) -> Pipeline:
     ValueError: slopes.yaml: PSDExponent has no parameter 'range'; the nearest is 'freq_range' ...
     """
     try:
-        content = yaml.safe_load(Path(fname).expanduser().read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{fname} is not YAML that can be read safely: {error}") from error
-    try:
-        return _pipeline(content)
+        return _pipeline(_content(fname))
     except ValueError as error:
         raise ValueError(f"{fname}: {error}") from None
+
+
+def read_channels(fname: PathLike) -> dict[str, Any]:
+    """Read the choice of channels from the YAML file of a pipeline.
+
+    Parameters
+    ----------
+    fname : path-like
+        The file: ``channels`` is a mapping of any of ``picks, exclude, types, bads, montage,
+        reference`` to what `npa.recordings.preparing.prepare_recording` takes.
+
+    Returns
+    -------
+    channels : dict
+        The options that choose something.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the file is not YAML, or an option is unknown or of another type.
+
+    Examples
+    --------
+    >>> text = "{channels: {exclude: [Cz], bads: auto}, steps: [PSDExponent]}"
+    >>> _ = Path("slopes.yaml").write_text(text)
+    >>> read_channels("slopes.yaml")
+    {'exclude': ['Cz'], 'bads': ['auto']}
+    """
+    try:
+        content = _content(fname)
+        channels = content.get("channels") if isinstance(content, dict) else None
+        return check_channel_options("channels", channels)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{fname}: {error}") from None
+
+
+def with_freq_range(pipeline: Pipeline, freq_range: tuple[float, float]) -> Pipeline:
+    """Set the frequency range of every step that fits a spectrum.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        The pipeline; it is changed.
+    freq_range : tuple of float
+        Lowest and highest frequency in Hz.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        The same pipeline.
+
+    Raises
+    ------
+    ValueError
+        If no step fits a spectrum.
+
+    Examples
+    --------
+    >>> with_freq_range(make_pipeline(npa.PSDExponent()), (2, 30)).steps
+    [('psdexponent', PSDExponent(freq_range=(2.0, 30.0)))]
+    """
+    freq_range = check_range("freq_range", freq_range)
+    found = False
+    for _, step in pipeline.steps:
+        if isinstance(step, npa.NeuralPowerAmplifier):
+            step.set_params(fooof__freq_range=freq_range)
+        elif "freq_range" in step.get_params(deep=False):
+            step.set_params(freq_range=freq_range)
+        else:
+            continue
+        found = True
+    if not found:
+        raise ValueError(f"freq_range={freq_range} needs a step that fits a spectrum.")
+    return pipeline
+
+
+def _content(fname: PathLike) -> Any:
+    """Read a YAML file."""
+    path = check_path("fname", fname)
+    if not path.is_file():
+        raise FileNotFoundError(f"{fname} is not a file.")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is not YAML that can be read safely: {error}") from error
 
 
 def _pipeline(content: Any) -> Pipeline:
@@ -65,7 +148,7 @@ def _pipeline(content: Any) -> Pipeline:
     if not isinstance(content, dict):
         raise ValueError("a pipeline is a mapping with the key 'steps', a list of estimators.")
     for key in content:
-        _check_known("a pipeline has no key", key, ["steps"])
+        _check_known("a pipeline has no key", key, ["steps", "channels"])
     steps = content.get("steps")
     if not isinstance(steps, list) or not steps:
         raise ValueError(f"'steps' must be a list of at least one estimator, got {steps!r}.")

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from npa.estimators.base import FeatureTransformer, SignalTransformer
 from npa.recordings.containers import is_mne
+from npa.recordings.preparing import prepare_recording
 from npa.recordings.staging import write_json
 from npa.workflows.batch.recordings import Recording
 from npa.workflows.batch.results import Failure, Outcome, write_recording_page
@@ -52,7 +53,8 @@ def process(
     pipeline : sklearn estimator
         The pipeline; it is cloned.
     settings : dict
-        Its description as ``"Pipeline"``, and which ``"Outputs"`` to write.
+        Its description as ``"Pipeline"``, which ``"Outputs"`` to write and, if there is any, the
+        choice of ``"Channels"``.
     max_memory : float | None
         Memory in bytes for this recording; one that needs more is processed in blocks. None for
         what is available on the worker.
@@ -77,7 +79,8 @@ def process(
                 return Failure.of_killed(recording.name, f"{n_before} attempts left no trace.")
             with recording.attempt() as staging, _single_threaded() as caught:
                 record: dict[str, Any] = {"Settings": settings, "Input": recording.fingerprint()}
-                outcome = run_steps(clone(pipeline), _load(recording, pipeline, max_memory))
+                raw = _load(recording, pipeline, max_memory, settings.get("Channels", {}))
+                outcome = run_steps(clone(pipeline), raw)
                 record["Warnings"] = sorted({str(each.message) for each in caught})
                 _write(recording, outcome, record, staging)
     except Exception as error:
@@ -171,22 +174,31 @@ def memory_needed(raw: mne.io.BaseRaw) -> float:
 
 
 def _load(
-    recording: Recording, pipeline: BaseEstimator, max_memory: float | None
+    recording: Recording,
+    pipeline: BaseEstimator,
+    max_memory: float | None,
+    channels: Mapping[str, Any],
 ) -> mne.io.BaseRaw:
     """Read a recording into memory, or only its header if it does not fit and need not."""
-    raw = recording.load(preload=False)
+    types = channels.get("types")
+    options = {name: value for name, value in channels.items() if name != "types"}
+
+    def chosen(raw: mne.io.BaseRaw) -> mne.io.BaseRaw:
+        return prepare_recording(raw, **options) if channels else raw
+
+    raw = recording.load(preload=False, types=types)
     need = memory_needed(raw)
     available = psutil.virtual_memory().available if max_memory is None else max_memory
     if need > available:
         if _works_in_blocks(pipeline_steps(pipeline)):
-            return raw
+            return chosen(raw)
         warnings.warn(
             f"The recording may need {need / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB "
             "are free; pipelines of npa's own steps work in blocks.",
             RuntimeWarning,
             stacklevel=2,
         )
-    return recording.load()
+    return chosen(recording.load(types=types))
 
 
 def _works_in_blocks(steps: Sequence[Any]) -> bool:

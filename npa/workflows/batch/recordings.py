@@ -79,9 +79,11 @@ class Recording:
         """Glob pattern of the further files of a signal that is split."""
         return "signal_raw-*.fif"
 
-    def load(self, *, preload: bool = True) -> mne.io.BaseRaw:
-        """Read the recording, into memory or only its header."""
-        return load_recording(self.path, preload=preload)
+    def load(
+        self, *, preload: bool = True, types: Mapping[str, str] | None = None
+    ) -> mne.io.BaseRaw:
+        """Read the recording, into memory or only its header, with types of some channels."""
+        return load_recording(self.path, preload=preload, types=types)
 
     def save_signal(self, raw: mne.io.BaseRaw, staging: Path) -> None:
         """Write the signal into a staging folder."""

@@ -302,6 +302,10 @@ def _settings_rows(settings: Mapping[str, Any], versions: Mapping[str, str]) -> 
         )
         for number, (name, params) in enumerate(_steps(settings["Pipeline"]), 1)
     }
+    if "Channels" in settings:
+        rows["Channels"] = ", ".join(
+            f"{key}={json.dumps(value)}" for key, value in settings["Channels"].items()
+        )
     return rows | {"Versions": ", ".join(f"{name} {value}" for name, value in versions.items())}
 
 

@@ -1,7 +1,7 @@
 """One pipeline over many recordings."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +9,12 @@ from mne.utils import logger, warn
 from sklearn.base import BaseEstimator, clone
 from tqdm import tqdm
 
-from npa.checks import check_option
+from npa.checks import check_bool, check_n_jobs, check_option, check_path
+from npa.recordings.preparing import check_channel_options
 from npa.recordings.staging import refuse_existing, staged, write_json
 from npa.typing import PathLike
 from npa.workflows.batch.derivatives import BIDSRecording, describe_derivative
-from npa.workflows.batch.pipeline_file import read_pipeline
+from npa.workflows.batch.pipeline_file import read_channels, read_pipeline
 from npa.workflows.batch.recordings import Recording, remove_staging
 from npa.workflows.batch.results import SUMMARY_FILES, Failure, summarize, write_summary
 from npa.workflows.batch.settings import describe, differences, versions
@@ -34,6 +35,7 @@ def run(
     n_jobs: int = 1,
     outputs: str | Sequence[str] = _OUTPUTS,
     overwrite: bool = False,
+    channels: Mapping[str, Any] | None = None,
 ) -> "pd.DataFrame":
     """Run one pipeline on many recordings, and save the results.
 
@@ -57,6 +59,10 @@ def run(
     overwrite : bool, default False
         Whether earlier results of these recordings are removed first. Otherwise those of the same
         settings and input are kept, and others raise an error.
+    channels : dict | None
+        Choice of channels of every recording: any of ``picks, exclude, bads, montage, reference``,
+        as for `npa.recordings.preparing.prepare_recording`, and ``types``, a dict of channel name
+        to type. They overrule those of a pipeline that is read from a file.
 
     Returns
     -------
@@ -120,13 +126,24 @@ def run(
     1  person1_raw   done         1
     """
     if isinstance(pipeline, (str, os.PathLike)):
+        channels = read_channels(pipeline) | check_channel_options("channels", channels)
         pipeline = read_pipeline(pipeline)
+    if isinstance(pipeline, type) or not hasattr(pipeline, "get_params"):
+        raise TypeError(f"pipeline must be an estimator or a path, got {pipeline!r}.")
+    check_n_jobs("n_jobs", n_jobs)
+    check_bool("overwrite", overwrite)
+    if not isinstance(outputs, (str, Sequence, Set)):
+        raise TypeError(f"outputs must be a list of {list(_OUTPUTS)}, got {outputs!r}.")
     names = [outputs] if isinstance(outputs, str) else list(outputs)
     wanted = sorted({check_option("outputs", name, _OUTPUTS) for name in names})
     if not wanted:
         raise ValueError(f"outputs must hold at least one of {list(_OUTPUTS)}, got none.")
     settings = {"Pipeline": describe(clone(pipeline)), "Outputs": wanted}
-    out_dir = Path(out_dir).expanduser().absolute()  # workers may have another working directory
+    if chosen := check_channel_options("channels", channels):
+        settings["Channels"] = chosen
+    out_dir = check_path(
+        "out_dir", out_dir
+    ).absolute()  # workers may have another working directory
     todo = _recordings(recordings, out_dir)
     _prepare(out_dir, todo, settings, overwrite)
     if isinstance(todo[0], BIDSRecording):
@@ -147,7 +164,10 @@ def _recordings(sources: Sequence[Any], out_dir: Path) -> list[Recording]:
     """Name the recordings, and raise if they do not go together."""
     if isinstance(sources, (str, os.PathLike)):
         raise TypeError(f"recordings must be a sequence of paths, got the one path {sources!r}.")
-    sources = list(sources)
+    try:
+        sources = list(sources)
+    except TypeError:
+        raise TypeError(f"recordings must be a sequence of paths, got {sources!r}.") from None
     if not sources:
         raise ValueError("recordings must hold at least one recording, got none.")
     is_bids = {hasattr(source, "entities") for source in sources}

@@ -128,7 +128,7 @@ def test_channels_are_full_rank_and_have_positions():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"duration": 0.0}, ValueError, "duration must be a number >= 1, got 0.0"),
+        ({"duration": 0.0}, ValueError, "duration must be a number >= 1 and"),
         ({"sfreq": "fast"}, TypeError, "sfreq must be a number, got 'fast'"),
         ({"knee": -1.0}, ValueError, "knee must be a number >= 0"),
         ({"alpha_freq": 200.0}, ValueError, "alpha_freq must be a number > 0 and < 128"),

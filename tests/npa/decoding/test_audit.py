@@ -169,7 +169,7 @@ HOLE[5, 2, 3] = np.nan
         ({"X": HOLE}, ValueError, r"NaN or inf in channel\(s\) 2"),
         ({"X": HOLE[:, 0]}, ValueError, "X must have shape"),
         ({"y": ["face"] * 160}, ValueError, r"y must hold two values or more, got \['face'\]"),
-        ({"y": [1, 0]}, ValueError, "inconsistent numbers of samples"),
+        ({"y": [1, 0]}, ValueError, "y must have one value per trial"),
         ({"groups": [1] * 160}, ValueError, r"groups must hold two values or more, got \[1\]"),
         ({"groups": ONE}, ValueError, "groups: 9 has 1 trial.* of class 'face', but needs two"),
         ({"scaler": Scaler}, TypeError, "scaler must be a function"),

@@ -38,7 +38,7 @@ class Height(FeatureTransformer):
         self.sfreq = sfreq
 
     def _fit(self, signals):
-        self._warn_flat_channels(signals)
+        self._warn_channels(signals)
         self.feature_names_ = [f"{name}_height" for name in signals.ch_names]
         return self._measure(signals)
 

@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from sklearn.pipeline import make_pipeline
 
-from npa import FOOOFFitter, NeuralPowerAmplifier
+from npa import FOOOFFitter, LineNoiseRemover, NeuralPowerAmplifier, PSDExponent
 from npa.batch import read_pipeline
+from npa.workflows.batch.pipeline_file import read_channels, with_freq_range
 
 GOOD = """
 # slopes of the amplified signal
@@ -85,3 +87,26 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
         read_pipeline(tmp_path / "pipeline.yaml")
     with pytest.raises(FileNotFoundError):
         read_pipeline(tmp_path / "missing.yaml")
+
+
+def test_channels_are_read_and_checked(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("channels: {exclude: Cz, types: {A: eog}, bads: [auto], picks: []}\nsteps: []")
+    assert read_channels(path) == {"exclude": ["Cz"], "types": {"A": "eog"}, "bads": ["auto"]}
+    for text, message in [
+        ("{pick: Cz}", "a key of channels must be one of"),
+        ("[Cz]", "channels must be None or a dict"),
+        ("{exclude: 3}", r"channels\['exclude'\] must be a list of names, got 3"),
+        ("{types: [Cz]}", r"channels\['types'\] must map names"),
+    ]:
+        path.write_text(f"channels: {text}\nsteps: [PSDExponent]")
+        with pytest.raises((TypeError, ValueError), match=f"p.yaml: {message}"):
+            read_channels(path)
+
+
+def test_frequency_range_is_that_of_every_fit():
+    steps = [LineNoiseRemover(), NeuralPowerAmplifier(), PSDExponent((2, 40))]
+    pipeline = with_freq_range(make_pipeline(*steps), [3, 30])
+    assert pipeline[1].fooof.freq_range == (3, 30) == pipeline[2].freq_range
+    with pytest.raises(ValueError, match="freq_range=.* needs a step that fits a spectrum"):
+        with_freq_range(make_pipeline(LineNoiseRemover()), (3, 30))

@@ -281,7 +281,7 @@ def test_bad_arguments_are_named(files, tmp_path):
         npa.batch.run(SLOPES, files, out, outputs=())
     with pytest.raises(TypeError, match=r"recordings\[0\] must be a path, got Raw; save it"):
         npa.batch.run(SLOPES, [load_recording(files[0])], out)
-    with pytest.raises(TypeError, match="Cannot clone object"):
+    with pytest.raises(TypeError, match="pipeline must be an estimator or a path"):
         npa.batch.run(object(), files, out)
     assert not out.exists()
 
@@ -577,3 +577,32 @@ def test_staging_folders_of_other_jobs_remain(tmp_path):
     remove_staging(tmp_path / "results")
     assert other.exists()
     assert not own.exists()
+
+
+@pytest.mark.parametrize("max_memory", [None, 1.0])
+def test_channels_of_a_batch_are_chosen(tmp_path, capsys, monkeypatch, max_memory):
+    """By options, or by the pipeline file; options overrule, and are part of the settings."""
+    raw, _ = simulate_recording(
+        duration=12.0, ch_names=["Fp1", "C3", "Cz", "Oz"], eog=False, random_state=0
+    )
+    raw.save(tmp_path / "a_raw.fif", verbose=False)
+    path = tmp_path / "slopes.yaml"
+    path.write_text("channels: {exclude: [Cz]}\nsteps: [{PSDExponent: {freq_range: [2, 40]}}]")
+    if max_memory:
+        memory = SimpleNamespace(available=max_memory)
+        monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    batch = ["batch", str(path), str(tmp_path / "a_raw.fif"), "-o", str(tmp_path / "out")]
+    batch += ["--outputs", "table"]
+    assert main(batch) == 0
+    found = pd.read_csv(tmp_path / "out" / "a_raw" / "table.csv")
+    assert list(found) == ["Fp1_slope", "C3_slope", "Oz_slope"]
+    expected = PSDExponent((2, 40)).fit_transform(raw.copy().drop_channels(["Cz"]))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)  # the file is in single precision
+    options = ["--exclude", "Oz", "--types", "Fp1=eog", "--freq-range", "3", "30", "--bads", "Cz"]
+    assert main([*batch, *options]) == 1
+    assert "Channels" in capsys.readouterr().err
+    assert main([*batch, *options, "--overwrite"]) == 0
+    found = pd.read_csv(tmp_path / "out" / "a_raw" / "table.csv")
+    assert list(found) == ["C3_slope", "Cz_slope"]
+    expected = PSDExponent((3, 30)).fit_transform(raw.copy().pick(["C3"]))[0, 0]
+    np.testing.assert_allclose(found.loc[0], [expected, np.nan], rtol=1e-6)
