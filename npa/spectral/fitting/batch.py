@@ -18,7 +18,13 @@ from npa.spectral.fitting.result import (
     TOO_FEW_BACKGROUND_POINTS,
     SpectralFit,
 )
-from npa.spectral.fitting.selection import N_TEMPLATE_WIDTHS, Criterion, select_models
+from npa.spectral.fitting.selection import (
+    N_TEMPLATE_WIDTHS,
+    Criterion,
+    Search,
+    add_peaks,
+    select_models,
+)
 from npa.spectral.model import aperiodic
 from npa.typing import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -34,6 +40,7 @@ def fit_batch(
     criterion: Criterion | None,
     max_memory: float,
     n_jobs: int = 1,
+    search: Search = add_peaks,
     **settings: Any,
 ) -> SpectralFit:
     """Fit power spectra by NumPy, all together.
@@ -50,6 +57,9 @@ def fit_batch(
         Memory in bytes; spectra are fitted in as few chunks as that allows.
     n_jobs : int
         Not used: NumPy's loops over small arrays are not faster in several threads.
+    search : callable
+        With a criterion, finds the best number of peaks; `npa.spectral.fitting.selection.add_peaks`
+        or a faster one.
     **settings
         ``aperiodic_mode``, ``width_limits`` (Hz), ``max_n_peaks``, ``min_height`` and
         ``threshold``, as for `npa.spectral.fit_spectra`, and checked.
@@ -82,7 +92,7 @@ def fit_batch(
     for first in range(0, len(rows), step):
         chunk = rows[first : first + step]
         if criterion is not None:
-            settings["criterion"] = criterion.of(chunk)
+            settings |= {"criterion": criterion.of(chunk), "search": search}
         log_power = np.log10(power[chunk].astype(np.float64, copy=False))
         fit_chunk(fit, chunk, log_power, **settings)
     return fit

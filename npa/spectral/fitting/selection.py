@@ -255,7 +255,7 @@ def select_models(
     width_limits: tuple[float, float],
     max_n_peaks: int,
     min_height: float,
-    search: Search | None = None,
+    search: Search,
 ) -> Selected:
     """Choose the number of peaks of spectra, and, on request, whether the background has a knee.
 
@@ -276,8 +276,8 @@ def select_models(
         Largest number of peaks.
     min_height : float
         Smallest height of a peak in log10 units. Models with a lower one are not chosen.
-    search : callable | None, default None
-        Finds the best model of a kind of background; None for `add_peaks`.
+    search : callable
+        Finds the best model of a kind of background: `add_peaks`, or a faster one.
 
     Returns
     -------
@@ -290,12 +290,11 @@ def select_models(
     >>> log_power = -np.log10(5**2 + freqs**2) + np.exp(-((freqs - 10) ** 2) / 2)
     >>> selected = select_models(
     ...     freqs, log_power[np.newaxis], aperiodic_mode="auto", width_limits=(1, 12),
-    ...     criterion=Criterion("bic", len(freqs)), max_n_peaks=3, min_height=0.1)
+    ...     criterion=Criterion("bic", len(freqs)), max_n_peaks=3, min_height=0.1, search=add_peaks)
     >>> selected.background.round(2), selected.gaussians[:, :2].round(2)
     (array([[ 0., 25.,  2.]]), array([[[10.,  1.,  1.],
             [nan, nan, nan]]]))
     """
-    search = search or add_peaks
     results = []
     for knee in (False, True):
         if aperiodic_mode == ("fixed" if knee else "knee"):

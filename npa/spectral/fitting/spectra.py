@@ -1,5 +1,6 @@
 """Fits of the 1/f-and-peaks model to many power spectra at once."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from mne.utils import logger
 from npa.checks import check_bytes, check_jobs, check_number, check_option, check_range
 from npa.spectral.fitting.batch import fit_batch
 from npa.spectral.fitting.compiled.engine import fit_compiled, load_kernels
+from npa.spectral.fitting.compiled.selection import add_peaks_compiled, load_search
 from npa.spectral.fitting.result import MIN_FREQS, SpectralFit
 from npa.spectral.fitting.selection import CRITERIA, HANN_CORRELATED_BINS, Criterion
 from npa.typing import FloatArray
@@ -77,8 +79,7 @@ def fit_spectra(
         ``"compiled"`` fits one spectrum after the other in loops that numba compiles (``pip install
         'npa[fast]'``), the first time on a machine in about 20 s; ``"batch"`` fits all together in
         NumPy, which takes 4 to 8 times as long. Their answers are the same to about 1e-5.
-        ``"auto"`` is ``"compiled"`` for 500 spectra or more, where numba works, and ``"batch"``
-        with ``selection``.
+        ``"auto"`` is ``"compiled"`` for 500 spectra or more, where numba works.
     n_jobs : int | None, default None
         Number of threads of the compiled engine, as in joblib: -1 for one per processor.
     max_memory : str | float, default "512MB"
@@ -166,8 +167,12 @@ def fit_spectra(
     if selection is not None:
         settings["criterion"] = _criterion(selection, power.shape, dof, correlated_bins)
     engine = choose_engine(engine, len(power), selection)
-    fit = fit_compiled if engine == "compiled" else fit_batch
-    return fit(freqs, power, **settings)
+    if engine == "batch":
+        return fit_batch(freqs, power, **settings)
+    if selection is None:
+        return fit_compiled(freqs, power, **settings)
+    search = partial(add_peaks_compiled, n_jobs=settings["n_jobs"])
+    return fit_batch(freqs, power, search=search, **settings)
 
 
 def choose_engine(engine: str, n_spectra: int, selection: str | None = None) -> str:
@@ -188,24 +193,17 @@ def choose_engine(engine: str, n_spectra: int, selection: str | None = None) -> 
     engine : str
         Name of an engine.
 
-    Raises
-    ------
-    ValueError
-        If the engine cannot choose the number of peaks.
-
     Examples
     --------
     >>> choose_engine("auto", 3)
     'batch'
     """
-    if engine == "compiled" and selection is not None:
-        raise ValueError(f"engine='compiled' has no selection, got selection={selection!r}.")
     if engine != "auto":
         return engine
-    if n_spectra < MIN_SPECTRA_COMPILED or selection is not None:
+    if n_spectra < MIN_SPECTRA_COMPILED:
         return "batch"
     try:
-        load_kernels()
+        load_kernels() if selection is None else load_search()
     except ImportError as error:
         logger.debug(str(error))
         return "batch"

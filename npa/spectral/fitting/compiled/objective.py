@@ -1,8 +1,10 @@
 """Compiled model of one spectrum, its objective, and their derivatives.
 
-The parameters are those of the background, ``n_background`` of them (0: none; 2: offset b and
-exponent chi; 3: offset b, knee k and exponent chi), then centre c, height h and standard deviation
-s of each peak. The model of log10 power is ``b - log10(k + f**chi) + sum(h exp(-(f-c)^2/2s^2))``.
+The parameters are those of the background, ``n_background`` of them (0: none; 2: level and exponent
+chi; 3: level, exponent, and the natural logarithm of the knee's frequency g), then centre c, height
+h and standard deviation s of each peak. The model of log10 power is the background plus
+``sum(h exp(-(f-c)^2/2s^2))``. With all frequencies relative to one, the background is
+``level - chi log10(f)``; with a knee, ``level - log10((g**chi + f**chi) / (g**chi + 1))``.
 
 The objective is half the weighted sum of squared residuals of log10 power; or, with
 ``likelihood``, the negative log-likelihood of averages of w independent periodograms with respect
@@ -22,6 +24,7 @@ Data = tuple[FloatArray, FloatArray, FloatArray, FloatArray, int, bool]
 
 MAX_SDS = 9.0  # a Gaussian is taken for 0 beyond, where it is below the rounding of its height
 MIN_SD = 1e-9  # Hz
+MAX_LOG_RATIO = 50.0  # of power to model, so that its exponential is finite
 LN10 = math.log(10)
 
 
@@ -56,14 +59,12 @@ def evaluate(
         residual[i] = -target[i]
     support[:n_background, 0], support[:n_background, 1] = 0, n_freqs
     if n_background > 0:
-        knee, exponent = x[1] if n_background == 3 else 0.0, x[n_background - 1]
         for i in range(n_freqs):
-            power = exp(exponent * log_freqs[i])
-            slope = -1 / (LN10 * (knee + power))
-            residual[i] += x[0] - log(knee + power) / LN10
+            residual[i] += x[0] - x[1] / LN10 * log_freqs[i]
             jacobian[0, i] = 1.0
-            jacobian[1, i] = slope
-            jacobian[n_background - 1, i] = slope * power * log_freqs[i]
+            jacobian[1, i] = -log_freqs[i] / LN10
+    if n_background == 3:
+        _bend(x[1], x[2], log_freqs, residual, jacobian)
     bin_width = (freqs[-1] - freqs[0]) / (n_freqs - 1)
     for k in range(n_background, x.size, 3):
         centre, height, sd = x[k], x[k + 1], max(x[k + 2], MIN_SD)
@@ -94,6 +95,29 @@ def evaluate(
     return _weigh(x, data, residual, jacobian, support)
 
 
+@compiled
+def _bend(
+    exponent: float,
+    log_knee: float,
+    log_freqs: FloatArray,
+    residual: FloatArray,
+    jacobian: FloatArray,
+) -> None:
+    """Add what a knee changes of a straight background."""
+    at_level = exp(-exponent * log_knee)
+    share_at_level = at_level / (1 + at_level)  # of f**chi in the sum with the knee
+    for i in range(log_freqs.size):
+        above = log_freqs[i] - log_knee
+        knee_ratio = exp(-exponent * above)
+        share = 1 / (1 + knee_ratio)
+        # log(1 + exp(a)) - a = log(1 + exp(-a))
+        fall = log(1 + knee_ratio) - log(1 + at_level) - exponent * log_knee
+        residual[i] -= fall / LN10
+        slope = share * above + share_at_level * log_knee
+        jacobian[1, i] = -slope / LN10
+        jacobian[2, i] = exponent / LN10 * (share - share_at_level)
+
+
 @inlined
 def _weigh(
     x: FloatArray, data: Data, residual: FloatArray, jacobian: FloatArray, support: IntArray
@@ -106,7 +130,7 @@ def _weigh(
     for i in range(residual.size):
         if likelihood:
             log_ratio = -LN10 * residual[i]  # of measured to modelled power
-            excess = math.expm1(log_ratio)
+            excess = exp(min(log_ratio, MAX_LOG_RATIO)) - 1
             cost += root[i] * root[i] * (excess - log_ratio)
             residual[i] = -root[i] * excess
         else:
