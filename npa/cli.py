@@ -402,7 +402,7 @@ def _amplify(args: Arguments) -> None:
                     amplifier.set_params(fooof__freq_range=tuple(args.freq_range))
                 amplifier.fit_transform(_load(file, args)).save(folder / name)
         except (ValueError, OSError, RuntimeError) as error:
-            failures[name] = f"{file}: {error}"
+            failures[name] = str(error) if str(file) in str(error) else f"{file}: {error}"
     done = [name for name in names if name not in failures]
     if done:
         print(f"Results in {Path(args.out).resolve()}:\n  " + "\n  ".join(done))
@@ -540,12 +540,16 @@ def _cut_trials(raw: mne.io.BaseRaw, args: Arguments) -> mne.Epochs:
         raise ValueError(f"--events must be among {there}, got {', '.join(missing)}.")
     _, events = label_events(raw, {name: (known[name],) for name in names})
     event_id = {name: number for number, name in enumerate(names)}
+    if args.tmin >= args.tmax:
+        raise ValueError(f"--tmin must be below --tmax, got {args.tmin:g} and {args.tmax:g}.")
     span = {"tmin": args.tmin, "tmax": args.tmax, "baseline": None}
-    epochs = mne.Epochs(raw, events, event_id, **span, preload=True, verbose=False)
+    epochs = mne.Epochs(raw, events, event_id, **span, preload=True, verbose="ERROR")
     epochs.drop(across_discontinuity(epochs, raw), reason="BAD boundary", verbose=False)
     dropped = Counter(reason for reasons in epochs.drop_log for reason in reasons[:1])
     if dropped:
         listed = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+        if not len(epochs):
+            raise ValueError(f"none of {len(events)} trials can be used; dropped are {listed}.")
         warn(f"{len(epochs)} of {len(events)} trials are used; dropped are {listed}.")
     return epochs
 

@@ -301,7 +301,12 @@ class NeuralPowerAmplifier(SignalTransformer):
             )
             filters[name] = FilterReport(designed, freq_range)
         if n_clipped:
-            warn(f"NeuralPowerAmplifier clips the negative knee of {n_clipped} model(s) to 0.")
+            warn(
+                f"NeuralPowerAmplifier clips the negative knee of {n_clipped} model(s) to 0: it "
+                "takes the background for a straight 1/f line, as power rises more towards low "
+                "frequencies than a knee allows. This is common and needs nothing; if slow drifts "
+                "are the cause, start freq_range of fooof at a higher frequency."
+            )
         if reasons:
             listed = "; ".join(sorted(set(reasons.values())))
             channels = f" of {', '.join(reasons)}" if self.per_channel else ""

@@ -12,6 +12,8 @@ from npa.typing import BoolArray, IntArray
 
 Event: TypeAlias = str | int
 
+TRIGGER_BITS = 16
+
 
 def check_event_id(event_id: Any) -> dict[Any, tuple[Event, ...]]:
     """Return the events of each label as a tuple.
@@ -141,8 +143,9 @@ def label_events(
     -----
     Codes are read as by ``mne.find_events(consecutive=True, initial_event=True)``: every change of
     the trigger channel to a code is an event, also from another code, and so is a code at the first
-    sample. A warning names codes that may be the rest of overlapping triggers. Several events of
-    one label at one sample are one event.
+    sample. Bits that are high all the time do not count where some of them lie above the 16 bits
+    of triggers, as on BioSemi's status channel. A warning names codes that may be the rest of
+    overlapping triggers. Several events of one label at one sample are one event.
 
     Examples
     --------
@@ -196,11 +199,26 @@ def _trigger_events(recording: mne.io.BaseRaw | mne.BaseEpochs) -> IntArray:
         return np.asarray(recording.events)
     if "stim" not in recording:
         return np.empty((0, 3), np.intp)
-    return np.asarray(
-        mne.find_events(
-            recording, shortest_event=1, consecutive=True, initial_event=True, verbose=False
-        )
+    events = mne.find_events(
+        recording, shortest_event=1, consecutive=True, initial_event=True, verbose=False
     )
+    return _without_status(np.asarray(events), recording.first_samp)
+
+
+def _without_status(events: IntArray, first_samp: int) -> IntArray:
+    """Leave out bits that are high all the time, if there are some above the 16 of triggers.
+
+    The status channel of BioSemi holds such bits; levels of other systems have 16 bits at most.
+    """
+    if not len(events) or events[0, 0] != first_samp:
+        return events
+    levels = np.append(events[1:, 1:].ravel(), events[0, 2])
+    constant = int(np.bitwise_and.reduce(levels))
+    if constant < 2**TRIGGER_BITS:
+        return events
+    events = events.copy()
+    events[:, 1:] &= ~constant
+    return events[events[:, 2] != 0]
 
 
 def _one_per_sample(

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from scipy.spatial import QhullError
 
 from npa.typing import FloatArray, IntArray
 
@@ -23,7 +24,7 @@ def draw_map(
     ax: Axes | None = None,
     diverging: bool = False,
 ) -> Figure:
-    """Draw one value per channel over the scalp, or as bars if positions are missing.
+    """Draw one value per channel over the scalp, or as bars if positions do not allow a map.
 
     Parameters
     ----------
@@ -56,16 +57,20 @@ def draw_map(
     if len(placed) >= MIN_POSITIONS:
         top = np.abs(values[placed]).max()
         limits = (-top, top) if diverging else (values[placed].min(), values[placed].max())
-        image, _ = mne.viz.plot_topomap(
-            values[placed],
-            mne.pick_info(info, placed),
-            axes=ax,
-            vlim=limits,
-            cmap="RdBu_r" if diverging else "viridis",
-            show=False,
-        )
-        figure.colorbar(image, ax=ax, shrink=0.7, label=label)
-        return figure
+        try:
+            image, _ = mne.viz.plot_topomap(
+                values[placed],
+                mne.pick_info(info, placed),
+                axes=ax,
+                vlim=limits,
+                cmap="RdBu_r" if diverging else "viridis",
+                show=False,
+            )
+        except (QhullError, ValueError):  # positions on a line or a circle, or the same twice
+            ax.clear()
+        else:
+            figure.colorbar(image, ax=ax, shrink=0.7, label=label)
+            return figure
     largest = [i for i in np.argsort(-np.abs(values)) if np.isfinite(values[i])]
     largest = largest[:MAX_BARS][::-1]
     ax.barh([info["ch_names"][i] for i in largest], values[largest], color="C3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mne
+import numpy as np
 
 from npa.checks import check_array_like, check_names, check_number, check_range
 from npa.estimators.amplifier import NeuralPowerAmplifier
@@ -17,10 +19,12 @@ from npa.estimators.line_noise import LineNoiseRemover
 from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.channels import is_electrode
 from npa.recordings.containers import read_signals
+from npa.recordings.signals import Signals
 from npa.reports import BlinkReport, FilterReport, SpectrumReport
 from npa.reports.tables import by_channel
 from npa.spectral import psd_of_spans
-from npa.typing import FloatArray, PathLike
+from npa.spectral.averages import excessive_channels, mean_of_known
+from npa.typing import BoolArray, FloatArray, PathLike
 from npa.workflows.pass_band import within_pass_band
 
 if TYPE_CHECKING:
@@ -241,10 +245,13 @@ def mean_spectra(
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Return the mean power spectrum of the usable channels of each recording.
 
+    Channels of one type are averaged, EEG where there is EEG, without those of excessive power
+    (`npa.spectral.averages.excessive_channels`) in the first recording.
+
     Parameters
     ----------
     recordings : dict
-        Label to `mne.io.Raw`; all have the same sampling rate.
+        Label to `mne.io.Raw`; all have the same sampling rate and data channels.
     fmax : float
         Highest frequency in Hz.
 
@@ -263,14 +270,29 @@ def mean_spectra(
     >>> bool(power["with blinks"].sum() > power["without"].sum())
     True
     """
-    power = {}
+    power: dict[str, FloatArray] = {}
+    averaged: BoolArray | None = None
     for label, raw in recordings.items():
         signals = read_signals(raw, lazy=True)
         freqs, each = psd_of_spans(
             signals.data, signals.clean_spans, signals.sfreq, freq_range=(0, fmax)
         )
-        power[label] = each[:, signals.usable].mean(axis=(0, 1))
+        if averaged is None:
+            averaged = _averaged(signals, each)
+        power[label] = mean_of_known(each[:, averaged & signals.usable], axis=(0, 1))
     return freqs, power
+
+
+def _averaged(signals: Signals, power: FloatArray) -> BoolArray:
+    """Choose the channels whose power is averaged."""
+    usable = signals.usable
+    counts = Counter(signals.types[usable].tolist())
+    main = "eeg" if "eeg" in counts else max(counts, key=lambda kind: counts[kind], default="")
+    chosen: BoolArray = usable & (signals.types == main)
+    if main == "eeg":
+        mean = mean_of_known(power, axis=0)
+        chosen &= ~excessive_channels(np.where(chosen[:, np.newaxis], mean, np.nan))
+    return chosen
 
 
 def _no_background(spectrum: SpectrumReport) -> str:

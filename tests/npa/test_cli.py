@@ -136,7 +136,7 @@ def test_amplify_goes_on_after_a_failure(recording, tmp_path, capsys):
     args = ["amplify", *map(str, files), "-o", str(out), "--response", "whitening"]
     assert main(args) == 1
     said = capsys.readouterr()
-    assert re.search(r"2 of 4 recording\(s\) failed:\n.*text\.edf: .*\n.*missing\.edf", said.err)
+    assert re.search(r"2 of 4 recording\(s\) failed:\n.*text\.edf .*\n.*missing\.edf", said.err)
     written = ["eight_raw_amplified_raw.fif", "last_raw_amplified_raw.fif"]
     assert sorted(os.listdir(out)) == written
     assert all(name in said.out for name in written)
@@ -265,6 +265,12 @@ def test_tag_reads_trials_and_names_events(tmp_path, capsys):
     with pytest.warns(RuntimeWarning, match="13 of 14 trials are used; dropped are 1 NO_DATA"):
         assert main([*tag, "--events", "flicker", "--tmin", "-1"]) == 0
     capsys.readouterr()
+    assert main([*tag, "--events", "flicker", "--tmin", "3"]) == 1
+    assert "--tmin must be below --tmax, got 3 and 2" in capsys.readouterr().err
+    raw.set_annotations(mne.Annotations([2, 0], [0, 20], ["flicker", "BAD_all"]))
+    raw.save(tmp_path / "bad_raw.fif")
+    assert main(["tag", str(tmp_path / "bad_raw.fif"), *tag[2:], "--events", "flicker"]) == 1
+    assert "none of 1 trials can be used; dropped are 1 BAD_all" in capsys.readouterr().err
     raw.set_annotations(mne.Annotations([2, 2, 6], 0, ["flicker", "flash", "flash"]))
     raw.save(tmp_path / "twice_raw.fif")
     twice = ["tag", str(tmp_path / "twice_raw.fif"), *tag[2:], "--events", "flicker", "flash"]

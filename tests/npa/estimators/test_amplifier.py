@@ -276,7 +276,7 @@ def test_logarithmic_response_needs_frequencies_above_1_hz():
         ({"fooof": "fixed"}, TypeError, "fooof must be a FOOOFFitter or None, got 'fixed'"),
         ({"response": "log"}, ValueError, "response must be one of"),
         ({"design": "iir"}, ValueError, "design must be one of"),
-        ({"per_channel": "yes"}, ValueError, "per_channel must be one of"),
+        ({"per_channel": "yes"}, TypeError, "per_channel must be True or False"),
         ({"design": "paper", "n_stages": 0}, ValueError, "n_stages must be a whole number >= 1"),
         ({"peak_gain": "loud"}, TypeError, "peak_gain must be a number"),
         ({"fooof": FOOOFFitter((1, 200))}, ValueError, "freq_range must end .* of 128 Hz"),

@@ -84,3 +84,17 @@ def test_two_labels_at_one_sample_are_refused_and_one_label_counts_once():
     rows, events = label_events(raw, {"both": ("a", "b")})
     assert events[:, 0].tolist() == [100, 200, 400]
     assert len(rows) == 3
+
+
+@pytest.mark.parametrize("status", [2**16, 2**16 + 512, 2**20 + 2**17])
+def test_status_bits_that_are_always_high_do_not_count(status):
+    raw = with_triggers(status, status + 3, status, status + 4, status)
+    assert available_events(raw) == [3, 4]
+    assert label_events(raw, {"a": (3,), "b": (4,)})[1].tolist() == [[100, 0, 0], [300, 0, 1]]
+    first = with_triggers(status + 3, status)  # high at the first sample
+    assert label_events(first, {"a": (3,)})[1].tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("codes", [(1, 3, 1, 3), (2**15, 2**15 + 1, 2**15), (0, 2**16, 0, 2**16)])
+def test_levels_that_are_held_stay_codes(codes):
+    assert available_events(with_triggers(*codes)) == sorted(set(codes) - {0})

@@ -339,3 +339,12 @@ def test_trials_across_a_discontinuity_are_dropped(description):
     log = trials.drop_log["ann/0"]
     assert [index for index, why in enumerate(log) if why] == [4, 8]
     assert log[4] == log[8] == ("BAD boundary",)
+
+
+def test_recordings_without_a_good_channel_are_named():
+    raw = recording()
+    raw.info["bads"] = raw.copy().pick("eeg").ch_names
+    with pytest.raises(ValueError, match=r"recording 'ann/0': all of its \d data channels are"):
+        collect_trials({"ann": raw}, {"face": 11}, tmin=0.0, tmax=0.5)
+    with pytest.raises(ValueError, match=r"\(tmin, tmax\) must not be longer than the recording"):
+        collect_trials({"ann": recording()}, {"face": 11}, tmax=1e6)

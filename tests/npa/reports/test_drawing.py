@@ -49,3 +49,23 @@ def test_given_axes_are_used():
 def test_every_public_drawing_is_documented():
     for name in npa.viz.__all__:
         assert "Returns" in getattr(npa.viz, name).__doc__, name
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        [(0.09, 0.0, 0.0), (0.0, 0.09, 0.0), (-0.09, 0.0, 0.0), (0.0, -0.09, 0.0)],  # a circle
+        [(0.02 * x, 0.0, 0.0) for x in range(-2, 3)],  # a line
+        [(0.01, 0.02, 0.09)] * 4,  # one place
+    ],
+)
+def test_bars_where_positions_allow_no_map(positions):
+    names = [f"E{n}" for n in range(len(positions))]
+    placed = mne.create_info(names, 100.0, "eeg")
+    montage = mne.channels.make_dig_montage(
+        dict(zip(names, positions, strict=True)), coord_frame="head"
+    )
+    placed.set_montage(montage)
+    (ax,) = draw_map(np.arange(1.0, len(names) + 1), placed, "Score").axes
+    assert len(ax.patches) == len(names)
+    assert ax.get_xlabel() == "Score"

@@ -9,7 +9,12 @@ from small_recording import CHANNELS, SFREQ, recording
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.parameterize import FOOOFFitter
 from npa.spectral import psd
-from npa.workflows.recording_report import analyze_recording, save_recording_report, spectra_by_step
+from npa.workflows.recording_report import (
+    analyze_recording,
+    mean_spectra,
+    save_recording_report,
+    spectra_by_step,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
 
@@ -117,3 +122,17 @@ def test_saved_results_are_those_of_the_report(report, tmp_path):
     pd.testing.assert_frame_equal(table, report.table, rtol=1e-5, check_dtype=False)
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert figures == {"blinks.png", "spectrum.png", "filters.png", "psd.png"}
+
+
+def test_wild_channels_and_other_types_are_not_drawn():
+    """Two channels of a thousand times the amplitude, and one of another unit."""
+    noise = np.random.default_rng(0).normal(size=(8, 2000))
+    raw = mne.io.RawArray(1e-5 * noise, mne.create_info(8, 100.0, "eeg"), verbose=False)
+    _, expected = mean_spectra({"all": raw.copy().pick(["0", "1", "2", "3", "4"])})
+    raw.set_channel_types({"7": "mag"}, on_unit_change="ignore")
+    raw[5:7] = 1e-2 * noise[5:7]
+    _, drawn = mean_spectra({"all": raw, "again": raw})
+    np.testing.assert_allclose(drawn["all"], expected["all"], rtol=1e-12)
+    np.testing.assert_allclose(drawn["again"], expected["all"], rtol=1e-12)
+    _, drawn = mean_spectra({"mag": raw.copy().pick(["7"])})
+    assert np.isfinite(drawn["mag"]).all()
