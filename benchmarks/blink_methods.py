@@ -1,7 +1,8 @@
 """Methods of blink removal: ours and the peers, each as its own documentation says.
 
 Every function takes a recording of EEG channels with positions, and EOG channels where it has
-some, and returns one `Removal` per method.
+some, and the time in s up to which it may be used to find and fit; None for all of it. It returns
+one `Removal` per method, of the whole recording.
 """
 
 import time
@@ -69,10 +70,10 @@ def fit_ica(raw: mne.io.BaseRaw) -> mne.preprocessing.ICA:
     return mne.preprocessing.ICA(n_components, random_state=ICA_SEED, **PICARD).fit(raw)
 
 
-def by_npa(raw: mne.io.BaseRaw) -> dict[str, Removal]:
+def by_npa(raw: mne.io.BaseRaw, until: float | None = None) -> dict[str, Removal]:
     """Use `BlinkICARemover` as it comes."""
     started = time.process_time()
-    remover = BlinkICARemover().fit(raw)
+    remover = BlinkICARemover().fit(raw.copy().crop(tmax=until))
     report = remover.blinks_
     after = remover.transform(raw) if report.found else None
     seconds = time.process_time() - started
@@ -80,20 +81,21 @@ def by_npa(raw: mne.io.BaseRaw) -> dict[str, Removal]:
     return {"npa": Removal(raw, after, seconds, report.n_removed, score, report.reason)}
 
 
-def by_find_bads_eog(raw: mne.io.BaseRaw) -> dict[str, Removal]:
+def by_find_bads_eog(raw: mne.io.BaseRaw, until: float | None = None) -> dict[str, Removal]:
     """Use MNE's ICA and ``find_bads_eog``, by z score and by correlation.
 
     The ICA is fitted to a copy above 1 Hz, as in MNE's tutorials. Thresholds are
     ``threshold="auto"``: a z score of 3, a correlation of 0.9.
     """
     started = time.process_time()
-    ica = fit_ica(raw.copy().pick("eeg").filter(1.0, None))
+    part = raw.copy().crop(tmax=until)
+    ica = fit_ica(part.copy().pick("eeg").filter(1.0, None))
     fit_seconds = time.process_time() - started
     proxies = eog_proxies(raw)
     removals = {}
     for name, measure in (("MNE z", "zscore"), ("MNE corr", "correlation")):
         started = time.process_time()
-        bad, scores = ica.find_bads_eog(raw, proxies, threshold="auto", measure=measure)
+        bad, scores = ica.find_bads_eog(part, proxies, threshold="auto", measure=measure)
         after = ica.apply(raw.copy(), exclude=bad) if bad else None
         seconds = fit_seconds + time.process_time() - started
         evidence = float(np.max(np.abs(scores)))
@@ -102,7 +104,7 @@ def by_find_bads_eog(raw: mne.io.BaseRaw) -> dict[str, Removal]:
     return removals
 
 
-def by_iclabel(raw: mne.io.BaseRaw) -> dict[str, Removal]:
+def by_iclabel(raw: mne.io.BaseRaw, until: float | None = None) -> dict[str, Removal]:
     """Use ICLabel: components whose most probable label is "eye blink" are removed.
 
     As it was trained: common average, 1-100 Hz where the sampling rate allows it (else above 1 Hz),
@@ -114,7 +116,7 @@ def by_iclabel(raw: mne.io.BaseRaw) -> dict[str, Removal]:
     started = time.process_time()
     averaged = raw.copy().pick("eeg").set_eeg_reference("average")
     high = ICLABEL_PASS[1] if averaged.info["sfreq"] > 2.2 * ICLABEL_PASS[1] else None
-    filtered = averaged.copy().filter(ICLABEL_PASS[0], high)
+    filtered = averaged.copy().crop(tmax=until).filter(ICLABEL_PASS[0], high)
     ica = fit_ica(filtered)
     probabilities = iclabel_label_components(filtered, ica)
     bad = np.flatnonzero(probabilities.argmax(axis=1) == ICLABEL_EYE).tolist()
@@ -125,7 +127,7 @@ def by_iclabel(raw: mne.io.BaseRaw) -> dict[str, Removal]:
     return {"ICLabel": Removal(averaged, after, seconds, len(bad), evidence, detail)}
 
 
-def by_regression(raw: mne.io.BaseRaw) -> dict[str, Removal]:
+def by_regression(raw: mne.io.BaseRaw, until: float | None = None) -> dict[str, Removal]:
     """Use `mne.preprocessing.EOGRegression`, fitted above 0.3 Hz against the common average.
 
     It has no decision: something is taken out of every recording.
@@ -134,13 +136,14 @@ def by_regression(raw: mne.io.BaseRaw) -> dict[str, Removal]:
     proxies = eog_proxies(raw)
     averaged = raw.copy().set_eeg_reference("average")
     model = mne.preprocessing.EOGRegression(picks="eeg", picks_artifact=proxies)
-    after = model.fit(averaged.copy().filter(0.3, None, picks=["eeg", "eog"])).apply(averaged)
+    part = averaged.copy().crop(tmax=until).filter(0.3, None, picks=["eeg", "eog"])
+    after = model.fit(part).apply(averaged)
     seconds = time.process_time() - started
     removal = Removal(averaged, after, seconds, len(proxies), detail=", ".join(proxies))
     return {"regression": removal}
 
 
-METHODS: dict[str, Callable[[mne.io.BaseRaw], dict[str, Removal]]] = {
+METHODS: dict[str, Callable[[mne.io.BaseRaw, float | None], dict[str, Removal]]] = {
     "npa": by_npa,
     "find_bads_eog": by_find_bads_eog,
     "iclabel": by_iclabel,

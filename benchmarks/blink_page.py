@@ -43,8 +43,8 @@ LEGEND = """\
   electrodes that carry the blinks where these do not (frontal reference, headbands): the median
   over recordings where the method found blinks. In simulations the truth is subtracted first. In
   real recordings it is not known: npa removes what the median blink shows, the brain's own signal
-  in it included, so that this measure flatters npa. The peak-to-peak height of the median blink,
-  which holds what the brain does after a blink, is in the JSON only.
+  in it included, so that this measure flatters npa; see *other half* below. The peak-to-peak
+  height of the median blink, which holds what the brain does after a blink, is in the JSON only.
 * *alpha kept*: power in 8-12 Hz at O1, Oz and O2 away from blinks (0.5 s), after / before, in
   recordings and simulations where blinks were found: median (lowest to highest).
 * *s*: CPU seconds of fit and removal of a real recording, one thread, median.
@@ -58,9 +58,10 @@ before, at O1, Oz and O2 (median, lowest to highest) and where blinks are measur
 
 PAIRS = """\
 Of the recordings in which both find the blinks: medians, and in how many npa leaves less or more of
-the blink by at least {least} of its height. *alpha off*: distance of the alpha kept from 100 %.
-*error*: root mean square of what was made minus the truth, over all electrodes and samples in
-1-40 Hz, relative to that of the truth: what is left and what is lost in one number.
+the blink by more than {least} of its height. *Other half*: fitted to the first half of a recording,
+and measured in the second, if it has three blinks there. *alpha off*: distance of the alpha kept
+from 100 %. *error*: root mean square of what was made minus the truth, over all electrodes and
+samples in 1-40 Hz, relative to that of the truth: what is left and what is lost in one number.
 """
 
 SETTINGS = """\
@@ -98,7 +99,9 @@ def page(results: dict[str, Any]) -> str:
     results : dict
         ``recordings`` and ``simulations``, a dict per recording and method; ``about``.
     """
-    real, simulated = (as_frame(results[key]) for key in ("recordings", "simulations"))
+    real, halves, simulated = (
+        as_frame(results[key]) for key in ("recordings", "halves", "simulations")
+    )
     n_methods = simulated.groupby("recording")["method"].transform("nunique")
     shared = simulated[n_methods == n_methods.max()]
     names = real.drop_duplicates("recording")
@@ -129,7 +132,15 @@ def page(results: dict[str, Any]) -> str:
         "## npa beside each of the others",
         "",
         PAIRS.format(least=percent(BEHIND, 0)),
-        markdown(pd.concat([pairs(real, "recordings"), pairs(shared, "simulations")])),
+        markdown(
+            pd.concat(
+                [
+                    pairs(real, "recordings"),
+                    pairs(halves, "other half"),
+                    pairs(shared, "simulations"),
+                ]
+            )
+        ),
         "",
         *behind(real, "recordings"),
         *behind(shared, "simulations"),
@@ -145,13 +156,19 @@ def page(results: dict[str, Any]) -> str:
         "",
         markdown(by_recording(real, left_cell)),
         "",
+        "The same, fitted to the first half of the recording and measured in the second.",
+        "",
+        markdown(by_recording(halves[halves["blinks"]], left_cell)),
+        "",
         "Alpha (8-12 Hz) at O kept away from blinks.",
         "",
         markdown(by_recording(real, lambda row: percent(row["alpha"]), needs="alpha")),
         "",
         "13-30 Hz power kept away from blinks where these are measured (Fp1, Fp2).",
         "",
-        markdown(by_recording(real, lambda row: percent(row["frontal_beta"]))),
+        markdown(
+            by_recording(real, lambda row: percent(row["frontal_beta"]), needs="frontal_beta")
+        ),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

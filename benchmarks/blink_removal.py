@@ -17,6 +17,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from copy import copy
 from datetime import date
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -44,11 +45,18 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 FAILURES = (ImportError, RuntimeError, ValueError, IndexError, np.linalg.LinAlgError)
 
 
-def clean_and_score(recording: Recording, method: str) -> list[dict[str, Any]]:
-    """Return a row per method: what was found, what is left, and what else is lost."""
-    about = {"recording": recording.name, "n_blinks": len(recording.peaks), **recording.about}
+def clean_and_score(recording: Recording, method: str, *, half: bool) -> list[dict[str, Any]]:
+    """Return a row per method: what was found, what is left, and what else is lost.
+
+    With ``half``, methods are fitted to the first half of the recording, and scored in the second.
+    """
+    sfreq, peaks = recording.raw.info["sfreq"], recording.peaks
+    middle = recording.raw.times[-1] / 2 if half else None
+    if middle is not None:
+        peaks = peaks[peaks >= middle * sfreq]
+    about = {"recording": recording.name, "n_blinks": len(peaks), **recording.about}
     try:
-        removals = METHODS[method](recording.raw)
+        removals = METHODS[method](recording.raw, middle)
     except FAILURES as error:
         failure = {"found": False, "failure": f"{type(error).__name__}: {error}"}
         return [{**about, "method": name, **failure} for name in NAMES[method]]
@@ -57,15 +65,15 @@ def clean_and_score(recording: Recording, method: str) -> list[dict[str, Any]]:
         row = about | {"method": name, "found": removal.after is not None}
         for key in ("n_removed", "seconds", "evidence", "detail"):
             row[key] = getattr(removal, key)
-        if removal.after is not None and len(recording.peaks) and recording.about.get("blinks", 1):
-            row |= score(recording, removal)
+        if removal.after is not None and len(peaks):
+            row |= score(recording, removal, peaks)
         rows.append(row)
     return rows
 
 
-def score(recording: Recording, removal: Removal) -> dict[str, Any]:
+def score(recording: Recording, removal: Removal, peaks: np.ndarray) -> dict[str, Any]:
     """Score one removal."""
-    sfreq, peaks = recording.raw.info["sfreq"], recording.peaks
+    sfreq = recording.raw.info["sfreq"]
     before, after = (each.get_data("eeg") for each in (removal.before, removal.after))
     truth = None
     if recording.truth is not None:
@@ -86,21 +94,30 @@ def score(recording: Recording, removal: Removal) -> dict[str, Any]:
     }
 
 
-def stored(cache: Path, name: str, method: str, make: Callable[[], Recording]) -> list[dict]:
+def stored(
+    cache: Path, name: str, method: str, make: Callable[[], Recording], *, half: bool = False
+) -> list[dict[str, Any]]:
     """Return the rows of a recording and a method, from the cache where they are there."""
-    path = cache / f"{re.sub('[^a-zA-Z0-9.-]+', '_', name)}__{method}.json"
+    kind = f"{method}_half" if half else method
+    path = cache / f"{re.sub('[^a-zA-Z0-9.-]+', '_', name)}__{kind}.json"
     if not path.exists():
-        rows = clean_and_score(make(), method)
+        rows = clean_and_score(make(), method, half=half)
         path.write_text(json.dumps(rows))
         print(name, *(f"{r['method']}: {r.get('found')} {r.get('left', '')}" for r in rows))
     return json.loads(path.read_text())
 
 
-def run_recordings(folder: str, cache: Path, methods: list[str]) -> Iterator[dict[str, Any]]:
-    """Clean every recording by every method."""
+def run_recordings(
+    folder: str, cache: Path, methods: list[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Clean every recording by every method: rows of the whole, rows fitted to the first half."""
+    whole, halves = [], []
     for recording in real_recordings(folder):
+        make = partial(copy, recording)
         for method in methods:
-            yield from stored(cache, recording.name, method, lambda each=recording: each)
+            whole += stored(cache, recording.name, method, make)
+            halves += stored(cache, recording.name, method, make, half=True)
+    return whole, halves
 
 
 def run_simulations(
@@ -141,7 +158,7 @@ def packages() -> dict[str, str]:
 def write(results: dict[str, Any], folder: Path) -> None:
     """Write the numbers, one row per line, and the page."""
     parts = {}
-    for key in ("recordings", "simulations"):
+    for key in ("recordings", "halves", "simulations"):
         parts[key] = ",\n".join(json.dumps(tidy(row)) for row in results[key])
     text = "".join(f' "{key}": [\n{rows}\n ],\n' for key, rows in parts.items())
     about = json.dumps(results["about"])
@@ -168,9 +185,10 @@ def main() -> None:
         return
     cache = args.cache or Path(tempfile.mkdtemp())
     cache.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {"recordings": [], "simulations": []}
+    results: dict[str, Any] = {"recordings": [], "halves": []}
     if not args.no_recordings:
-        results["recordings"] = list(run_recordings(os.environ["NPA_DATA"], cache, args.only))
+        rows = run_recordings(os.environ["NPA_DATA"], cache, args.only)
+        results = dict(zip(results, rows, strict=True))
     results["simulations"] = list(run_simulations(cache, args.only, args.seeds, args.peer_seeds))
     results["about"] = {"date": date.today().isoformat(), "versions": packages()}
     if args.only == list(METHODS):

@@ -149,7 +149,7 @@ def pairs(table: pd.DataFrame, kind: str) -> pd.DataFrame:
                 "beside": peer,
                 "both find": len(both),
                 "left, npa": percent(median(mine["left"][kept])),
-                "left, other": percent(median(other["left"][kept])) or "own",
+                "left, other": percent(median(other["left"][kept])) or ("own" if len(both) else ""),
                 "npa leaves less": int((more < -BEHIND).sum()),
                 "more": int((more > BEHIND).sum()),
                 "alpha off, npa": percent(median(off[0])),
@@ -221,17 +221,16 @@ def by_recording(
     table: pd.DataFrame,
     cell: Callable[[pd.Series], str],
     *,
-    needs: str = "",
-    all_rows: bool = False,
+    needs: str = "left",
 ) -> pd.DataFrame:
     """Return one row per recording, one column per method."""
     rows = []
     for name, group in table.groupby("recording", sort=False):
-        if needs and group[needs].isna().all():
-            continue
-        if not all_rows and not group["n_blinks"].iloc[0]:
+        if not group["n_blinks"].iloc[0] and needs == "left":
             removed = ", ".join(group.loc[group["removed"], "method"])
             row = {"recording": name, "blinks": f"0; removed by {removed or 'none'}"}
+        elif group[needs].isna().all():
+            continue
         else:
             row = {"recording": name, "blinks": group["n_blinks"].iloc[0]}
             row |= {each["method"]: cell(each) for _, each in group.iterrows()}
