@@ -4,6 +4,7 @@ from .estimators.blinks import BlinkICARemover
 from .estimators.exponent import PSDExponent
 from .estimators.line_noise import LineNoiseRemover
 from .estimators.parameterize import FOOOFFitter
+from .estimators.tag_filter import TagFilter
 from .estimators.tagging import FrequencyTagger
 from .workflows.blocks import transform_to
 
@@ -16,6 +17,7 @@ __all__ = [
     "LineNoiseRemover",
     "NeuralPowerAmplifier",
     "PSDExponent",
+    "TagFilter",
     "batch",
     "datasets",
     "decoding",

@@ -6,6 +6,7 @@ from npa.reports.hum import HumReport
 from npa.reports.slope import SlopeReport
 from npa.reports.spectrum import SpectrumReport
 from npa.reports.tag import TagReport
+from npa.reports.tag_filter import TagFilterReport
 from npa.reports.time_course import TimeCourse
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "HumReport",
     "SlopeReport",
     "SpectrumReport",
+    "TagFilterReport",
     "TagReport",
     "TimeCourse",
 ]
