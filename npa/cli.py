@@ -231,7 +231,10 @@ def _add_overwrite(command: Parser) -> None:
 def _add_line(command: Parser) -> None:
     """Add the frequency of line noise."""
     command.add_argument(
-        "--line", metavar="HZ", type=float, help="remove line noise of this frequency first"
+        "--line",
+        metavar="HZ",
+        type=_line,
+        help="remove line noise of this frequency first; auto for 50 or 60 Hz, whichever is there",
     )
 
 
@@ -291,6 +294,11 @@ def _add_channels(command: Parser, default: str = "EEG where there is EEG") -> N
 def _path(text: str) -> str:
     """Return a path, with ``~`` as the home folder."""
     return str(Path(text).expanduser())
+
+
+def _line(text: str) -> float | Literal["auto"]:
+    """Return a frequency in Hz, or "auto"."""
+    return "auto" if text == "auto" else float(text)
 
 
 def _name_and_type(text: str) -> tuple[str, str]:
@@ -358,7 +366,7 @@ def _analyze(args: Arguments) -> None:
 
 def _summary(report: RecordingReport, source: str) -> Iterator[str]:
     """Yield the lines that summarize an analysis."""
-    from npa.workflows.report_page import blink_sentence, clean_time_sentence
+    from npa.workflows.report_page import blink_sentence, clean_time_sentence, line_sentence
 
     raw, spectrum = report.raw, report.spectrum
     yield f"Recording   {source}"
@@ -367,6 +375,7 @@ def _summary(report: RecordingReport, source: str) -> Iterator[str]:
         f"{raw.times[-1]:.0f} s"
     )
     yield f"Clean time  {clean_time_sentence(spectrum)}"
+    yield f"Line noise  {line_sentence(report)}"
     yield f"Blinks      {blink_sentence(report.blinks)}"
     low, high = report.steps["measure"].freq_range
     yield (
@@ -509,7 +518,7 @@ def _prepare(raw: mne.io.BaseRaw, args: Arguments) -> mne.io.BaseRaw:
 
     from npa.recordings.preparing import prepare_recording
 
-    if args.line is not None and not any(abs(args.line - mains) <= 1 for mains in MAINS):
+    if args.line not in (None, "auto") and min(abs(args.line - mains) for mains in MAINS) > 1:
         warn(
             f"--line {args.line:g} is not the frequency of a power line (50 or 60 Hz); it and its "
             "multiples are removed all the same."

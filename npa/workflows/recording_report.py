@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import mne
 import numpy as np
@@ -20,10 +20,12 @@ from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.channels import is_electrode
 from npa.recordings.containers import read_signals
 from npa.recordings.signals import Signals
-from npa.reports import BlinkReport, FilterReport, SpectrumReport
+from npa.reports import BlinkReport, FilterReport, HumReport, SpectrumReport
 from npa.reports.tables import by_channel
 from npa.spectral import psd_of_spans
 from npa.spectral.averages import excessive_channels, mean_of_known
+from npa.spectral.line_fit import find_mains, line_spectra
+from npa.spectral.line_noise import MAINS, Line
 from npa.typing import BoolArray, FloatArray, PathLike
 from npa.workflows.pass_band import within_pass_band
 
@@ -72,9 +74,29 @@ class RecordingReport:
         spectrum: SpectrumReport = self.steps["measure"].spectrum_
         return spectrum
 
+    @property
+    def hum(self) -> HumReport | None:
+        """Report of the line noise; None if its removal was not requested."""
+        return self.steps["line"].hum_ if "line" in self.steps else None
+
+    @cached_property
+    def line_left(self) -> Line | None:
+        """Line at 50 or 60 Hz of a recording from which no line noise was removed."""
+        if "line" in self.steps:
+            return None
+        signals = read_signals(self.raw, lazy=True)
+        usable = np.flatnonzero(signals.usable)
+        spectra = line_spectra(
+            signals.data, signals.clean_spans, signals.sfreq, usable, lowest=min(MAINS)
+        )
+        return find_mains(spectra)
+
     @cached_property
     def figures(self) -> dict[str, Figure]:
-        """Figures of ``"blinks"``, ``"spectrum"``, ``"filters"`` and the power, ``"psd"``."""
+        """Figures of ``"blinks"``, ``"spectrum"``, ``"filters"`` and the power, ``"psd"``.
+
+        And of ``"line"``, if line noise was removed.
+        """
         import matplotlib.pyplot as plt
 
         from npa.reports.drawing import draw_power
@@ -85,6 +107,8 @@ class RecordingReport:
             "filters": self.filters.plot(),
             "psd": draw_power(*spectra_by_step(self)),
         }
+        if self.hum is not None and self.hum.found:
+            figures["line"] = self.hum.plot()
         for figure in figures.values():
             plt.close(figure)  # kept by the report; pyplot's own reference would leak
         return figures
@@ -94,7 +118,7 @@ def analyze_recording(
     raw: mne.io.BaseRaw,
     *,
     eog: str | Iterable[str] | None = None,
-    line: float | None = None,
+    line: float | Literal["auto"] | None = None,
     freq_range: tuple[float, float] | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> RecordingReport:
@@ -107,8 +131,9 @@ def analyze_recording(
     eog : str | list of str | None
         EOG channels, whatever their type in the recording; None for those of type EOG. If these
         show no blinks, a virtual one is used. Scalp electrodes among them are cleaned too.
-    line : float | None
-        Frequency in Hz of the line noise to remove first; None to keep it.
+    line : float | "auto" | None
+        Frequency in Hz of the line noise to remove first, ``"auto"`` for 50 or 60 Hz; None to keep
+        it (``report.line_left`` tells whether there is any).
     freq_range : tuple of float | None
         Lowest and highest frequency in Hz of both fits; None for 1-45 Hz, and 0.5-45 Hz of the
         amplifier, or what of it lies within the pass band of the recording.
@@ -187,7 +212,8 @@ def save_recording_report(report: RecordingReport, folder: PathLike) -> None:
         The output of `analyze_recording`.
     folder : path-like
         An existing folder, for ``clean_raw.fif``, ``spectrum.csv``, ``blinks.png``,
-        ``spectrum.png``, ``filters.png`` and ``psd.png``.
+        ``spectrum.png``, ``filters.png`` and ``psd.png`` (and ``line.png``, if line noise was
+        removed).
 
     Examples
     --------

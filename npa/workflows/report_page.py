@@ -10,6 +10,7 @@ import numpy as np
 from npa.checks import check_range
 from npa.recordings.containers import read_signals
 from npa.reports import BlinkReport, SpectrumReport
+from npa.reports.hum import hum_sentence
 from npa.reports.page import Page
 from npa.typing import FloatArray, PathLike
 from npa.workflows.recording_report import RecordingReport
@@ -44,6 +45,13 @@ def write_html_report(report: RecordingReport, fname: PathLike, source: str) -> 
     """
     page = Page("Blinks and 1/f background removed, oscillations kept")
     page.add_rows("What was done", _settings(report, source))
+    if "line" in report.figures:
+        page.add_figure(
+            "Line noise",
+            report.figures["line"],
+            "Mean spectrum, and the line in each channel over the background beside it, before and "
+            "after; the pattern of the first component, if components were removed.",
+        )
     _add_blinks(page, report)
     page.add_figure(
         "Background and peaks",
@@ -98,6 +106,39 @@ def blink_sentence(blinks: BlinkReport) -> str:
     found = f"{len(blinks.blink_times)} found on {blinks.channel}, " if blinks.channel else ""
     left = f" ({blinks.median_residual:.0%} left)" if blinks.residual else ""
     return f"{found}removed with {n_removed}{left}"
+
+
+def line_sentence(report: RecordingReport) -> str:
+    """Return one sentence on line noise, removed or left.
+
+    Parameters
+    ----------
+    report : npa.workflows.recording_report.RecordingReport
+        The output of `npa.workflows.recording_report.analyze_recording`.
+
+    Returns
+    -------
+    sentence : str
+        Its frequency and decibels.
+
+    Examples
+    --------
+    >>> from npa.datasets import simulate_recording
+    >>> from npa.workflows.recording_report import analyze_recording
+    >>> raw, _ = simulate_recording(duration=30.0, line_freq=50.0, random_state=0)
+    >>> line_sentence(analyze_recording(raw))[:31]
+    '50 Hz stands out and is not rem'
+    """
+    if report.hum is not None:
+        return hum_sentence(report.hum)
+    line = report.line_left
+    if line is None:
+        return "none at 50 or 60 Hz"
+    return (
+        f"{line.freq:g} Hz stands out and is not removed ({10 * np.log10(line.ratio):.0f} dB over "
+        f"the background, mean of the channels): --line {line.freq:g}, or line={line.freq:g}, "
+        "removes it"
+    )
 
 
 def clean_time_sentence(spectrum: SpectrumReport) -> str:
@@ -167,6 +208,7 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
         "Channels": f"{len(report.table)} data channels of {len(info['ch_names'])}",
         "Bad channels": ", ".join(info["bads"]) or "none",
         "EOG channels": ", ".join(eog) or "none",
+        "Line noise": line_sentence(report),
         "Blinks": blink_sentence(report.blinks),
         "Frequencies": "background and peaks are fitted within {:g}-{:g} Hz".format(
             *report.steps["measure"].freq_range

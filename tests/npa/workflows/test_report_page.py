@@ -9,12 +9,18 @@ import pandas as pd
 import pytest
 from small_recording import CHANNELS, recording
 
+from npa.datasets import simulate_recording
 from npa.estimators.parameterize import FOOOFFitter
 from npa.recordings.reading import load_recording
 from npa.reports import drawing
 from npa.reports.drawing import draw_power
 from npa.workflows.recording_report import analyze_recording, save_recording_report
-from npa.workflows.report_page import blink_sentence, tallest_peak, write_html_report
+from npa.workflows.report_page import (
+    blink_sentence,
+    line_sentence,
+    tallest_peak,
+    write_html_report,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
 
@@ -165,3 +171,10 @@ def test_alpha_of_closed_eyes_is_occipital(data_dir):
     assert set(alpha.nlargest(5).index) <= set(back.index)
     front = alpha.filter(regex="^(FP|AF|F[0-9Z])")
     assert back.median() - front.median() > 0.4  # log10 units of power
+
+
+def test_hum_that_stays_is_told():
+    raw, _ = simulate_recording(duration=30.0, line_freq=60.0, line_amplitude=5e-6, random_state=0)
+    sentence = line_sentence(analyze_recording(raw))
+    assert sentence.startswith("60 Hz stands out and is not removed")
+    assert "--line 60" in sentence
