@@ -7,14 +7,20 @@ import numpy as np
 from npa.recordings.signals import Signals, split_range
 from npa.spectral.averages import mean_of_known
 from npa.spectral.density import psd_of_spans
-from npa.spectral.pass_band import EDGE_TOLERANCE, PassBand, detect_rolloff, usable_range
+from npa.spectral.pass_band import PassBand, usable_range
+from npa.spectral.rolloff import detect_rolloff
 from npa.typing import FloatArray, Span
 
-WINDOW_SECONDS = 2.0
-MIN_WINDOWS = 20  # of half a window's overlap or epochs; from fewer, a spectrum is too noisy
-PIECE_SECONDS = 8.0
-MIN_CHANNELS = 8  # in whose median a gentle fall is a filter, not a property of single channels
+# The longest windows of which there are enough; short ones do not resolve a high-pass.
+WINDOW_SECONDS = (8.0, 4.0, 2.0)
+ENOUGH_WINDOWS, MIN_WINDOWS = 16, 8  # overlapping by half
+PIECE_SECONDS = 24.0
 MAX_SECONDS = 120.0  # that are read, spread over the recording
+# A filter in the spectrum replaces the header's only if it clearly takes more: -3 dB of filters in
+# two directions lies up to 20 % inside of the frequency that was asked for, and that of a high-pass
+# is known to a bin or two.
+MAX_RATIO_HIGH, MIN_RATIO_LOW = 0.8, 1.5
+FIRST_FREQ_RATIO = 1.5  # of a high-pass, above which a low-pass is looked for
 
 
 def find_pass_band(signals: Signals) -> PassBand:
@@ -28,18 +34,20 @@ def find_pass_band(signals: Signals) -> PassBand:
     Returns
     -------
     band : PassBand
-        From ``info["highpass"]`` to ``info["lowpass"]``, or to the roll-off that the spectrum
-        shows if that is lower. Without a header, and without a roll-off, from 0 to Nyquist.
+        From ``info["highpass"]`` to ``info["lowpass"]``, or to the filters that the spectrum shows
+        if these clearly take more. Without a header, and without a filter in the spectrum, from 0
+        to Nyquist.
 
     See Also
     --------
-    npa.spectral.pass_band.detect_rolloff : Finds the roll-off.
+    npa.spectral.detect_rolloff : Finds filters in a spectrum.
 
     Notes
     -----
-    The spectrum is the median over channels, in windows of 2 s of at most 2 minutes of clean data,
-    spread over the recording. Spectra of less than 20 windows are not judged, and of less than 8
-    channels only a roll-off steeper than that of a Butterworth filter of order 2 counts.
+    The spectrum is the median over channels, in windows of 2 to 8 s of at most 2 minutes of clean
+    data, spread over the recording. Spectra of less than 8 windows are not judged. A filter in the
+    spectrum replaces an edge of the header if it takes 3 dB below 0.8 times the low-pass, or above
+    1.5 times the high-pass.
 
     Examples
     --------
@@ -51,33 +59,49 @@ def find_pass_band(signals: Signals) -> PassBand:
     >>> print(find_pass_band(read_signals(raw.filter(1.0, 40.0, verbose=False))))
     1-40 Hz (info["highpass"], info["lowpass"])
     """
-    info = signals.info
+    info, nyquist = signals.info, signals.sfreq / 2
     highpass, lowpass = (None, None) if info is None else (info["highpass"], info["lowpass"])
     low, high = usable_range(signals.sfreq, highpass, lowpass)
-    sources = ['info["highpass"]'] * (low > 0) + ['info["lowpass"]'] * (high < signals.sfreq / 2)
-    gentle = bool(signals.usable.sum() >= MIN_CHANNELS)
-    rolloff = detect_rolloff(*_average_spectrum(signals), gentle=gentle)
-    if rolloff is not None and rolloff < high * (1 - 2 * EDGE_TOLERANCE):
-        high = rolloff
-        sources = [*sources[: int(low > 0)], "a roll-off in the spectrum"]
-    return PassBand(low, high, ", ".join(sources) or "no filter known")
+    flat_low, flat_high = low, high
+    low_source, high_source = 'info["highpass"]' * (low > 0), 'info["lowpass"]' * (high < nyquist)
+    freqs, power, n_windows = _average_spectrum(signals)
+    if n_windows:
+        bend = detect_rolloff(freqs, power, "low", n_windows=n_windows)
+        if bend is not None:
+            above = freqs > FIRST_FREQ_RATIO * bend.cutoff
+            freqs, power = freqs[above], power[above]
+            if bend.cutoff > MIN_RATIO_LOW * low and bend.edge < high:
+                low, flat_low = round(bend.cutoff, 2), round(bend.edge, 2)
+                low_source = "a fall towards 0 Hz in the spectrum"
+        rolloff = detect_rolloff(freqs, power, "high", n_windows=n_windows)
+        limit = MAX_RATIO_HIGH * high if high < nyquist else nyquist
+        if rolloff is not None and low < rolloff.edge and rolloff.cutoff < limit:
+            high, flat_high = round(rolloff.cutoff, 1), round(rolloff.edge, 1)
+            high_source = "a roll-off in the spectrum"
+    source = ", ".join(filter(None, (low_source, high_source))) or "no filter known"
+    flat = (flat_low, flat_high)
+    return PassBand(low, high, source, None if flat == (low, high) else flat)
 
 
-def _average_spectrum(signals: Signals) -> tuple[FloatArray, FloatArray]:
-    """Return frequencies and the median power of channels; no power if data are too few."""
-    none = np.array([0.0, signals.sfreq / 2]), np.zeros(2)
-    n_epochs, n_channels, _ = signals.data.shape
+def _average_spectrum(signals: Signals) -> tuple[FloatArray, FloatArray, int]:
+    """Return frequencies, the median power of channels, and of how many windows; 0 if too few."""
+    none = np.zeros(0), np.zeros(0), 0
+    n_epochs = signals.data.shape[0]
     longest = max((stop - start for start, stop in signals.clean_spans), default=0)
-    window = min(round(WINDOW_SECONDS * signals.sfreq), longest)
-    if window < signals.sfreq / 2 or not signals.usable.any():  # resolves 2 Hz or less
+    if longest < signals.sfreq / 2 or not signals.usable.any():  # resolves 2 Hz or less
         return none
-    pieces = _pieces(signals, window)
-    n_windows = sum(max(2 * (stop - start) // window - 1, 0) for start, stop in pieces)
     epochs = np.arange(n_epochs)
-    seconds = sum(stop - start for start, stop in pieces) / signals.sfreq
+    for seconds in WINDOW_SECONDS:
+        window = min(round(seconds * signals.sfreq), longest)
+        pieces = _pieces(signals, window)
+        n_windows = sum(max(2 * (stop - start) // window - 1, 0) for start, stop in pieces)
+        if n_windows * n_epochs >= ENOUGH_WINDOWS:
+            break
+    n_used = sum(stop - start for start, stop in pieces) / signals.sfreq
     if n_epochs > 1:
-        epochs = epochs[:: max(int(n_epochs * seconds // MAX_SECONDS), 1)]
-    if n_windows * len(epochs) < MIN_WINDOWS:
+        epochs = epochs[:: max(int(n_epochs * n_used // MAX_SECONDS), 1)]
+    n_windows *= len(epochs)
+    if n_windows < MIN_WINDOWS:
         return none
     # Samples on disk cannot be indexed by epoch, but they have only one.
     data = signals.data[epochs] if isinstance(signals.data, np.ndarray) else signals.data
@@ -90,7 +114,7 @@ def _average_spectrum(signals: Signals) -> tuple[FloatArray, FloatArray]:
     # Channels of any type or amplitude count alike.
     log_power = np.log10(power)
     log_power -= log_power.mean(axis=-1, keepdims=True)
-    return freqs[1:], 10 ** np.median(log_power, axis=0)
+    return freqs[1:], 10 ** np.median(log_power, axis=0), n_windows
 
 
 def _pieces(signals: Signals, window: int) -> Sequence[Span]:

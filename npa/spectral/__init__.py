@@ -20,8 +20,9 @@ from npa.spectral.filtering.zero_phase import apply_zero_phase, fir_gain, zero_p
 from npa.spectral.fitting.result import SpectralFit
 from npa.spectral.fitting.spectra import default_width_limits, fit_spectra
 from npa.spectral.model import aperiodic, gaussians, knee_frequency
-from npa.spectral.pass_band import PassBand, detect_rolloff, usable_range
+from npa.spectral.pass_band import PassBand, usable_range
 from npa.spectral.precision import SpectrumPrecision, degrees_of_freedom
+from npa.spectral.rolloff import Rolloff, detect_rolloff
 from npa.spectral.slopes import PowerLaw, power_law
 from npa.spectral.snr import (
     TagTerm,
@@ -42,6 +43,7 @@ __all__ = [
     "PowerFilter",
     "PowerLaw",
     "RemezGaussian",
+    "Rolloff",
     "SpectralFit",
     "SpectrumPrecision",
     "TagTerm",
