@@ -489,7 +489,13 @@ class SpectrumTransformer(FeatureTransformer):
                 "spans are shorter than its windows. Leave n_per_seg out of psd_kwargs, or make it "
                 "shorter, or interpolate or repair instead of annotating."
             )
-        low, high = (0.0, None) if self.freq_range is None else self.freq_range
+        return self._power_within(signals, self.freq_range)
+
+    def _power_within(
+        self, signals: Signals, freq_range: tuple[float, float] | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Estimate power within a range, without 0 Hz."""
+        low, high = (0.0, None) if freq_range is None else freq_range
         freqs, power = psd_of_spans(
             signals.data,
             signals.clean_spans,

@@ -13,6 +13,7 @@ from npa.recordings.signals import Signals
 from npa.reports import SlopeReport
 from npa.spectral.averages import geometric_mean
 from npa.spectral.fitting.bootstrap import Intervals, bootstrap_intervals
+from npa.spectral.leakage import SpectralWindow
 from npa.spectral.resampling import Noise
 from npa.spectral.slopes import MIN_FREQS, REGRESSIONS, PowerLaw, power_law
 from npa.typing import FloatArray, IntArray, Picks, RandomState
@@ -148,6 +149,13 @@ class PSDExponent(ResampledTransformer):
     >>> measure.fit_transform(noise).round().abs()
        ch0_slope  ch1_slope
     0        0.0        2.0
+
+    Slope, standard error and 95 % interval of the second:
+
+    >>> measure = PSDExponent((1, 20), sfreq=200.0, picks=[1], uncertainty="bootstrap",
+    ...                       random_state=0)
+    >>> measure.fit_transform(noise).round(2)
+    array([[-1.95,  0.03, -2.02, -1.89]])
     """
 
     _min_freqs: ClassVar[int] = MIN_FREQS
@@ -216,14 +224,22 @@ class PSDExponent(ResampledTransformer):
         freqs, power = self._spectra(signals)
         self._warn_pass_band(signals, freqs)
         noise = self._row_noise(signals, freqs, power, self._combine)
+        window = self._spectral_window(signals, freqs, self._combine)
         power = self._pool(signals, self._combine(power))
         line = power_law(freqs, power, self.regression)
         _warn_failed(power, line.slope)
-        intervals = self._intervals(freqs, power, line, noise) if self.uncertainty else None
+        intervals = None
+        if self.uncertainty is not None:
+            intervals = self._intervals(freqs, power, line, noise, window)
         return Lines(freqs, power, line, self._rows(signals), intervals)
 
     def _intervals(
-        self, freqs: FloatArray, power: FloatArray, line: PowerLaw, noise: list[Noise]
+        self,
+        freqs: FloatArray,
+        power: FloatArray,
+        line: PowerLaw,
+        noise: list[Noise],
+        window: SpectralWindow | None,
     ) -> Intervals:
         """Return standard errors and intervals of slope and intercept."""
 
@@ -234,9 +250,12 @@ class PSDExponent(ResampledTransformer):
         values = np.stack([line.slope, line.intercept], axis=-1)
         n_rows, n_groups, n_freqs = power.shape
         spectra, flat = power.reshape(n_rows * n_groups, n_freqs), values.reshape(-1, 2)
-        positive = np.zeros(2, bool)
+        positive, expected = np.zeros(2, bool), spectra
+        if window is not None:  # of the lines
+            slope, intercept = flat.T[..., np.newaxis]
+            expected = spectra * window.leakage(lambda f: intercept + slope * np.log10(f))
         noises = noise_of_spectra(noise, n_groups)
-        found = bootstrap_intervals(noises, spectra, flat, flat, measure, positive)
+        found = bootstrap_intervals(noises, expected, flat, flat, measure, positive)
         return Intervals(*(each.reshape(values.shape) for each in found))
 
     def _table(self, measured: Lines) -> FloatArray:

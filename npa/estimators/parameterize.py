@@ -34,6 +34,7 @@ from npa.spectral.fitting.spectra import (
     default_width_limits,
     resolve_width_limits,
 )
+from npa.spectral.leakage import SpectralWindow
 from npa.spectral.precision import SpectrumPrecision
 from npa.spectral.resampling import Noise
 from npa.typing import AnyArray, FloatArray, IntArray, Picks, RandomState
@@ -56,6 +57,8 @@ class Spectra(NamedTuple):
         Degrees of freedom of every row, shape (n_rows,), and correlated bins.
     noise : list of Noise
         Noise of every row, for intervals; none without.
+    window : SpectralWindow | None
+        Response of the estimator of power, likewise.
     """
 
     freqs: FloatArray
@@ -63,6 +66,7 @@ class Spectra(NamedTuple):
     rows: Rows
     precision: SpectrumPrecision
     noise: list[Noise]
+    window: SpectralWindow | None
 
 
 class FOOOFFitter(ResampledTransformer):
@@ -183,8 +187,10 @@ class FOOOFFitter(ResampledTransformer):
     spectrum was. The noise is resampled from the epochs that a row averages, or from the windows of
     a recording (blocks of consecutive ones where there are more than 64); where there are fewer
     than 8 independent ones, as in short windows, epochs or multitaper spectra, it is that of a
-    stationary Gaussian signal with the same windows or tapers. The intervals are corrected for the
-    bias of the fit that the resamples show (`npa.spectral.fitting.bootstrap.bootstrap`), so the
+    stationary Gaussian signal with the same windows or tapers. The model also leaks to neighbouring
+    frequencies, as windows and tapers make it. The intervals are corrected for the bias of the fit
+    and of the power that the resamples show
+    (`npa.spectral.fitting.bootstrap.bootstrap_intervals`), so the
     estimate need not lie in their middle. The model is that of ``selection="bic"`` also where FOOOF
     chooses the peaks: peaks that it does not confirm have no intervals (NaN), nor have those that
     most of the resamples lack. This takes ``n_boot`` times the time of the fits.
@@ -336,7 +342,8 @@ class FOOOFFitter(ResampledTransformer):
         if self.uncertainty is not None and len(freqs):
             noise = self._row_noise(signals, freqs, power, combine, average=True)
             row = SpectrumPrecision(np.array([dof]), correlated_bins)
-            spectra = Spectra(freqs, averages[np.newaxis], {}, row, noise)
+            window = self._spectral_window(signals, freqs, combine, average=True)
+            spectra = Spectra(freqs, averages[np.newaxis], {}, row, noise, window)
             ends = self._intervals(spectra, fit, background=True)
             reports = [
                 report.with_intervals(measure_names(self.aperiodic_mode, len(report.peaks)), *each)
@@ -353,7 +360,10 @@ class FOOOFFitter(ResampledTransformer):
     def _time_course(self, spectra: Spectra, group: int, average: SpectrumReport) -> TimeCourse:
         """Fit the power of the windows of a group, and look for the peaks of their average."""
         noise = [each.of_groups(slice(group, group + 1)) for each in spectra.noise]
-        spectra = spectra._replace(power=spectra.power[:, [group]], noise=noise)
+        window, n_groups = spectra.window, spectra.power.shape[1]
+        if window is not None and window.low_power is not None:
+            window = replace(window, low_power=window.low_power[group::n_groups])
+        spectra = spectra._replace(power=spectra.power[:, [group]], noise=noise, window=window)
         fit = self._fit_spectra(spectra.freqs, spectra.power[:, 0], spectra.precision)
         peaks = match_peaks(fit.peaks, average.peaks)
         names = measure_names(self.aperiodic_mode, len(average.peaks))
@@ -374,7 +384,7 @@ class FOOOFFitter(ResampledTransformer):
         background: bool = False,
     ) -> Intervals:
         """Return standard errors and intervals of fits, as `bootstrap_fits` does."""
-        freqs, power, _, (dof, correlated_bins), noise = spectra
+        freqs, power, _, (dof, correlated_bins), noise, window = spectra
         n_rows, n_groups, n_freqs = power.shape
         dof = np.repeat(dof, n_groups)
         model = fit
@@ -388,7 +398,14 @@ class FOOOFFitter(ResampledTransformer):
 
         noises = noise_of_spectra(noise, n_groups)
         return bootstrap_fits(
-            fit, model, noises, refit, self.aperiodic_mode, peaks=peaks, background=background
+            fit,
+            model,
+            noises,
+            refit,
+            self.aperiodic_mode,
+            peaks=peaks,
+            background=background,
+            window=window,
         )
 
     def _fit(self, signals: Signals) -> Spectra:
@@ -420,11 +437,12 @@ class FOOOFFitter(ResampledTransformer):
         """Combine power (n_rows, n_channels, n_freqs) to that of the rows of the table."""
         noise = self._row_noise(signals, freqs, power, combine)
         power = self._pool(signals, combine(power))
-        return Spectra(freqs, power, self._rows(signals), self._precision(signals), noise)
+        about = self._rows(signals), self._precision(signals), noise
+        return Spectra(freqs, power, *about, self._spectral_window(signals, freqs, combine))
 
     def _table(self, measured: Spectra) -> FloatArray:
         """Fit every spectrum, shape (n_rows, n_features)."""
-        freqs, power, _, (dof, correlated_bins), _ = measured
+        freqs, power, _, (dof, correlated_bins), *_ = measured
         n_rows, n_groups, n_freqs = power.shape
         precision = SpectrumPrecision(np.repeat(dof, n_groups), correlated_bins)
         fit = self._fit_spectra(freqs, power.reshape(n_rows * n_groups, n_freqs), precision)

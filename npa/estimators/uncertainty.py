@@ -1,6 +1,7 @@
 """Noise of the spectra that estimators measure, for standard errors and intervals."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from sklearn.utils import check_random_state
 from npa.checks import check_number, check_option, check_seed
 from npa.estimators.windows import WindowedTransformer
 from npa.recordings.signals import Signals
+from npa.spectral.averages import mean_of_known
 from npa.spectral.density import plan_spans
 from npa.spectral.fitting.bootstrap import MIN_BOOT, NoiseOfSpectra
+from npa.spectral.leakage import SpectralWindow, spectral_window
 from npa.spectral.resampling import (
     MIN_UNITS,
     Noise,
@@ -171,6 +174,24 @@ class ResampledTransformer(WindowedTransformer):
             freq_range=(freqs[0], freqs[-1]),
             **options,
         )
+
+    def _spectral_window(
+        self, signals: Signals, freqs: FloatArray, combine: Combine, *, average: bool = False
+    ) -> SpectralWindow | None:
+        """Return the response of the estimator of the rows' power, for intervals; None without."""
+        if self.uncertainty is None or len(freqs) < 2:
+            return None
+        _, low = self._power_within(signals, (0.0, float(freqs[0])))
+        low = combine(low)
+        low = mean_of_known(low, axis=0)[np.newaxis] if average else self._pool(signals, low)
+        options = self._segment_options(signals)
+        if self.window is not None:
+            length = self._plan(signals).segment
+        else:
+            n_times = signals.data.shape[-1]
+            length = plan_spans(signals.clean_spans, n_times, signals.sfreq, **options).length
+        window = spectral_window(freqs, length, signals.sfreq, **options)
+        return replace(window, low_power=low.reshape(-1, low.shape[-1]))
 
     def _segment_options(self, signals: Signals) -> dict[str, Any]:
         """Return the options of spectra; of windows those of their segments."""

@@ -131,7 +131,15 @@ class WindowedTransformer(SpectrumTransformer):
                 "than half of these is clean. Take shorter windows, or interpolate or repair "
                 "instead of annotating."
             )
-        low, high = (0.0, None) if self.freq_range is None else self.freq_range
+        return self._power_within(signals, self.freq_range)
+
+    def _power_within(
+        self, signals: Signals, freq_range: tuple[float, float] | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Estimate power within a range, without 0 Hz; with ``window`` of every window."""
+        if self.window is None:
+            return super()._power_within(signals, freq_range)
+        low, high = (0.0, None) if freq_range is None else freq_range
         freqs, power = psd_of_windows(
             signals.data,
             signals.clean_spans,

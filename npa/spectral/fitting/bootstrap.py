@@ -1,6 +1,7 @@
 """Standard errors and intervals of fits, from fits of resampled or simulated spectra."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import scipy
 
 from npa.spectral.fitting.matching import match_peaks
 from npa.spectral.fitting.result import SpectralFit
+from npa.spectral.leakage import SpectralWindow
 from npa.spectral.resampling import Noise
 from npa.typing import BoolArray, FloatArray, IntArray
 
@@ -210,6 +212,7 @@ def bootstrap_fits(
     *,
     peaks: FloatArray | None = None,
     background: bool = False,
+    window: SpectralWindow | None = None,
 ) -> Intervals:
     """Estimate intervals of backgrounds and peaks; see `bootstrap_intervals`.
 
@@ -232,6 +235,9 @@ def bootstrap_fits(
         none.
     background : bool
         Whether log10 power of the background has intervals as well, after the rest.
+    window : SpectralWindow | None
+        The response of the estimator of power, of which leakage is added to the model, so that
+        intervals are corrected for it; None for none.
 
     Returns
     -------
@@ -268,6 +274,8 @@ def bootstrap_fits(
     positive[: len(names)] = [name.split("_", 1)[-1] in LOGARITHMIC for name in names]
     positive[: len(names)] |= [name in LOGARITHMIC for name in names]
     power = np.asarray(10.0**model.model)
+    if window is not None:
+        power *= window.leakage(lambda freqs: replace(model, freqs=freqs).model)
     return bootstrap_intervals(noise, power, estimate, reference, measure, positive)
 
 
