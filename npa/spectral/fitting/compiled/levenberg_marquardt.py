@@ -46,33 +46,30 @@ def fit_background(
     """
     n_params = x.size
     columns = np.empty((n_params + 1, target.size))  # Jacobian, residual
-    triangle, rotated = np.zeros((n_params, n_params)), np.empty(n_params)
-    new_triangle, new_rotated = np.zeros((n_params, n_params)), np.empty(n_params)
-    step, new_x = np.empty(n_params), np.empty(n_params)
-    cost = _linearize(x, log_freqs, target, in_log_knee, columns, triangle, rotated)
-    scale = np.ones(n_params)
+    triangle = np.zeros((n_params, n_params + 1))  # R and Q'r of the QR decomposition
+    step, new_x, scale = np.empty(n_params), np.empty(n_params), np.ones(n_params)
+    cost = _evaluate(x, log_freqs, target, in_log_knee, columns)
+    _linearize(x, log_freqs, in_log_knee, columns, triangle)
     for k in range(n_params):
         length = norm(triangle[: k + 1, k])
         if length > 0:
             scale[k] = length
-    radius = 100 * norm(scale * x)
+    radius = 100 * _scaled_norm(scale, x)
     if radius == 0:
         radius = 100.0
     damping, nfev, first = 0.0, 0, True
     while nfev < max_nfev:
-        damping = _lm_step(triangle, rotated, scale, radius, damping, step)
-        new_x[:] = x - step
-        step_norm = norm(scale * step)
+        damping = _damped_step(triangle, scale, radius, damping, step)
+        step_norm = _scaled_norm(scale, step)
         if first:
             radius = min(radius, step_norm)
-        new_cost = _linearize(
-            new_x, log_freqs, target, in_log_knee, columns, new_triangle, new_rotated
-        )
-        # Comparisons with NaN are false: such steps are rejected.
-        actual = 1 - (new_cost / cost) ** 2 if 0.1 * new_cost < cost else -1.0
         linear = 0.0
         for k in range(n_params):
-            linear += dot(triangle[k, k:], step[k:]) ** 2
+            new_x[k] = x[k] - step[k]
+            linear += dot(triangle[k, k:n_params], step[k:]) ** 2
+        new_cost = _evaluate(new_x, log_freqs, target, in_log_knee, columns)
+        # Comparisons with NaN are false: such steps are rejected.
+        actual = 1 - (new_cost / cost) ** 2 if 0.1 * new_cost < cost else -1.0
         linear /= cost * cost
         damped = damping * (step_norm / cost) ** 2
         predicted, slope = linear + 2 * damped, -(linear + damped)
@@ -90,97 +87,127 @@ def fit_background(
         if ratio >= 1e-4:
             first = False
             nfev += n_params
-            x[:] = new_x
             cost = new_cost
-            triangle, new_triangle = new_triangle, triangle
-            rotated, new_rotated = new_rotated, rotated
+            _linearize(new_x, log_freqs, in_log_knee, columns, triangle)
             for k in range(n_params):
+                x[k] = new_x[k]
                 scale[k] = max(scale[k], norm(triangle[: k + 1, k]))
         if abs(actual) <= TOLERANCE and predicted <= TOLERANCE and ratio <= 2:
             return True
-        if radius <= TOLERANCE * norm(scale * x) or cost == 0:
+        if radius <= TOLERANCE * _scaled_norm(scale, x) or cost == 0:
             return True
     return False
+
+
+@compiled
+def _scaled_norm(scale: FloatArray, x: FloatArray) -> float:
+    """Return the Euclidean norm of scale * x."""
+    total = 0.0
+    for k in range(x.size):
+        total += (scale[k] * x[k]) ** 2
+    return math.sqrt(total)
+
+
+@compiled
+def _evaluate(
+    x: FloatArray,
+    log_freqs: FloatArray,
+    target: FloatArray,
+    in_log_knee: bool,
+    columns: FloatArray,
+) -> float:
+    """Set the powers of the frequencies and the residual in their columns; return its norm."""
+    offset, knee, exponent = x[0], math.exp(x[1]) if in_log_knee else x[1], x[2]
+    power, residual = columns[2], columns[3]
+    # Loops that write to one array, from 0, are what the compiler can vectorize.
+    for i in range(target.size):
+        power[i] = exp(exponent * log_freqs[i])
+    for i in range(target.size):
+        residual[i] = offset - log(knee + power[i]) / LN10 - target[i]
+    return norm(residual)
 
 
 @compiled
 def _linearize(
     x: FloatArray,
     log_freqs: FloatArray,
-    target: FloatArray,
     in_log_knee: bool,
     columns: FloatArray,
     triangle: FloatArray,
-    rotated: FloatArray,
-) -> float:
-    """Set R and Q'r of the QR decomposition of the Jacobian, and return the residual's norm."""
+) -> None:
+    """Set R and Q'r, after `_evaluate` at the same parameters."""
     knee = math.exp(x[1]) if in_log_knee else x[1]
-    for i in range(target.size):
-        power = exp(x[2] * log_freqs[i])
-        total = knee + power
-        by_knee = -1 / (LN10 * total)
-        columns[0, i] = 1.0
-        columns[1, i] = by_knee * knee if in_log_knee else by_knee
-        columns[2, i] = by_knee * power * log_freqs[i]
-        columns[3, i] = x[0] - log(total) / LN10 - target[i]
-    cost = norm(columns[-1])
-    _gram_schmidt(columns, triangle, rotated)
-    return cost
+    factor = -knee / LN10 if in_log_knee else -1 / LN10
+    by_offset, by_knee, by_exponent = columns[0], columns[1], columns[2]
+    for i in range(log_freqs.size):
+        by_offset[i] = 1.0
+    for i in range(log_freqs.size):
+        by_knee[i] = factor / (knee + by_exponent[i])
+    for i in range(log_freqs.size):
+        by_exponent[i] *= -log_freqs[i] / (LN10 * (knee + by_exponent[i]))
+    _factorize(columns, triangle)
 
 
 @compiled
-def _gram_schmidt(columns: FloatArray, triangle: FloatArray, rotated: FloatArray) -> None:
-    """Set R and Q'r of a QR decomposition whose last column is r, by modified Gram-Schmidt."""
-    n_params = rotated.size
-    for k in range(n_params):
-        length = norm(columns[k])
-        triangle[k, k] = length
+def _factorize(columns: FloatArray, triangle: FloatArray) -> None:
+    """Set R and Q'r for columns of the Jacobian and r, by modified Gram-Schmidt.
+
+    In that order of sums the result does not depend on the scale of the columns.
+    """
+    last = len(columns) - 1
+    for k in range(last):
+        column = columns[k]
+        length = norm(column)
         inverse = 1 / length if length != 0 else 1.0
-        for j in range(k + 1, n_params + 1):
-            projection = dot(columns[k], columns[j]) * inverse
-            if j < n_params:
-                triangle[k, j] = projection
-            else:
-                rotated[k] = projection
-            factor = projection * inverse
-            for i in range(columns.shape[1]):
-                columns[j, i] -= factor * columns[k, i]
+        triangle[k, k] = length
+        # The three columns that may follow are read at once.
+        a, b, c = columns[k + 1], columns[min(k + 2, last)], columns[last]
+        to_a, to_b, to_c = 0.0, 0.0, 0.0
+        for i in range(column.size):
+            to_a += column[i] * a[i]
+            to_b += column[i] * b[i]
+            to_c += column[i] * c[i]
+        triangle[k, k + 1] = to_a * inverse
+        triangle[k, min(k + 2, last)] = to_b * inverse
+        triangle[k, last] = to_c * inverse
+        for j in range(k + 1, last + 1):
+            if k == last - 1:  # nothing follows that needs the residual
+                break
+            other, factor = columns[j], triangle[k, j] * inverse
+            for i in range(column.size):
+                other[i] -= factor * column[i]
 
 
 @inlined
-def _lm_step(
-    triangle: FloatArray,
-    rotated: FloatArray,
-    scale: FloatArray,
-    radius: float,
-    guess: float,
-    step: FloatArray,
+def _damped_step(
+    triangle: FloatArray, scale: FloatArray, radius: float, guess: float, step: FloatArray
 ) -> float:
     """Set the step, damped to the length of the radius if it is longer; return the damping."""
-    n_params = rotated.size
-    _solve_upper(triangle, rotated, step)
-    length = norm(scale * step)
+    n_params = step.size
+    _solve_upper(triangle, step)
+    length = _scaled_norm(scale, step)
     if not length > (1 + RADIUS_TOLERANCE) * radius:
         return 0.0
     lower = _damping_correction(triangle, scale, radius, step, length)
-    gradient = np.empty(n_params)
+    squared = 0.0
     for k in range(n_params):
-        gradient[k] = dot(triangle[: k + 1, k], rotated[: k + 1]) / scale[k]
-    upper = norm(gradient) / radius
+        squared += (dot(triangle[: k + 1, k], triangle[: k + 1, n_params]) / scale[k]) ** 2
+    gradient_norm = math.sqrt(squared)
+    upper = gradient_norm / radius
     damping = min(max(guess, lower), upper)
     if not damping > 0:
-        damping = norm(gradient) / length
-    columns = np.empty((n_params + 1, 2 * n_params))
-    damped, right = np.zeros((n_params, n_params)), np.empty(n_params)
+        damping = gradient_norm / length
+    columns, damped = np.empty((n_params + 1, 2 * n_params)), np.zeros((n_params, n_params + 1))
     for _ in range(MAX_DAMPING_ITERATIONS):
-        columns[:] = 0.0
-        for k in range(n_params):
-            columns[k, :n_params] = triangle[:, k]
-            columns[k, n_params + k] = math.sqrt(damping) * scale[k]
-            columns[n_params, k] = rotated[k]
-        _gram_schmidt(columns, damped, right)
-        _solve_upper(damped, right, step)
-        length = norm(scale * step)
+        for k in range(n_params + 1):
+            for i in range(n_params):
+                columns[k, i] = triangle[i, k]
+                columns[k, n_params + i] = 0.0
+            if k < n_params:
+                columns[k, n_params + k] = math.sqrt(damping) * scale[k]
+        _factorize(columns, damped)
+        _solve_upper(damped, step)
+        length = _scaled_norm(scale, step)
         if not abs(length - radius) > RADIUS_TOLERANCE * radius:
             break
         if length > radius:
@@ -200,7 +227,9 @@ def _damping_correction(
     squared = 0.0
     solution = np.empty(step.size)
     for k in range(step.size):  # solve R' x = scale^2 step / length
-        rest = scale[k] ** 2 * step[k] / length - dot(triangle[:k, k], solution[:k])
+        rest = scale[k] ** 2 * step[k] / length
+        for j in range(k):
+            rest -= triangle[j, k] * solution[j]
         solution[k] = rest / triangle[k, k] if triangle[k, k] != 0 else 0.0
         squared += solution[k] ** 2
     correction = (length / radius - 1) / squared
@@ -208,8 +237,11 @@ def _damping_correction(
 
 
 @compiled
-def _solve_upper(triangle: FloatArray, right: FloatArray, x: FloatArray) -> None:
-    """Solve R x = right by back substitution; 0 for a parameter without effect."""
-    for k in range(right.size - 1, -1, -1):
-        rest = right[k] - dot(triangle[k, k + 1 :], x[k + 1 :])
+def _solve_upper(triangle: FloatArray, x: FloatArray) -> None:
+    """Solve R x = Q'r by back substitution; 0 for a parameter without effect."""
+    n_params = x.size
+    for k in range(n_params - 1, -1, -1):
+        rest = triangle[k, n_params]
+        for j in range(k + 1, n_params):
+            rest -= triangle[k, j] * x[j]
         x[k] = rest / triangle[k, k] if triangle[k, k] != 0 else 0.0

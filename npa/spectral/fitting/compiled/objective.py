@@ -22,7 +22,7 @@ from npa.typing import FloatArray, IntArray
 
 Data = tuple[FloatArray, FloatArray, FloatArray, FloatArray, int, bool]
 
-MAX_SDS = 9.0  # a Gaussian is taken for 0 beyond, where it is below the rounding of its height
+MAX_SDS = 8.0  # a Gaussian is taken for 0 beyond, where it is 1e-14 of its height
 MIN_SD = 1e-9  # Hz
 MAX_LOG_RATIO = 50.0  # of power to model, so that its exponential is finite
 LN10 = math.log(10)
@@ -77,14 +77,15 @@ def evaluate(
         near, own = freqs[first:last], residual[first:last]
         by_centre, by_height = jacobian[k, first:last], jacobian[k + 1, first:last]
         by_sd = jacobian[k + 2, first:last]
+        inverse = 1 / sd
         for i in range(near.size):
-            distance = (near[i] - centre) / sd
+            distance = (near[i] - centre) * inverse
             by_height[i] = exp(-0.5 * distance * distance)
+        slope = height * inverse
         for i in range(near.size):
-            distance = (near[i] - centre) / sd
-            slope = height / sd * distance * by_height[i]
-            by_centre[i] = slope
-            by_sd[i] = slope * distance
+            by_centre[i] = slope * (near[i] - centre) * inverse * by_height[i]
+        for i in range(near.size):
+            by_sd[i] = by_centre[i] * (near[i] - centre) * inverse
         for i in range(near.size):
             own[i] += height * by_height[i]
     if weight.size == 0 and not likelihood:
@@ -165,10 +166,8 @@ def linearize(
         Is set to the matrix.
     """
     n_params = gradient.size
-    for k in range(n_params):
-        first, last = support[k]
-        gradient[k] = dot(jacobian[k, first:last], residual[first:last])
     for j in range(n_background):
+        gradient[j] = dot(jacobian[j], residual)
         for k in range(j, n_params):
             first, last = support[k]
             normal[j, k] = dot(jacobian[j, first:last], jacobian[k, first:last])
@@ -176,6 +175,7 @@ def linearize(
     for j in range(n_background, n_params, 3):
         for k in range(j, n_params, 3):
             _multiply_peaks(jacobian, support, j, k, normal)
+        _multiply_residual(jacobian, residual, support, j, gradient)
 
 
 @compiled
@@ -203,3 +203,18 @@ def _multiply_peaks(
         for b in range(3):
             normal[j + a, k + b] = rows[a][b]
             normal[k + b, j + a] = rows[a][b]
+
+
+@compiled
+def _multiply_residual(
+    jacobian: FloatArray, residual: FloatArray, support: IntArray, k: int, gradient: FloatArray
+) -> None:
+    """Set the elements of the gradient for one peak."""
+    first, last = support[k, 0], support[k, 1]
+    own, rest = jacobian[k : k + 3, first:last], residual[first:last]
+    by_c, by_h, by_s = 0.0, 0.0, 0.0
+    for i in range(last - first):
+        by_c += own[0, i] * rest[i]
+        by_h += own[1, i] * rest[i]
+        by_s += own[2, i] * rest[i]
+    gradient[k], gradient[k + 1], gradient[k + 2] = by_c, by_h, by_s

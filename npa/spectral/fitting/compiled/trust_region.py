@@ -209,26 +209,35 @@ def _damped_step(
     return damping
 
 
-@inlined
+@compiled
 def _factorize(matrix: FloatArray, damping: float, triangle: FloatArray) -> None:
-    """Set L of the Cholesky decomposition LL' of matrix + damping, by columns."""
+    """Set L of the Cholesky decomposition LL' of matrix + damping, three columns at a time."""
     n_params = len(matrix)
     for k in range(n_params):
         for j in range(k):
             triangle[k, j] = matrix[k, j]
         triangle[k, k] = matrix[k, k] + damping
-    column = np.empty(n_params)
-    for k in range(n_params):
-        # Rounding may make a singular matrix indefinite.
-        pivot = max(triangle[k, k], EPS * matrix[k, k], EPS * EPS)
-        triangle[k, k] = math.sqrt(pivot)
-        inverse = 1 / triangle[k, k]
-        for i in range(k + 1, n_params):
-            column[i] = triangle[i, k] * inverse
-            triangle[i, k] = column[i]
-        for i in range(k + 1, n_params):
-            for j in range(k + 1, i + 1):
-                triangle[i, j] -= column[i] * column[j]
+    columns = np.empty((3, n_params))
+    for first in range(0, n_params, 3):
+        last = min(first + 3, n_params)
+        for k in range(first, last):
+            pivot = triangle[k, k]
+            for m in range(first, k):
+                pivot -= triangle[k, m] ** 2
+            # Rounding may make a singular matrix indefinite.
+            triangle[k, k] = math.sqrt(max(pivot, EPS * matrix[k, k], EPS * EPS))
+            inverse = 1 / triangle[k, k]
+            for i in range(k + 1, n_params):
+                value = triangle[i, k]
+                for m in range(first, k):
+                    value -= triangle[i, m] * triangle[k, m]
+                triangle[i, k] = value * inverse
+                columns[k - first, i] = triangle[i, k]
+        one, two, three = columns[0, last:], columns[1, last:], columns[2, last:]
+        for i in range(n_params - last):
+            row, a, b, c = triangle[last + i, last:], one[i], two[i], three[i]
+            for j in range(i + 1):
+                row[j] -= a * one[j] + b * two[j] + c * three[j]
 
 
 @compiled
