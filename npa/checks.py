@@ -133,39 +133,6 @@ def check_number(
     return int(value) if integer else float(value)
 
 
-def check_jobs(name: str, value: object) -> int:
-    """Return a number of jobs as joblib counts them.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the message.
-    value : int | None
-        A positive number; None for 1; -1 for as many as there are processors, -2 for one less, ...
-
-    Returns
-    -------
-    n_jobs : int
-        At least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not a whole number, or 0.
-
-    Examples
-    --------
-    >>> check_jobs("n_jobs", None), check_jobs("n_jobs", 3)
-    (1, 3)
-    """
-    if value is None:
-        return 1
-    n_jobs = check_number(name, value, integer=True)
-    if n_jobs == 0:
-        raise ValueError(f"{name} must be None, positive or negative, got 0.")
-    return n_jobs if n_jobs > 0 else max(cpu_count() + 1 + n_jobs, 1)
-
-
 def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
     """Raise an error if ``value`` looks like an array of signals, but is none.
 
@@ -394,6 +361,37 @@ def check_n_jobs(name: str, value: Any) -> int | None:
     if n_jobs == 0:
         raise ValueError(f"{name} must be above 0, or -1 for one per core, got 0.")
     return n_jobs
+
+
+def resolve_n_jobs(name: str, value: Any) -> int:
+    """Return the number of workers that a number of jobs stands for.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int | None
+        As for `check_n_jobs`; None for 1.
+
+    Returns
+    -------
+    n_workers : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not allowed.
+
+    Examples
+    --------
+    >>> resolve_n_jobs("n_jobs", None), resolve_n_jobs("n_jobs", 3)
+    (1, 3)
+    """
+    n_jobs = check_n_jobs(name, value)
+    if n_jobs is None:
+        return 1
+    return n_jobs if n_jobs > 0 else max(cpu_count() + 1 + n_jobs, 1)
 
 
 def check_seed(name: str, value: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from mne.utils import logger
 
-from npa.checks import check_bytes, check_jobs, check_number, check_option, check_range
+from npa.checks import check_bytes, check_number, check_option, check_range, resolve_n_jobs
 from npa.spectral.fitting.batch import fit_batch
 from npa.spectral.fitting.compiled.engine import fit_compiled, load_kernels
 from npa.spectral.fitting.compiled.selection import add_peaks_compiled, load_search
@@ -153,7 +153,7 @@ def fit_spectra(
         "min_height": check_number("min_peak_height", min_peak_height, low=0),
         "threshold": check_number("peak_threshold", peak_threshold, low=0),
         "max_memory": check_bytes("max_memory", max_memory),
-        "n_jobs": check_jobs("n_jobs", n_jobs),
+        "n_jobs": resolve_n_jobs("n_jobs", n_jobs),
     }
     check_option("selection", selection, (None, *CRITERIA))
     check_option("engine", engine, ("auto", "compiled", "batch"))
