@@ -271,6 +271,11 @@ class NeuralPowerAmplifier(SignalTransformer):
             )
         if not isinstance(self.fooof, FOOOFFitter):
             raise TypeError(f"fooof must be a FOOOFFitter or None, got {self.fooof!r}.")
+        if self.fooof.aperiodic_mode == "knee_floor":
+            raise ValueError(
+                "fooof must have aperiodic_mode 'fixed', 'knee' or 'auto', got 'knee_floor': the "
+                "filter follows a background without a noise floor."
+            )
         fitter: FOOOFFitter = clone(self.fooof)
         return fitter
 

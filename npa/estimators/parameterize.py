@@ -24,8 +24,8 @@ from npa.spectral.averages import combine_channels, excessive_channels, mean_of_
 from npa.spectral.fitting.bootstrap import Intervals, bootstrap_fits, measure_names, measures
 from npa.spectral.fitting.engines import ENGINES, fit_with_engine
 from npa.spectral.fitting.matching import match_peaks
-from npa.spectral.fitting.result import MIN_FREQS, NOT_POSITIVE, SpectralFit
-from npa.spectral.fitting.selection import CRITERIA
+from npa.spectral.fitting.result import MIN_FREQS, NOT_POSITIVE, SpectralFit, background_columns
+from npa.spectral.fitting.selection import APERIODIC_MODES, CRITERIA
 from npa.spectral.fitting.spectra import (
     DEFAULT_WIDTH_LIMITS,
     MAX_PEAKS,
@@ -76,9 +76,10 @@ class FOOOFFitter(ResampledTransformer):
     ----------
     freq_range : tuple of float, default (1, 45)
         Lowest and highest frequency of the fit in Hz.
-    aperiodic_mode : {"fixed", "knee", "auto"}, default "fixed"
-        Whether the background is a straight line in double-logarithmic axes, or has a knee; "auto"
-        decides for every spectrum, which needs ``selection``.
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}, default "fixed"
+        Whether the background is a straight line in double-logarithmic axes, or has a knee. With
+        ``selection`` also "knee_floor", a knee and a flat noise floor for wide ranges, and "auto",
+        which decides between "fixed" and "knee" for every spectrum.
     peak_width_limits : tuple of float | None, default None
         Smallest and largest two-sided bandwidth of a peak in Hz. None for 1 Hz, or two frequency
         bins if that is more, to 12 Hz; see `npa.spectral.default_width_limits`.
@@ -159,7 +160,8 @@ class FOOOFFitter(ResampledTransformer):
 
     plus Gaussian peaks; in ``"fixed"`` mode the knee k is 0. The table has the columns
     ``Oz_offset`` (b), except in ``"fixed"`` mode ``Oz_knee`` (k), ``Oz_knee_freq`` (k^(1/chi), Hz)
-    and ``Oz_timescale`` (1 / (2 pi knee_freq), s), ``Oz_exponent`` (chi), ``Oz_r2``
+    and ``Oz_timescale`` (1 / (2 pi knee_freq), s), in ``"knee_floor"`` mode ``Oz_floor`` (log10
+    units; NaN without one), ``Oz_exponent`` (chi), ``Oz_r2``
     (squared correlation of model and log10 power), ``Oz_error`` (mean absolute error in log10
     units), and for each peak, by rising frequency, ``Oz_peak1_cf`` (centre, Hz), ``Oz_peak1_pw``
     (height over the background, log10 units), ``Oz_peak1_bw`` (two-sided bandwidth, Hz) and, with
@@ -248,7 +250,7 @@ class FOOOFFitter(ResampledTransformer):
     def __init__(
         self,
         freq_range: tuple[float, float] = (1, 45),
-        aperiodic_mode: Literal["fixed", "knee", "auto"] = "fixed",
+        aperiodic_mode: Literal["fixed", "knee", "knee_floor", "auto"] = "fixed",
         peak_width_limits: tuple[float, float] | None = None,
         max_n_peaks: int = 6,
         min_peak_height: float = 0.1,
@@ -515,9 +517,11 @@ class FOOOFFitter(ResampledTransformer):
         check_option("selection", self.selection, (None, *CRITERIA))
         if self.selection is not None and self.engine == "fooof":
             raise ValueError(f"engine='fooof' has no selection, got selection={self.selection!r}.")
-        check_option("aperiodic_mode", self.aperiodic_mode, ("fixed", "knee", "auto"))
-        if self.aperiodic_mode == "auto" and self.selection is None:
-            raise ValueError("aperiodic_mode='auto' needs selection='bic' or 'aicc', got None.")
+        check_option("aperiodic_mode", self.aperiodic_mode, APERIODIC_MODES)
+        if self.aperiodic_mode not in ("fixed", "knee") and self.selection is None:
+            raise ValueError(
+                f"aperiodic_mode={self.aperiodic_mode!r} needs selection='bic' or 'aicc', got None."
+            )
         settings = {} if self.selection is None else {"selection": self.selection}
         return settings | {
             "aperiodic_mode": self.aperiodic_mode,
@@ -609,6 +613,7 @@ def _report(
         exponent=float(fit.exponent[row]),
         peaks=fit.peaks[row, :n_peaks].copy(),
         gaussians=fit.gaussians[row, :n_peaks].copy(),
+        floor=float(fit.floor[row]),
         peak_z=fit.peak_z[row, :n_peaks].copy(),
         r_squared=float(fit.r_squared[row]),
         error=float(fit.error[row]),
@@ -628,7 +633,7 @@ def _warn_failed(reasons: AnyArray) -> None:
 
 def _columns(aperiodic_mode: str, max_n_peaks: int, selection: bool) -> list[str]:
     """Return the names of the values of one fit."""
-    knee = [] if aperiodic_mode == "fixed" else ["knee", "knee_freq", "timescale"]
+    knee = background_columns(aperiodic_mode)
     names = ("cf", "pw", "bw", "z") if selection else ("cf", "pw", "bw")
     peaks = [f"peak{n + 1}_{name}" for n in range(max_n_peaks) for name in names]
     return ["offset", *knee, "exponent", "r2", "error", *peaks]
@@ -636,7 +641,7 @@ def _columns(aperiodic_mode: str, max_n_peaks: int, selection: bool) -> list[str
 
 def _values(fit: SpectralFit, aperiodic_mode: str, selection: bool) -> FloatArray:
     """Return the values of every spectrum in the order of `_columns`."""
-    knee = [] if aperiodic_mode == "fixed" else [fit.knee, fit.knee_freq, fit.timescale]
+    knee = [getattr(fit, name) for name in background_columns(aperiodic_mode)]
     values = [fit.offset, *knee, fit.exponent, fit.r_squared, fit.error]
     peaks = np.dstack([fit.peaks, fit.peak_z]) if selection else fit.peaks
     return np.column_stack([*values, peaks.reshape(len(peaks), -1)])

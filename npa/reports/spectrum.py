@@ -28,12 +28,14 @@ class SpectrumReport:
         Frequencies of the fit in Hz.
     power : array, shape (n_freqs,)
         The power that was fitted, in V^2/Hz.
-    aperiodic_mode : {"fixed", "knee"}
+    aperiodic_mode : {"fixed", "knee", "knee_floor"}
         Whether the background has a knee.
     offset : float
         Offset of the background, log10 of V^2/Hz.
     knee : float
         Knee of the background; 0 in fixed mode.
+    floor : float
+        Flat noise floor that is added, log10 of V^2/Hz; NaN for none.
     exponent : float
         Exponent chi of the background, which falls as 1 / (knee + f^chi).
     peaks : array, shape (n_peaks, 3)
@@ -69,6 +71,7 @@ class SpectrumReport:
     exponent: float = np.nan
     peaks: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
     gaussians: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
+    floor: float = np.nan
     peak_z: FloatArray = field(default_factory=lambda: np.empty(0))
     r_squared: float = np.nan
     error: float = np.nan
@@ -94,7 +97,8 @@ class SpectrumReport:
     @property
     def aperiodic(self) -> FloatArray:
         """Background in log10 of V^2/Hz, shape (n_freqs,)."""
-        return aperiodic(self.freqs, self.offset, self.exponent, self.knee)
+        floor = self.floor if np.isfinite(self.floor) else -np.inf
+        return aperiodic(self.freqs, self.offset, self.exponent, self.knee, floor)
 
     @property
     def model(self) -> FloatArray:

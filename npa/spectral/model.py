@@ -12,6 +12,7 @@ def aperiodic(
     offset: float | FloatArray,
     exponent: float | FloatArray,
     knee: float | FloatArray = 0.0,
+    floor: float | FloatArray = -np.inf,
 ) -> FloatArray:
     """Compute the aperiodic background of a spectrum.
 
@@ -25,12 +26,16 @@ def aperiodic(
         Exponent chi: power falls as ``1 / f**exponent`` far above the knee.
     knee : float | array
         Knee parameter k in Hz**exponent; 0 is a straight line in log-log.
+    floor : float | array
+        Power of white noise that is added, in log10(V^2/Hz); ``-inf`` (default) for none.
 
     Returns
     -------
     log_power : array
-        ``offset - log10(knee + freqs**exponent)``, with NumPy's broadcasting; infinite at 0 Hz
-        without a knee, NaN where the logarithm does not exist (with a negative knee).
+        ``offset - log10(knee + freqs**exponent)``, or with a floor
+        ``log10(10**offset / (knee + freqs**exponent) + 10**floor)``, with NumPy's broadcasting;
+        infinite at 0 Hz without a knee, NaN where the logarithm does not exist (with a negative
+        knee).
 
     Raises
     ------
@@ -65,6 +70,9 @@ def aperiodic(
         ) from None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_power: FloatArray = offset - np.log10(knee + freqs**exponent)
+        if np.any(np.asarray(floor) > -np.inf):
+            both = np.logaddexp(np.log(10) * log_power, np.log(10) * np.asarray(floor))
+            log_power = np.asarray(both / np.log(10))
     return log_power
 
 

@@ -138,6 +138,7 @@ def _select_chunk(
     chosen = select_models(fit.freqs, log_power, **settings)
     reason = np.where(chosen.converged, "", JOINT_FIT_NOT_CONVERGED).astype(object)
     chosen.background[~chosen.converged] = np.nan
+    fit.floor[rows] = chosen.background[:, 3]
     _store(fit, rows, log_power, chosen.background, chosen.gaussians, reason)
     fit.peak_z[rows] = np.where(chosen.converged[:, np.newaxis], chosen.peak_z, np.nan)
 
@@ -154,7 +155,7 @@ def _store(
     peaks_curve = peak_sum(fit.freqs, gaussians)
     gaussians[reason != ""] = np.nan
     model = peaks_curve + _background_curve(fit.freqs, background)
-    fit.offset[rows], fit.knee[rows], fit.exponent[rows] = background.T
+    fit.offset[rows], fit.knee[rows], fit.exponent[rows] = background.T[:3]
     fit.gaussians[rows] = gaussians
     fit.peaks[rows] = _peak_params(fit.freqs, gaussians, peaks_curve)
     fit.r_squared[rows] = squared_correlation(log_power, model)
@@ -169,8 +170,8 @@ def _initial_background(log_power: FloatArray, exponent: FloatArray) -> FloatArr
 
 def _background_curve(freqs: FloatArray, background: FloatArray) -> FloatArray:
     """Return the background of every spectrum in log10 power; NaN where it has none."""
-    offset, knee, exponent = background.T[..., np.newaxis]
-    return aperiodic(freqs, offset, exponent, knee)
+    offset, knee, exponent, *floor = background.T[..., np.newaxis]
+    return aperiodic(freqs, offset, exponent, knee, *np.nan_to_num(floor, nan=-np.inf))
 
 
 def _refit_background(

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from npa.spectral.fitting.matching import match_peaks
-from npa.spectral.fitting.result import SpectralFit
+from npa.spectral.fitting.result import SpectralFit, background_columns
 from npa.spectral.leakage import SpectralWindow
 from npa.spectral.resampling import Noise
 from npa.typing import BoolArray, FloatArray, IntArray
@@ -156,7 +156,7 @@ def measure_names(aperiodic_mode: str, n_peaks: int) -> list[str]:
 
     Parameters
     ----------
-    aperiodic_mode : {"fixed", "knee", "auto"}
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}
         Kind of background.
     n_peaks : int
         Number of peaks.
@@ -171,7 +171,7 @@ def measure_names(aperiodic_mode: str, n_peaks: int) -> list[str]:
     >>> measure_names("fixed", 1)
     ['offset', 'exponent', 'peak1_cf', 'peak1_pw', 'peak1_bw']
     """
-    knee = [] if aperiodic_mode == "fixed" else ["knee", "knee_freq", "timescale"]
+    knee = background_columns(aperiodic_mode)
     peaks = [f"peak{n + 1}_{value}" for n in range(n_peaks) for value in PEAK_MEASURES]
     return ["offset", *knee, "exponent", *peaks]
 
@@ -185,7 +185,7 @@ def measures(fit: SpectralFit, peaks: FloatArray, aperiodic_mode: str) -> FloatA
         The fits.
     peaks : array, shape (n_spectra, n_peaks, 3)
         Their peaks, perhaps in another order.
-    aperiodic_mode : {"fixed", "knee", "auto"}
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}
         Kind of background.
 
     Returns
@@ -199,7 +199,7 @@ def measures(fit: SpectralFit, peaks: FloatArray, aperiodic_mode: str) -> FloatA
     >>> measures(fit, fit.peaks, "knee").shape
     (4, 23)
     """
-    knee = [] if aperiodic_mode == "fixed" else [fit.knee, fit.knee_freq, fit.timescale]
+    knee = [getattr(fit, name) for name in background_columns(aperiodic_mode)]
     return np.column_stack([fit.offset, *knee, fit.exponent, peaks.reshape(len(peaks), -1)])
 
 
@@ -228,7 +228,7 @@ def bootstrap_fits(
     refit : callable
         ``refit(power, spectra)`` fits resampled power (n_resampled, n_freqs), each of the spectrum
         with that index.
-    aperiodic_mode : {"fixed", "knee", "auto"}
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}
         Kind of background.
     peaks : array, shape (n_spectra, n_peaks, 3) | None
         The peaks that have intervals; None for those of the fits. Those that the model lacks have

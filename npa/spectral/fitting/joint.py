@@ -1,6 +1,6 @@
 """Background and peaks of many spectra, all parameters of each fitted together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ MAX_LOG_RATIO = 50.0  # of power to model in the likelihood, so that its exponen
 MAX_EXPONENT = 10.0
 MAX_KNEE_RATIO = 10.0  # of a knee to the frequencies of the fit
 KNEE_STARTS = (0.15, 0.5, 0.85)  # of the logarithmic range of frequencies
+FLOOR_STARTS = (0.1, 1.0)  # log10 units below the power at the highest frequencies
+MIN_FLOOR = -40.0  # log10 units
 MAX_NFEV = 300
 TOLERANCE = 1e-7  # of the objective; a criterion is then exact to 1e-4
 LN10 = float(np.log(10))
@@ -33,13 +35,16 @@ class JointModel:
     likelihood : bool
         Whether to maximize the likelihood of averaged periodograms, or minimize squares of
         residuals of log10 power.
+    floor : bool, default False
+        Whether a background with a knee has a flat noise floor, too.
 
     Notes
     -----
     The parameters of a spectrum are the level of the background (log10 units) at the geometric
     mean of lowest and highest frequency, the exponent, with a knee the natural logarithm of its
-    frequency in Hz, and centre (Hz), height (log10 units) and standard deviation (Hz) of every
-    peak. Unlike offset and knee parameter, these are hardly correlated.
+    frequency in Hz, with a floor its log10 power, and centre (Hz), height (log10 units) and
+    standard deviation (Hz) of every peak. Unlike offset and knee parameter, these are hardly
+    correlated.
 
     Examples
     --------
@@ -48,18 +53,19 @@ class JointModel:
     >>> log_power = 2 - np.log10(freqs)[np.newaxis]
     >>> x, loss, converged = model.fit(log_power, np.zeros((1, 2)), np.array([0]))
     >>> model.background(x).round(6)
-    array([[2., 0., 1.]])
+    array([[ 2.,  0.,  1., nan]])
     """
 
     freqs: FloatArray
     knee: bool
     width_limits: tuple[float, float]
     likelihood: bool
+    floor: bool = False
 
     @property
     def n_background(self) -> int:
         """Number of parameters of the background."""
-        return 3 if self.knee else 2
+        return 2 + self.knee + self.floor
 
     @property
     def log_middle(self) -> float:
@@ -67,7 +73,7 @@ class JointModel:
         return float(0.5 * np.log(self.freqs[0] * self.freqs[-1]))
 
     def background(self, x: FloatArray) -> FloatArray:
-        """Return offset, knee and exponent of every spectrum.
+        """Return offset, knee, exponent and floor of every spectrum.
 
         Parameters
         ----------
@@ -76,13 +82,18 @@ class JointModel:
 
         Returns
         -------
-        background : array, shape (n_rows, 3)
-            As of `npa.spectral.aperiodic`.
+        background : array, shape (n_rows, 4)
+            As of `npa.spectral.aperiodic`. The floor is NaN where there is none, or where it adds
+            less than 1 % to the background at all frequencies.
         """
         level, exponent = x[:, 0], x[:, 1]
         log_knee = exponent * x[:, 2] if self.knee else np.full(len(x), -np.inf)
         offset = level + np.logaddexp(log_knee, exponent * self.log_middle) / LN10
-        return np.stack([offset, np.exp(log_knee), exponent], axis=1)
+        floor = np.full(len(x), np.nan)
+        if self.floor:
+            curve, _ = replace(self, floor=False).linearize(x[:, :3])
+            floor = np.where(x[:, 3] < curve.min(axis=1) - 2, np.nan, x[:, 3])
+        return np.stack([offset, np.exp(log_knee), exponent, floor], axis=1)
 
     def peaks(self, x: FloatArray) -> FloatArray:
         """Return centre, height and standard deviation of the peaks.
@@ -148,6 +159,12 @@ class JointModel:
             fall = exponent * octaves
             jacobian[:, 1] = octaves / -LN10
         curve = level - fall / LN10
+        if self.floor:
+            ratio = np.exp(np.clip(LN10 * (x[:, 3, np.newaxis] - curve), None, MAX_LOG_RATIO))
+            share = 1 / (1 + ratio)  # of the background in the sum with the floor
+            jacobian[:, :3] *= share[:, np.newaxis]
+            jacobian[:, 3] = 1 - share
+            curve += np.log1p(ratio) / LN10
         if x.shape[1] > n_bg:
             centre, height, sd = np.moveaxis(self.peaks(x)[..., np.newaxis], 2, 0)
             sd = np.maximum(sd, MIN_SD)
@@ -206,7 +223,12 @@ class JointModel:
         line[:, 1] = np.clip(1.5 * line[:, 1], 0.5, 0.9 * MAX_EXPONENT)  # it falls faster above
         log_range = np.log(self.freqs[[0, -1]])
         bends = [np.interp(share, [0, 1], log_range) for share in KNEE_STARTS]
-        return [np.column_stack([line, np.full(len(line), bend)]) for bend in bends]
+        starts = [np.column_stack([line, np.full(len(line), bend)]) for bend in bends]
+        if not self.floor:
+            return starts
+        highest = log_power[:, -max(len(self.freqs) // 8, 1) :]
+        level = np.median(highest, axis=1)
+        return [np.column_stack([s, level - depth]) for s in starts for depth in FLOOR_STARTS]
 
     def bounds(self, start: FloatArray, n_peaks: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the bounds of the parameters.
@@ -229,6 +251,8 @@ class JointModel:
         if self.knee:
             low[:, 2] = np.log(first / MAX_KNEE_RATIO)
             high[:, 2] = np.log(last * MAX_KNEE_RATIO)
+        if self.floor:
+            low[:, 3], high[:, 3] = MIN_FLOOR, -MIN_FLOOR
         low_peaks, high_peaks = self.peaks(low), self.peaks(high)
         exists = np.arange(low_peaks.shape[1]) < n_peaks[:, np.newaxis]
         low_peaks[exists] = first, 0.0, self.width_limits[0] / 2

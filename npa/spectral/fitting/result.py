@@ -49,6 +49,8 @@ class SpectralFit:
         Mean absolute error of the model in log10 units.
     reason : array of str, shape (n_spectra,)
         Why a fit failed; empty where it succeeded. All values of a failed fit are NaN.
+    floor : array, shape (n_spectra,)
+        Flat noise floor in log10 of power; NaN without one.
     peak_z : array, shape (n_spectra, max_n_peaks)
         Height of the Gaussian of every peak over its standard error; NaN without ``selection``.
     """
@@ -62,6 +64,7 @@ class SpectralFit:
     r_squared: FloatArray
     error: FloatArray
     reason: AnyArray
+    floor: FloatArray
     peak_z: FloatArray
 
     @classmethod
@@ -84,14 +87,13 @@ class SpectralFit:
         fit : SpectralFit
             The fit.
         """
-        scalars = [np.full(n_spectra, np.nan) for _ in range(5)]
+        scalars = [np.full(n_spectra, np.nan) for _ in range(6)]
         peaks, gaussians = np.full((2, n_spectra, max_n_peaks, 3), np.nan)
-        offset, knee, exponent, r_squared, error = scalars
+        offset, knee, exponent, r_squared, error, floor = scalars
         reasons = np.full(n_spectra, reason, dtype=object)
         peak_z = np.full((n_spectra, max_n_peaks), np.nan)
-        return cls(
-            freqs, offset, knee, exponent, peaks, gaussians, r_squared, error, reasons, peak_z
-        )
+        curves = offset, knee, exponent, peaks, gaussians
+        return cls(freqs, *curves, r_squared, error, reasons, floor, peak_z)
 
     @classmethod
     def concatenate(cls, fits: Sequence["SpectralFit"]) -> "SpectralFit":
@@ -167,10 +169,34 @@ class SpectralFit:
     @property
     def aperiodic(self) -> FloatArray:
         """Backgrounds in log10 of power, shape (n_spectra, n_freqs)."""
-        columns = (self.offset, self.exponent, self.knee)
+        columns = (self.offset, self.exponent, self.knee, np.nan_to_num(self.floor, nan=-np.inf))
         return aperiodic(self.freqs, *(column[:, np.newaxis] for column in columns))
 
     @property
     def model(self) -> FloatArray:
         """Backgrounds and peaks in log10 of power, shape (n_spectra, n_freqs)."""
         return self.aperiodic + peak_sum(self.freqs, self.gaussians)
+
+
+def background_columns(aperiodic_mode: str) -> list[str]:
+    """Return what describes a kind of background besides offset and exponent.
+
+    Parameters
+    ----------
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}
+        Kind of background.
+
+    Returns
+    -------
+    names : list of str
+        Attributes of `SpectralFit`.
+
+    Examples
+    --------
+    >>> background_columns("fixed"), background_columns("knee")
+    ([], ['knee', 'knee_freq', 'timescale'])
+    """
+    if aperiodic_mode == "fixed":
+        return []
+    floor = ["floor"] if aperiodic_mode == "knee_floor" else []
+    return ["knee", "knee_freq", "timescale", *floor]

@@ -11,6 +11,7 @@ from npa.spectral.fitting.peaks import unit_gaussian
 from npa.typing import BoolArray, FloatArray, IntArray
 
 CRITERIA = ("bic", "aicc")
+APERIODIC_MODES = ("fixed", "knee", "knee_floor", "auto")
 # log10 units, standard deviation: peaks of real spectra are not Gaussians. In simulated spectra of
 # 200 windows, 0.06 reduces the false peaks per spectrum where peaks are Lorentzian from 0.70 to
 # 0.11, skewed from 0.73 to 0.09, additive from 0.19 to 0.01, and misses 0.1 more of Gaussian ones;
@@ -30,8 +31,8 @@ class Selected(NamedTuple):
 
     Parameters
     ----------
-    background : array, shape (n_spectra, 3)
-        Offset, knee and exponent; a knee of 0 is a straight line.
+    background : array, shape (n_spectra, 4)
+        Offset, knee, exponent and floor; a knee of 0 is a straight line, and NaN no floor.
     gaussians : array, shape (n_spectra, max_n_peaks, 3)
         Centre (Hz), height (log10 units) and standard deviation (Hz), by increasing frequency; NaN
         where there are fewer.
@@ -265,9 +266,9 @@ def select_models(
         Evenly spaced frequencies in Hz.
     log_power : array, shape (n_spectra, n_freqs)
         log10 power, finite.
-    aperiodic_mode : {"fixed", "knee", "auto"}
-        Kind of background; "auto" for that with the lower criterion. A knee is chosen only within
-        the frequencies, 1.5 times away from their ends.
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}
+        Kind of background; "auto" for "fixed" or "knee", that with the lower criterion. It chooses
+        a knee only within the frequencies, 1.5 times away from their ends.
     criterion : Criterion
         The criterion.
     width_limits : tuple of float
@@ -292,17 +293,16 @@ def select_models(
     ...     freqs, log_power[np.newaxis], aperiodic_mode="auto", width_limits=(1, 12),
     ...     criterion=Criterion("bic", len(freqs)), max_n_peaks=3, min_height=0.1, search=add_peaks)
     >>> selected.background.round(2), selected.gaussians[:, :2].round(2)
-    (array([[ 0., 25.,  2.]]), array([[[10.,  1.,  1.],
+    (array([[ 0., 25.,  2., nan]]), array([[[10.,  1.,  1.],
             [nan, nan, nan]]]))
     """
     results = []
-    for knee in (False, True):
-        if aperiodic_mode == ("fixed" if knee else "knee"):
-            continue
-        model = JointModel(freqs, knee, width_limits, criterion.dof is not None)
+    for mode in ("fixed", "knee") if aperiodic_mode == "auto" else (aperiodic_mode,):
+        likelihood = criterion.dof is not None
+        model = JointModel(freqs, mode != "fixed", width_limits, likelihood, mode == "knee_floor")
         best = search(model, log_power, criterion, max_n_peaks, min_height)
         results.append(best.result(model, criterion))
-        if knee and aperiodic_mode == "auto":
+        if mode == "knee" and aperiodic_mode == "auto":
             bend = np.exp(best.x[:, 2])
             inside = (bend >= MIN_KNEE_RATIO * freqs[0]) & (bend <= freqs[-1] / MIN_KNEE_RATIO)
             results[-1].criterion[~inside] = np.inf

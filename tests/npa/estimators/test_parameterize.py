@@ -132,12 +132,20 @@ def test_equals_fooof(raw, engine, rtol):
 
 @pytest.mark.parametrize(
     ("mode", "selection"),
-    [("fixed", None), ("knee", None), ("fixed", "bic"), ("knee", "aicc"), ("auto", "bic")],
+    [
+        ("fixed", None),
+        ("knee", None),
+        ("fixed", "bic"),
+        ("knee", "aicc"),
+        ("auto", "bic"),
+        ("knee_floor", "bic"),
+    ],
 )
 def test_columns(raw, mode, selection):
     fitter = FOOOFFitter(aperiodic_mode=mode, max_n_peaks=2, picks=["Oz"], selection=selection)
     table = fitter.set_output(transform="pandas").fit_transform(raw)
     knee = [] if mode == "fixed" else ["knee", "knee_freq", "timescale"]
+    knee += ["floor"] if mode == "knee_floor" else []
     background = ["offset", *knee, "exponent"]
     values = ("cf", "pw", "bw") if selection is None else ("cf", "pw", "bw", "z")
     peaks = [f"peak{n}_{value}" for n in (1, 2) for value in values]

@@ -51,3 +51,9 @@ def test_bad_peaks_are_named():
         gaussians(FREQS, [10.0, 1.0, 1.0])
     with pytest.raises(ValueError, match="standard deviations > 0"):
         gaussians(FREQS, [[10.0, 1.0, 0.0]])
+
+
+def test_floor_is_added_to_power():
+    freqs = np.array([1.0, 10.0, 100.0])
+    expected = np.log10(10**-10.0 / freqs**1.5 + 10**-12.0)
+    np.testing.assert_allclose(aperiodic(freqs, -10.0, 1.5, 0.0, -12.0), expected)

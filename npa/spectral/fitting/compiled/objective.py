@@ -1,10 +1,11 @@
 """Compiled model of one spectrum, its objective, and their derivatives.
 
 The parameters are those of the background, ``n_background`` of them (0: none; 2: level and exponent
-chi; 3: level, exponent, and the natural logarithm of the knee's frequency g), then centre c, height
-h and standard deviation s of each peak. The model of log10 power is the background plus
-``sum(h exp(-(f-c)^2/2s^2))``. With all frequencies relative to one, the background is
-``level - chi log10(f)``; with a knee, ``level - log10((g**chi + f**chi) / (g**chi + 1))``.
+chi; 3: level, exponent, and the natural logarithm of the knee's frequency g; 4: these, and log10 of
+a flat noise floor that is added), then centre c, height h and standard deviation s of each peak.
+The model of log10 power is the background plus ``sum(h exp(-(f-c)^2/2s^2))``. With all frequencies
+relative to one, the background is ``level - chi log10(f)``; with a knee,
+``level - log10((g**chi + f**chi) / (g**chi + 1))``.
 
 The objective is half the weighted sum of squared residuals of log10 power; or, with
 ``likelihood``, the negative log-likelihood of averages of w independent periodograms with respect
@@ -63,8 +64,10 @@ def evaluate(
             residual[i] += x[0] - x[1] / LN10 * log_freqs[i]
             jacobian[0, i] = 1.0
             jacobian[1, i] = -log_freqs[i] / LN10
-    if n_background == 3:
+    if n_background >= 3:
         _bend(x[1], x[2], log_freqs, residual, jacobian)
+    if n_background == 4:
+        _add_floor(x[3], target, residual, jacobian)
     bin_width = (freqs[-1] - freqs[0]) / (n_freqs - 1)
     for k in range(n_background, x.size, 3):
         centre, height, sd = x[k], x[k + 1], max(x[k + 2], MIN_SD)
@@ -117,6 +120,21 @@ def _bend(
         slope = share * above + share_at_level * log_knee
         jacobian[1, i] = -slope / LN10
         jacobian[2, i] = exponent / LN10 * (share - share_at_level)
+
+
+@compiled
+def _add_floor(
+    floor: float, target: FloatArray, residual: FloatArray, jacobian: FloatArray
+) -> None:
+    """Add a flat noise floor to a background."""
+    for i in range(target.size):
+        ratio = exp(min(LN10 * (floor - residual[i] - target[i]), MAX_LOG_RATIO))
+        share = 1 / (1 + ratio)  # of the background in the sum with the floor
+        residual[i] += log(1 + ratio) / LN10
+        jacobian[0, i] *= share
+        jacobian[1, i] *= share
+        jacobian[2, i] *= share
+        jacobian[3, i] = 1 - share
 
 
 @inlined

@@ -67,7 +67,7 @@ def add_peaks_compiled(
     best = Candidates(x, none, loss, value, np.zeros(n_spectra, dtype=bool))
     scores = np.empty((n_spectra, 2))
     # The kernel takes frequencies relative to the middle.
-    shift = np.array([0.0, 0.0, model.log_middle])[:n_bg]
+    shift = np.array([0.0, 0.0, model.log_middle, 0.0])[:n_bg]
     starts = np.stack(model.start(log_power)) - shift
     bounds = np.stack([low[0] for low in model.bounds(np.zeros((1, n_bg + 3)), np.array([1]))])
     bounds[:, :n_bg] -= shift

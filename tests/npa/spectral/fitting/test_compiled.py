@@ -16,6 +16,7 @@ from npa.spectral.fitting.spectra import choose_engine
 numba = pytest.importorskip("numba")
 
 FREQS = np.arange(1, 45.25, 0.5)
+BIC = {"selection": "bic", "dof": 60.0, "correlated_bins": 1.0}
 VALUES = ("offset", "knee", "exponent", "peaks", "gaussians", "r_squared", "error")
 
 
@@ -241,6 +242,20 @@ def test_selection_equals_the_batch_engine(settings):
     assert (np.abs(ours.exponent - theirs.exponent) < 0.01).mean() >= 0.99
     off = np.nan_to_num(np.abs(ours.peak_z / theirs.peak_z - 1)).max(axis=1)
     assert np.median(off) < 1e-3
+
+
+def test_noise_floor_equals_the_batch_engine():
+    freqs = np.arange(1.0, 151.0)
+    background = aperiodic(freqs, -11, 2.0, 8.0**2, -11 - 2 * np.log10(70))
+    log_power = background + gaussians(freqs, [(10.0, 0.8, 1.5)])
+    power = 10**log_power * np.random.default_rng(0).gamma(30, 1 / 30, (50, len(freqs)))
+    ours, theirs = (
+        fit_spectra(freqs, power, aperiodic_mode="knee_floor", engine=name, **BIC)
+        for name in ("compiled", "batch")
+    )
+    np.testing.assert_array_equal(ours.n_peaks, theirs.n_peaks)
+    for name in ("exponent", "floor", "knee_freq"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-2)
 
 
 @pytest.mark.parametrize("n_freqs", [8, 89])

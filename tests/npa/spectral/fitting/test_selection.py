@@ -56,6 +56,32 @@ def test_exact_spectra_give_exact_parameters():
     np.testing.assert_allclose(fit.knee_freq, 6.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize("knee_freq", [0.0, 8.0])
+def test_noise_floor_is_recovered(knee_freq):
+    """Over 1-200 Hz; without the floor in the model the exponent is far too small."""
+    freqs = np.arange(1.0, 200.5, 1.0)
+    log_power = aperiodic(freqs, -11.0, 2.0, knee_freq**2, -11 - 2 * np.log10(80.0))
+    log_power = log_power + gaussians(freqs, [ALPHA])
+    noise = np.random.default_rng(0).gamma(30, 1 / 30, (100, len(freqs)))
+    settings = KNOWN | {"dof": 60.0, "engine": "batch"}
+    fit = fit_spectra(freqs, 10**log_power * noise, aperiodic_mode="knee_floor", **settings)
+    np.testing.assert_allclose(np.median(fit.exponent), 2.0, atol=0.05)
+    np.testing.assert_allclose(np.median(fit.floor), -11 - 2 * np.log10(80.0), atol=0.02)
+    if knee_freq:
+        np.testing.assert_allclose(np.nanmedian(fit.knee_freq), knee_freq, rtol=0.05)
+    assert (fit.n_peaks == 1).mean() >= 0.9
+    np.testing.assert_allclose(np.median(fit.model - log_power, axis=0), 0, atol=0.03)
+    without = fit_spectra(freqs, 10**log_power * noise, aperiodic_mode="knee", **settings)
+    assert np.median(without.exponent) < 1.7
+    assert np.isnan(without.floor).all()
+
+
+def test_no_floor_where_there_is_none():
+    fit = fit_spectra(FREQS, spectra(50), aperiodic_mode="knee_floor", **KNOWN)
+    assert np.isnan(fit.floor).mean() > 0.3
+    np.testing.assert_allclose(np.median(fit.exponent), 1.5, atol=0.08)
+
+
 def test_z_is_the_height_over_its_spread():
     fit = fit_spectra(FREQS, spectra(300, peaks=[ALPHA]), **KNOWN)
     one = fit.n_peaks == 1
@@ -114,15 +140,16 @@ def test_closed_forms_for_unknown_variance():
     assert Criterion("aicc", 20, None, 2.0)(loss, np.array([9])) == np.inf
 
 
-@pytest.mark.parametrize("knee", [False, True])
-def test_derivatives(knee):
-    model = JointModel(FREQS, knee, (1, 12), True)
-    x = np.array([-12.0, 1.5, *[np.log(6.0)] * knee, *ALPHA, *BETA])
+@pytest.mark.parametrize(("knee", "floor"), [(False, False), (True, False), (True, True)])
+def test_derivatives(knee, floor):
+    model = JointModel(FREQS, knee, (1, 12), True, floor)
+    x = np.array([-12.0, 1.5, *[np.log(6.0)] * knee, *[-12.5] * floor, *ALPHA, *BETA])
     _, jacobian = model.linearize(x[np.newaxis])
     numeric = approx_fprime(x, lambda p: model.curve(p[np.newaxis])[0], 1e-7)
     np.testing.assert_allclose(jacobian[0].T, numeric, atol=1e-5)
     background = model.background(x[np.newaxis])[0]
-    expected = aperiodic(FREQS, background[0], background[2], background[1])
+    level = background[3] if floor else -np.inf
+    expected = aperiodic(FREQS, background[0], background[2], background[1], level)
     curve = model.curve(x[np.newaxis])[0] - gaussians(FREQS, [ALPHA, BETA])
     np.testing.assert_allclose(curve, expected)
 
@@ -145,6 +172,8 @@ def test_few_frequencies_and_bad_power():
     [
         (ValueError, {"selection": "aic"}, "selection"),
         (ValueError, {"aperiodic_mode": "auto"}, "aperiodic_mode"),
+        (ValueError, {"aperiodic_mode": "knee_floor"}, "needs selection"),
+        (ValueError, {"aperiodic_mode": "bent"}, "aperiodic_mode must be"),
         (ValueError, {"selection": "bic", "dof": 0.5}, "dof must be"),
         (ValueError, {"selection": "bic", "dof": [1.0, 2.0, 3.0]}, "each of the 2 spectra"),
         (TypeError, {"selection": "bic", "dof": "many"}, "dof must be"),
