@@ -245,7 +245,7 @@ class BlinkICARemover(SignalTransformer):
         self.pattern_ = self.patterns_[:, 0] if len(self.filters_) else zero
         self.ch_names_, self.sfreq_ = signals.ch_names, signals.sfreq
         for artifact in self.artifacts:
-            _tell(self.blinks_ if artifact == "blink" else self.saccades_)
+            tell(self.blinks_ if artifact == "blink" else self.saccades_)
         return self
 
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
@@ -385,7 +385,7 @@ class BlinkICARemover(SignalTransformer):
         return x
 
 
-def _tell(report: BlinkReport) -> None:
+def tell(report: BlinkReport) -> None:
     """Log what was found, and warn where much is left."""
     if not report.found:
         nothing = "nothing" if report.artifact == "blink" else f"no {report.artifact}s"

@@ -8,7 +8,7 @@ from npa.typing import FloatArray, IntArray
 # Share of every channel's own variance added to the noise covariance. Less keeps more of the
 # brain and leaves more of an event whose topography varies; more does the reverse.
 SHRINKAGE = 0.1
-LOG_WEIGHTS = (-3.0, 4.0)  # from next to no penalty to one that outweighs the noise
+MAX_PENALTY = 0.9999  # its share; the rest, the noise, keeps their sum invertible
 
 
 def dominant_pattern(response: FloatArray) -> FloatArray:
@@ -129,11 +129,11 @@ def preserving_filters(
 
     Notes
     -----
-    The noise covariance is added a penalty on what the filters pass of the signal in the channels:
-    the covariance that these predict in all others, :math:`C_{:,c} C_{c,c}^{-1} C_{c,:}`. The
-    larger its weight, the less what is subtracted correlates with them. Without a penalty, power
-    is lost, with a large one it is gained (that of the independent noise which is subtracted);
-    the weight is the smallest that keeps ``min_kept``, or the largest tried where none does.
+    The covariance of the noise is mixed with that of what the channels predict of the signal,
+    :math:`C_{:,c} C_{c,c}^{-1} C_{c,:}`. The larger its share, the less what is subtracted
+    correlates with these channels. Without such a penalty they lose power, with a large one they
+    gain it (that of independent noise which is subtracted); the share is the smallest that keeps
+    ``min_kept``, or 0.9999 where none does.
 
     Examples
     --------
@@ -151,17 +151,16 @@ def preserving_filters(
     predicted = signal_cov[:, channels] @ np.linalg.solve(inner, signal_cov[channels])
     predicted *= np.trace(noise_cov) / np.trace(signal_cov)
 
-    def filters(log_weight: float) -> FloatArray:
-        return _filters(patterns, noise + 10**log_weight * predicted)
+    def filters(penalty: float) -> FloatArray:
+        return _filters(patterns, (1 - penalty) * noise + penalty * predicted)
 
-    def gain(log_weight: float) -> float:
-        kept = power_kept(filters(log_weight), patterns, signal_cov)[channels]
+    def surplus(penalty: float) -> float:
+        kept = power_kept(filters(penalty), patterns, signal_cov)[channels]
         return float(kept.min() - min_kept)
 
-    low, high = LOG_WEIGHTS
-    if not len(channels) or gain(low) >= 0:
-        return _filters(patterns, noise)
-    return filters(brentq(gain, low, high) if gain(high) > 0 else high)
+    if not len(channels) or surplus(0.0) >= 0:
+        return filters(0.0)
+    return filters(brentq(surplus, 0.0, MAX_PENALTY) if surplus(MAX_PENALTY) > 0 else MAX_PENALTY)
 
 
 def _regularized(cov: FloatArray) -> FloatArray:

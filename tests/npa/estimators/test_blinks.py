@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from npa.datasets import simulate_recording
-from npa.estimators.blinks import BlinkICARemover
+from npa.estimators.blinks import BlinkICARemover, tell
 from npa.recordings.reading import add_positions
 
 UV = 1e-6
@@ -898,6 +899,31 @@ def test_alpha_that_cannot_be_kept_is_warned_of():
     with pytest.warns(RuntimeWarning, match=r"changes the alpha power at Oz by -100%: few"):
         remover = BlinkICARemover(n_components=None).fit(raw)
     assert remover.blinks_.alpha_kept["Oz"] < 0.97
+
+
+def test_alpha_is_kept_by_a_margin_where_it_is_measured():
+    names = [*EIGHT, "Pz", "PO7", "P9", "P10"]
+    raw, _ = simulate(names, duration=60, sfreq=128.0, alpha_amplitude=30 * UV, random_state=1)
+    raw.set_eeg_reference("average", verbose=False)
+    remover = BlinkICARemover(n_components=2).fit(raw)
+    kept = remover.blinks_.alpha_kept
+    assert list(kept) == ["O1", "O2", "PO7"]
+    assert min(kept.values()) == pytest.approx(0.985, abs=1e-6)
+    sos = scipy.signal.butter(4, (8, 13), "bandpass", fs=128.0, output="sos")
+    away = np.abs(raw.times[:, np.newaxis] - remover.blinks_.blink_times).min(axis=1) > 0.51
+    before, after = (
+        np.var(scipy.signal.sosfiltfilt(sos, each.get_data(list(kept)))[:, away], axis=1)
+        for each in (raw, remover.transform(raw))
+    )
+    np.testing.assert_allclose(after / before, list(kept.values()), atol=1e-3)
+
+
+@pytest.mark.parametrize(("kept", "warns"), [(0.975, False), (0.965, True), (1.035, True)])
+def test_alpha_beyond_three_percent_is_warned_of(kept, warns, simulated):
+    report = replace(BlinkICARemover().fit(simulated[0]).blinks_, alpha_kept={"O1": 1, "O2": kept})
+    warning = pytest.warns(RuntimeWarning, match=r"changes the alpha power at O2 by [+-]\d%")
+    with warning if warns else nullcontext():
+        tell(report)
 
 
 def test_components_are_checked_and_need_no_eog(simulated):

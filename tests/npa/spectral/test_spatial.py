@@ -91,15 +91,11 @@ def test_filters_are_those_of_least_noise_where_nothing_is_lost():
     np.testing.assert_array_equal(kept, plain)
 
 
-def test_as_much_is_preserved_as_two_channels_allow():
+def test_the_largest_penalty_is_taken_where_none_preserves_enough():
     cov = np.array([[2.0, 1.0], [1.0, 1.0]])
-    pattern = np.array([[1.0], [0.5]])
-    channels = np.array([1])
-    kept = [
-        power_kept(each, pattern, cov)[1]
-        for each in (
-            minimum_variance_filters(pattern, cov),
-            preserving_filters(pattern, cov, cov, channels),
-        )
-    ]
-    assert kept[0] < kept[1] < 1
+    pattern = np.array([[1.0], [0.7]])
+    filters = preserving_filters(pattern, cov, cov, np.array([1]), min_kept=100.0)
+    predicted = np.outer(cov[1], cov[1]) / 1.1
+    mixed_cov = 1e-4 * np.array([[2.2, 1.0], [1.0, 1.1]]) + 0.9999 * predicted
+    expected = np.linalg.solve(mixed_cov, pattern)
+    np.testing.assert_allclose(filters[0] / filters[0, 0], expected[:, 0] / expected[0, 0])
