@@ -104,6 +104,13 @@ def _describe_analysis(demo: Parser, report: Parser) -> None:
             action="append",
             help="an EOG channel; may be repeated (default: channels of type EOG)",
         )
+        command.add_argument(
+            "--artifacts",
+            nargs="+",
+            choices=("blink", "saccade"),
+            default=["blink"],
+            help="eye movements to remove; saccades are horizontal ones (default: blink)",
+        )
         _add_overwrite(command)
         _add_line(command)
         _add_channels(command)
@@ -355,7 +362,12 @@ def _analyze(args: Arguments) -> None:
         progress = _progress(args, "step")
         freq_range = args.freq_range and tuple(args.freq_range)
         report = analyze_recording(
-            raw, eog=args.eog, line=args.line, freq_range=freq_range, progress=progress
+            raw,
+            eog=args.eog,
+            line=args.line,
+            freq_range=freq_range,
+            artifacts=args.artifacts,
+            progress=progress,
         )
         save_recording_report(report, folder)
         write_html_report(report, folder / "report.html", source)
@@ -376,7 +388,10 @@ def _summary(report: RecordingReport, source: str) -> Iterator[str]:
     )
     yield f"Clean time  {clean_time_sentence(spectrum)}"
     yield f"Line noise  {line_sentence(report)}"
-    yield f"Blinks      {blink_sentence(report.blinks)}"
+    for each in (report.blinks, report.saccades):
+        if each.sought:
+            name = f"{each.artifact}s".capitalize()
+            yield f"{name:<12}{blink_sentence(each)}"
     low, high = report.steps["measure"].freq_range
     yield (
         f"Background  1/f^{spectrum.exponent:.2f} within {low:.4g}-{high:.4g} Hz, "

@@ -228,7 +228,7 @@ class BlinkICARemover(SignalTransformer):
                 min_score=self.min_score,
                 max_components=self.max_components if movement is BLINK else 1,
             )
-            removal = search.nothing(f"not sought with artifacts={self.artifacts!r}")
+            removal = search.nothing(f"not sought with artifacts={self.artifacts!r}", sought=False)
             if movement.name in self.artifacts:
                 traces = read_traces(names, eog, signals, spans, movement)
                 if movement is BLINK:

@@ -91,7 +91,7 @@ class Search:
     min_score: float
     max_components: int
 
-    def nothing(self, reason: str = "") -> Removal:
+    def nothing(self, reason: str = "", *, sought: bool = True) -> Removal:
         """Return a removal of nothing."""
         n_channels = len(self.signals.ch_names)
         report = BlinkReport(
@@ -102,6 +102,7 @@ class Search:
             info=self.signals.info,
             reason=reason,
             artifact=self.movement.name,
+            sought=sought,
         )
         no_filters = np.zeros((0, n_channels))
         return Removal(no_filters, no_filters.T, report, np.empty(0, np.intp))

@@ -75,6 +75,8 @@ class BlinkReport:
         Median over the blinks of that channel, within the pass band of the ICA, in V.
     artifact : "blink" | "saccade"
         What was sought.
+    sought : bool
+        Whether it was.
     """
 
     found: bool
@@ -99,6 +101,7 @@ class BlinkReport:
     before: FloatArray = field(default_factory=lambda: np.empty(0))
     after: FloatArray = field(default_factory=lambda: np.empty(0))
     artifact: str = "blink"
+    sought: bool = True
 
     @property
     def evidence(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,12 @@ class RecordingReport:
         return blinks
 
     @property
+    def saccades(self) -> BlinkReport:
+        """Report of the horizontal saccades."""
+        saccades: BlinkReport = self.steps["blinks"].saccades_
+        return saccades
+
+    @property
     def filters(self) -> FilterReport:
         """Report of the amplifier's filter."""
         filters: FilterReport = self.steps["amplify"].filters_
@@ -95,14 +101,18 @@ class RecordingReport:
     def figures(self) -> dict[str, Figure]:
         """Figures of ``"blinks"``, ``"spectrum"``, ``"filters"`` and the power, ``"psd"``.
 
-        And of ``"line"``, if line noise was removed.
+        And of ``"line"``, if line noise was removed, and ``"saccades"``, if they were sought.
         """
         import matplotlib.pyplot as plt
 
         from npa.reports.drawing import draw_power
 
         figures = {
-            "blinks": self.blinks.plot(),
+            **{
+                f"{report.artifact}s": report.plot()
+                for report in (self.blinks, self.saccades)
+                if report.sought
+            },
             "spectrum": self.spectrum.plot(),
             "filters": self.filters.plot(),
             "psd": draw_power(*spectra_by_step(self)),
@@ -120,6 +130,7 @@ def analyze_recording(
     eog: str | Iterable[str] | None = None,
     line: float | Literal["auto"] | None = None,
     freq_range: tuple[float, float] | None = None,
+    artifacts: Sequence[str] = ("blink",),
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> RecordingReport:
     """Remove blinks and the 1/f background of a recording, and measure its spectrum.
@@ -137,6 +148,8 @@ def analyze_recording(
     freq_range : tuple of float | None
         Lowest and highest frequency in Hz of both fits; None for 1-45 Hz, and 0.5-45 Hz of the
         amplifier, or what of it lies within the pass band of the recording.
+    artifacts : sequence of {"blink", "saccade"}, default ("blink",)
+        Eye movements to remove.
     progress : callable
         Wraps the list of step names, for example ``tqdm``.
 
@@ -179,7 +192,7 @@ def analyze_recording(
     raw = raw.copy().set_channel_types(dict.fromkeys(ocular, "eog"), verbose=False)
     steps: dict[str, Any] = {} if line is None else {"line": LineNoiseRemover(line)}
     steps |= {
-        "blinks": BlinkICARemover(eog=names or None),
+        "blinks": BlinkICARemover(eog=names or None, artifacts=tuple(artifacts)),
         "amplify": NeuralPowerAmplifier(),
         "measure": FOOOFFitter(),
     }
@@ -259,7 +272,8 @@ def spectra_by_step(
     >>> list(power)
     ['as recorded', 'without blinks', 'amplified']
     """
-    removed = ["line noise"] * ("line" in report.steps) + ["blinks"] * report.blinks.found
+    removed = ["line noise"] * ("line" in report.steps)
+    removed += [f"{each.artifact}s" for each in (report.blinks, report.saccades) if each.found]
     recordings = {"as recorded": report.raw}
     if removed:
         recordings[f"without {' and '.join(removed)}"] = report.clean

@@ -17,6 +17,7 @@ from npa.workflows.recording_report import RecordingReport
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 ALPHA_RANGE = (7.0, 14.0)  # Hz
 
@@ -52,7 +53,9 @@ def write_html_report(report: RecordingReport, fname: PathLike, source: str) -> 
             "Mean spectrum, and the line in each channel over the background beside it, before and "
             "after; the pattern of the first component, if components were removed.",
         )
-    _add_blinks(page, report)
+    for each in (report.blinks, report.saccades):
+        if each.sought:
+            _add_eye_movements(page, each, report.figures[f"{each.artifact}s"])
     page.add_figure(
         "Background and peaks",
         report.figures["spectrum"],
@@ -209,7 +212,11 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
         "Bad channels": ", ".join(info["bads"]) or "none",
         "EOG channels": ", ".join(eog) or "none",
         "Line noise": line_sentence(report),
-        "Blinks": blink_sentence(report.blinks),
+        **{
+            f"{each.artifact}s".capitalize(): blink_sentence(each)
+            for each in (report.blinks, report.saccades)
+            if each.sought
+        },
         "Frequencies": "background and peaks are fitted within {:g}-{:g} Hz".format(
             *report.steps["measure"].freq_range
         ),
@@ -221,23 +228,30 @@ def _settings(report: RecordingReport, source: str) -> dict[str, str]:
     return rows
 
 
-def _add_blinks(page: Page, report: RecordingReport) -> None:
-    """Add the blink component, and how well each component explained the EOG."""
-    found = report.blinks.found
-    page.add_figure(
-        "Blinks",
-        report.figures["blinks"],
-        "Left: what was subtracted at the peak of a blink. Middle: the median blink where it is "
-        "largest, before and after. Right: how much of the blinks each independent component holds."
-        if found
-        else "No component was subtracted. Middle: the median of the peaks that were refused.",
+def _add_eye_movements(page: Page, found: BlinkReport, figure: Figure) -> None:
+    """Add what was subtracted of blinks or saccades, and the evidence for them."""
+    name = found.artifact
+    event = "the peak of a blink" if name == "blink" else f"a {name}"
+    refused = "peaks" if name == "blink" else "steps"
+    shown = (
+        f"Left: what was subtracted at {event}. Middle: the median {name} where it is largest, "
+        "before and after."
     )
-    if found:
+    if found.r_squared.size:
+        shown += f" Right: how much of the {name}s each independent component holds."
+    page.add_figure(
+        f"{name}s".capitalize(),
+        figure,
+        shown
+        if found.found
+        else f"No component was subtracted. Middle: the median of the {refused} that were refused.",
+    )
+    if found.found:
         page.add_table(
-            "Blink components",
-            report.blinks.to_frame(),
-            "Score of the blinks in each EOG, share of its variance around blinks (1-10 Hz) that "
-            "each independent component explains, and share of the median blink that is left.",
+            f"{name} components".capitalize(),
+            found.to_frame(),
+            f"Score of the {name}s in each EOG, share of its variance around {name}s that each "
+            f"independent component explains, and share of the median {name} that is left.",
         )
 
 

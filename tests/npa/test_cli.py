@@ -14,6 +14,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
+from small_recording import looking_around
 
 from npa import PSDExponent
 from npa.cli import main
@@ -49,6 +50,18 @@ def start(args, **kwargs):
 
 
 @pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier clips the negative knee")
+def test_report_removes_saccades_on_request(tmp_path, capsys):
+    fname, out = tmp_path / "gaze_raw.fif", tmp_path / "out"
+    looking_around().save(fname)
+    assert main(["report", str(fname), "-o", str(out), "--artifacts", "blink", "saccade"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^Saccades    \d+ found on HEOG, removed with one component", printed, re.M)
+    assert (out / "saccades.png").exists()
+    page = (out / "report.html").read_text("utf-8")
+    assert "Saccade components" in page
+    assert "(F8 - F7)" in page
+
+
 def test_demo_writes_what_it_found(recording, tmp_path, capsys):
     out = tmp_path / "out"
     before = recording.read_bytes()

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLEAN_TIME_COLUMNS = ("seconds_used", "seconds_clean")
-BLINK_COLUMNS = ("blinks_found", "n_blinks", "residual", "reason")
+BLINK_COLUMNS = (
+    *("blinks_found", "n_blinks", "residual", "reason"),
+    *("saccades_found", "n_saccades", "saccade_residual", "saccade_reason"),
+)
 SUMMARY_FILES = ("summary.csv", "failed.csv", "report.html")
 _MAX_CHANNELS = 8  # with a figure each
 _RESULTS_MISSING = "FileNotFoundError: its results are not there, or were changed by others."
@@ -98,9 +101,17 @@ class Outcome:
         return {name: float(value) for name, value in medians.items()}
 
     def blinks(self) -> dict[str, Any]:
-        """Return the decision about blinks, if a step removes them: found, number, left, reason."""
-        reports = [step.blinks_ for step in self.steps if hasattr(step, "blinks_")]
-        return {**reports[0].summary(), "suspected": reports[0].suspected} if reports else {}
+        """Return the decision about blinks and saccades: found, number, left, reason."""
+        for step in self.steps:
+            if hasattr(step, "blinks_"):
+                saccades = step.saccades_.summary() if step.saccades_.sought else {}
+                renamed = {"residual": "saccade_residual", "reason": "saccade_reason"}
+                return {
+                    **(step.blinks_.summary() if step.blinks_.sought else {}),
+                    "suspected": step.blinks_.sought and step.blinks_.suspected,
+                    **{renamed.get(name, name): value for name, value in saccades.items()},
+                }
+        return {}
 
     def clean_time(self) -> dict[str, float]:
         """Return the seconds that the last step's spectra are estimated from, and those clean."""
@@ -137,7 +148,10 @@ def _reports(decision: Any) -> list[tuple[str, Any]]:
             for number, (name, each) in enumerate(shown, 1)
         ]
     return [
-        pair for pair in reports if all(hasattr(pair[1], each) for each in ("plot", "to_frame"))
+        pair
+        for pair in reports
+        if all(hasattr(pair[1], each) for each in ("plot", "to_frame"))
+        and getattr(pair[1], "sought", True)
     ]
 
 
@@ -217,7 +231,11 @@ def summarize(recordings: Sequence[Recording], failures: Mapping[str, Failure]) 
             "channels": record.get("Channels", np.nan),
             "duration": record.get("RecordingDuration", np.nan),
             **record.get("CleanTime", {}),
-            **{name: blinks[name] for name in BLINK_COLUMNS if name in blinks},
+            **{
+                name: np.nan if blinks[name] is None else blinks[name]
+                for name in BLINK_COLUMNS
+                if name in blinks
+            },
             "warnings": " ".join(record.get("Warnings", [])),
             "error": (failure.error if failure else _RESULTS_MISSING) if failed else "",
         }

@@ -4,7 +4,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
-from small_recording import CHANNELS, SFREQ, recording
+from small_recording import CHANNELS, SFREQ, looking_around, recording
 
 from npa.estimators.blinks import BlinkICARemover
 from npa.estimators.parameterize import FOOOFFitter
@@ -136,3 +136,12 @@ def test_wild_channels_and_other_types_are_not_drawn():
     np.testing.assert_allclose(drawn["again"], expected["all"], rtol=1e-12)
     _, drawn = mean_spectra({"mag": raw.copy().pick(["7"])})
     assert np.isfinite(drawn["mag"]).all()
+
+
+def test_saccades_are_removed_on_request():
+    raw = looking_around()
+    report = analyze_recording(raw, artifacts=["blink", "saccade"])
+    assert (report.blinks.channel, report.saccades.channel) == ("VEOG", "HEOG")
+    assert list(report.figures) == ["blinks", "saccades", "spectrum", "filters", "psd"]
+    assert list(spectra_by_step(report)[1])[1] == "without blinks and saccades"
+    assert not analyze_recording(raw).saccades.sought

@@ -19,6 +19,7 @@ import pytest
 from failing_steps import SFREQ, FailingStep, make_recordings
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from small_recording import looking_around
 
 import npa.batch
 from npa import (
@@ -77,6 +78,25 @@ def test_blinks_are_in_the_summary(tmp_path):
     assert "few" in left
     assert "quiet" not in left
     assert "blinking" not in left
+
+
+def test_saccades_are_in_the_summary_on_request(tmp_path):
+    fname = tmp_path / "gaze_raw.fif"
+    looking_around().save(fname, verbose=False)
+    pages = {}
+    for artifacts in (["blink"], ["blink", "saccade"]):
+        out = tmp_path / "_".join(artifacts)
+        remover = BlinkICARemover(artifacts=artifacts)
+        summary = npa.batch.run(remover, [fname], out, outputs=("report",))
+        (page,) = set(out.rglob("*.html")) - {out / "report.html"}
+        pages[len(artifacts)] = page.read_text("utf-8")
+        assert summary["n_blinks"].item() > 3
+    assert summary["saccades_found"].item()
+    assert summary["n_saccades"].item() > 5
+    assert summary["saccade_residual"].item() < 0.25
+    assert summary["saccade_reason"].item() == ""
+    assert "BlinkICARemover: saccades" in pages[2]
+    assert "BlinkICARemover: saccades" not in pages[1]
 
 
 def test_a_batch_gives_what_the_pipeline_gives(files, tmp_path):
