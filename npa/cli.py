@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -484,14 +484,16 @@ def _exponent(args: Arguments) -> None:
     from npa.workflows.pass_band import limit_to_pass_band
 
     regression: Literal["ols", "theilsen"] = "theilsen" if args.robust else "ols"
-    raw = _load(args.file, args)
-    freq_range = args.freq_range and tuple(args.freq_range)
-    if freq_range is None:
-        freq_range, reason = limit_to_pass_band(raw, DEFAULT_EXPONENT_RANGE)
-        if reason:
-            print(f"npa exponent: fits {reason}.", file=sys.stderr)
-    estimator = PSDExponent(freq_range, regression=regression)
-    table = estimator.fit(raw).slopes_.to_frame()
+    # MNE's log goes to standard output, which is for the table.
+    with redirect_stdout(sys.stderr):
+        raw = _load(args.file, args)
+        freq_range = args.freq_range and tuple(args.freq_range)
+        if freq_range is None:
+            freq_range, reason = limit_to_pass_band(raw, DEFAULT_EXPONENT_RANGE)
+            if reason:
+                print(f"npa exponent: fits {reason}.", file=sys.stderr)
+        estimator = PSDExponent(freq_range, regression=regression)
+        table = estimator.fit(raw).slopes_.to_frame()
     print(table.drop(columns="epoch").to_csv(index=False, float_format="%.6g"), end="")
 
 
@@ -499,11 +501,13 @@ def _tag(args: Arguments) -> None:
     """Print the response of each channel at each term."""
     from npa import FrequencyTagger
 
-    signals: Any = _load(args.file, args)
-    if args.events:
-        signals = _cut_trials(signals, args)
-    tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
-    print(tagger.fit(signals).tags_.to_frame().to_csv(index=False, float_format="%.6g"), end="")
+    with redirect_stdout(sys.stderr):
+        signals: Any = _load(args.file, args)
+        if args.events:
+            signals = _cut_trials(signals, args)
+        tagger = FrequencyTagger(args.freqs, crop=True, power=args.power)
+        table = tagger.fit(signals).tags_.to_frame()
+    print(table.to_csv(index=False, float_format="%.6g"), end="")
 
 
 def _fetch(args: Arguments) -> None:
@@ -515,7 +519,9 @@ def _fetch(args: Arguments) -> None:
     elif args.name is None:
         raise ValueError("NAME of a data set is missing; npa fetch --list names them.")
     else:
-        print(fetch(args.name, subject=args.subject, runs=args.runs))
+        with redirect_stdout(sys.stderr):
+            folder = fetch(args.name, subject=args.subject, runs=args.runs)
+        print(folder)
 
 
 def _load(file: str, args: Arguments) -> mne.io.BaseRaw:
