@@ -105,9 +105,7 @@ class LineNoiseRemover(SignalTransformer):
     steady line is removed exactly), short where it drifts or bursts. In a single channel the same
     sinusoid is fitted without the components.
 
-    In 468 simulated situations (steady, drifting, modulated, bursts, 49.8 and 50.03 Hz, rank 1 to
-    4, 4 to 128 channels; `docs/results/line_noise.md`) components leave less line at less damage
-    than fits of channels whenever the line is shared.
+    `docs/results/line_noise.md` compares with other methods, in simulations and recordings.
 
     No window crosses an interruption of the recording, and each epoch is fitted separately.
     Segments of fewer than 8 periods of the lowest frequency, in which the line cannot be
@@ -372,15 +370,15 @@ class LineNoiseRemover(SignalTransformer):
             line = found[0]
             multiple = max(1.0, line.nominal / max(MAINS))
             offset = abs(line.freq - line.nominal)
-            if offset > MAX_OFFSET * multiple:
-                warn(
-                    f"LineNoiseRemover found the line at {line.freq:.5g} Hz, {offset:.2g} Hz off "
-                    f"{line.nominal:g} Hz, and removes it there; check the sampling rate."
-                )
-            elif line.wander > MAX_WANDER * multiple:
+            if line.wander > MAX_WANDER * multiple:
                 warn(
                     f"LineNoiseRemover found a line at {line.freq:.5g} Hz whose frequency wanders "
                     f"(standard deviation {line.wander:.2g} Hz); see hum_ for what is left."
+                )
+            elif offset > MAX_OFFSET * multiple:
+                warn(
+                    f"LineNoiseRemover found the line at {line.freq:.5g} Hz, {offset:.2g} Hz off "
+                    f"{line.nominal:g} Hz, and removes it there; check the sampling rate."
                 )
         elif auto:
             logger.info("LineNoiseRemover found no line noise at 50 or 60 Hz, and removes nothing.")

@@ -190,7 +190,7 @@ class TagFilter(ContainerTransformer, SignalEstimator):
         n_epochs = len(signals.data)
         used = np.flatnonzero(signals.usable)
         if len(used) > 1:
-            self._warn_flat_channels(signals)
+            self._warn_channels(signals)
             start, stop = max(signals.clean_spans, key=lambda span: span[1] - span[0])
             options = {
                 "signal_width": self.signal_width,

@@ -85,7 +85,7 @@ def test_the_chosen_window_is_among_the_best(kind):
     rng = np.random.default_rng(1)
     windows = candidate_windows(SFREQ, 50.0)
     noise, line = rng.normal(size=(1, 15_000)), course(kind, 15_000, rng)
-    best, gain = choose_window([noise + line], 50 / SFREQ, np.ones(1), windows)
+    best, gain = choose_window([(noise + line)[np.newaxis]], 50 / SFREQ, np.ones(1), windows)
     errors = {}
     for window in windows:
         rest = noise + line - sliding_sinusoid(noise + line, 50 / SFREQ, window)
@@ -98,7 +98,7 @@ def test_nothing_is_subtracted_where_there_is_no_line():
     rng = np.random.default_rng(0)
     chosen = [
         choose_window(
-            [rng.normal(size=(1, 8000))], 0.2, np.ones(1), candidate_windows(SFREQ, 50.0)
+            [rng.normal(size=(1, 1, 8000))], 0.2, np.ones(1), candidate_windows(SFREQ, 50.0)
         )[0]
         for _ in range(20)
     ]
@@ -116,7 +116,7 @@ def test_the_frequency_is_found_and_refined(freq):
     line = find_line(freqs, power, 50.0, 0.5)
     assert line.found
     assert line.freq == pytest.approx(freq, abs=0.02)
-    refined, wander = refine_frequency([x[0, :15_000], x[0, 15_000:]], SFREQ, line.freq)
+    refined, wander = refine_frequency([x[:1, :16_000], x[:1, 16_000:]], SFREQ, line.freq)
     assert refined == pytest.approx(freq, abs=3e-4)
     assert wander < 0.05
 
