@@ -117,9 +117,26 @@ def detect_rolloff(
     for a high-pass).
     Multiples of 50 and 60 Hz are left out, and cut-offs above 150 Hz are not looked for.
 
-    Not found are first-order low-passes, which look like a knee; order 2 in one direction only if
-    the exponent is above 1; a high-pass whose stop band holds less than about four frequencies, or
-    whose background falls as steeply as the filter rises. ``docs/results/pass_band.md`` has rates.
+    In ``docs/results/pass_band.md``, of 280 simulated recordings none was taken for filtered, and
+    of low-passes at 30 to 40 Hz, in 10 s to 2 minutes of 1 to 16 channels, the share found and the
+    cut-off found over the true one (5 to 95 %) were
+
+    ==================================== ===== ============
+    Low-pass                             Found Cut-off
+    ==================================== ===== ============
+    FIR, default of MNE                  100 % 0.99 to 1.04
+    Butterworth, order 8                 100 % 0.96 to 1.06
+    Butterworth, order 4, two directions 100 % 0.98 to 1.18
+    Butterworth, order 4                  98 % 0.90 to 1.16
+    Butterworth, order 3                  86 % 0.90 to 1.26
+    Butterworth, order 2, two directions 100 % 0.87 to 1.36
+    Butterworth, order 2                  69 % 0.91 to 1.61
+    moving average, first order           17 %
+    ==================================== ===== ============
+
+    A high-pass at 5 Hz of order 2 or more is found in 88 to 100 %. At 1 and 2 Hz it is found only
+    where the stop band holds several frequencies, as in windows of 8 s, and where it falls more
+    than the background rises.
 
     Examples
     --------
