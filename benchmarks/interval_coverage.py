@@ -3,8 +3,8 @@
 Signals are Gaussian noise with a known spectrum, 128 Hz, flat below 0.3 Hz, in Welch windows of
 4 s (1-45 Hz). A channel is a recording. Cells that are in the file already are not run again.
 
-Run ``python -m benchmarks.interval_coverage [--recordings N] [--resamples N]``; it writes
-``docs/results/intervals.json`` and ``intervals.md``.
+Run ``python -m benchmarks.interval_coverage [--recordings N] [--cells N]``; it writes
+``docs/results/intervals.json`` and the table of ``intervals.md``.
 """
 
 import argparse
@@ -128,8 +128,8 @@ def order(item):
     return selection, list(SPECTRA).index(spectrum), int(duration.split()[0])
 
 
-def main(n_recordings, n_boot):
-    """Run the cells that are missing."""
+def main(n_recordings, n_boot, n_cells):
+    """Run cells that are missing, at most so many."""
     path = RESULTS / "intervals.json"
     results = {"recordings": n_recordings, "resamples": n_boot, "cells": {}}
     if path.exists():
@@ -138,7 +138,8 @@ def main(n_recordings, n_boot):
             results = stored
     for duration, selection, spectrum in product(DURATIONS, SELECTIONS, SPECTRA):
         key = f"{selection or 'FOOOF'}; {duration} s; {spectrum}"
-        if key not in results["cells"]:
+        if key not in results["cells"] and n_cells > 0:
+            n_cells -= 1
             cell = measure(duration, spectrum, selection, n_recordings, n_boot)
             results["cells"][key] = cell
             write(results)
@@ -148,10 +149,11 @@ def main(n_recordings, n_boot):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--resamples", type=int, default=50)
+    parser.add_argument("--recordings", type=int, default=300)
+    parser.add_argument("--resamples", type=int, default=60)
+    parser.add_argument("--cells", type=int, default=1000, help="at most so many in this run")
     arguments = parser.parse_args()
     mne.set_log_level("ERROR")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        main(arguments.recordings, arguments.resamples)
+        main(arguments.recordings, arguments.resamples, arguments.cells)
