@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 
+from npa.typing import AnyArray
 from npa_ann.recording.gates import GRU_SIGNALS, LSTM_SIGNALS, RNN_SIGNALS
 
 # Called as hook(path, layer, args, kwargs, outputs); returns symbolic tensors by name.
@@ -13,6 +15,14 @@ Hook: TypeAlias = Callable[
     [str, keras.layers.Layer, tuple[Any, ...], dict[str, Any], Any], dict[str, Any]
 ]
 
+MAX_COPY_ERROR = 0.02  # of the largest output; bfloat16 has 8 bits
+
+# Their configurations leave out the vocabulary; they have no weights, and are used as they are.
+_LOOKUPS = (
+    keras.layers.IntegerLookup,
+    keras.layers.StringLookup,
+    keras.layers.TextVectorization,
+)
 _GATED_CELLS = (
     (keras.layers.LSTMCell, LSTM_SIGNALS),
     (keras.layers.GRUCell, GRU_SIGNALS),
@@ -275,11 +285,84 @@ def feature_extractor(model: keras.Model, hook: Hook) -> keras.Model:
     >>> extractor.output["dense"].shape
     (None, 3)
     """
+    return copy_model(model, hook)[0]
+
+
+def copy_model(model: keras.Model, hook: Hook) -> tuple[keras.Model, keras.Model]:
+    """Copy a model as `feature_extractor` does, and also to a model with the same outputs.
+
+    Parameters
+    ----------
+    model, hook
+        As for `feature_extractor`.
+
+    Returns
+    -------
+    extractor, copy : keras.Model
+        Both have the same layers; the copy returns what the model does.
+
+    Raises
+    ------
+    ValueError
+        If the hook returned no tensors.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="dense")])
+    >>> _, copy = copy_model(model, lambda path, layer, *call: {path: call[-1]})
+    >>> copy.output.shape
+    (None, 3)
+    """
     check_model(model)
-    inputs, _, tensors = _copy(model, hook, prefix="")
+    inputs, outputs, tensors = _copy(model, hook, prefix="")
     if not tensors:
         raise ValueError(f"no tensors of model {model.name!r} are selected.")
-    return keras.Model(inputs, tensors, name=f"{model.name}_features")
+    return keras.Model(inputs, tensors, name=f"{model.name}_features"), keras.Model(inputs, outputs)
+
+
+def check_copy(model: keras.Model, copy: keras.Model, x: AnyArray) -> None:
+    """Raise an error if the copy of a model does not return what the model does.
+
+    Parameters
+    ----------
+    model, copy : keras.Model
+        The model, and its copy by `copy_model`.
+    x : array, shape (n, ...)
+        Inputs.
+
+    Raises
+    ------
+    ValueError
+        If the outputs differ. Models with a state, which running would change, and models that
+        return something else each time are not compared.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    >>> check_copy(model, keras.models.clone_model(model), np.ones((1, 5)))
+    Traceback (most recent call last):
+    ValueError: the copy of model ... from which signals are read returns something else ...
+    """
+    layers = list_layers(model).values()
+    if any(getattr(layer, "stateful", False) for layer in layers):
+        return
+    first, again, copied = (
+        keras.tree.flatten(each.predict_on_batch(x)) for each in (model, model, copy)
+    )
+    for expected, repeated, found in zip(first, again, copied, strict=True):
+        expected, repeated, found = (np.asarray(v, float) for v in (expected, repeated, found))
+        size = np.nanmax(np.abs(expected), initial=0.0)
+        tolerance = MAX_COPY_ERROR * size + np.finfo(np.float32).tiny
+        if not np.allclose(expected, repeated, rtol=0, atol=tolerance, equal_nan=True):
+            continue
+        if not np.allclose(expected, found, rtol=0, atol=tolerance, equal_nan=True):
+            own = [each.name for each in layers if not type(each).__module__.startswith("keras.")]
+            raise ValueError(
+                f"the copy of model {model.name!r} from which signals are read returns something "
+                f"else than the model (by {np.nanmax(np.abs(found - expected)):.3g} of "
+                f"{size:.3g}). The get_config of a layer may leave out an argument of its "
+                f"__init__; layers that are not Keras's: {', '.join(own) or 'none'}."
+            )
 
 
 def _copy(model: keras.Model, hook: Hook, prefix: str) -> tuple[Any, Any, dict[str, Any]]:
@@ -290,12 +373,13 @@ def _copy(model: keras.Model, hook: Hook, prefix: str) -> tuple[Any, Any, dict[s
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if is_model(layer):
             return layer
-        copy = _clone_layer(layer)
+        copy = layer if isinstance(layer, _LOOKUPS) else _clone_layer(layer)
         originals[id(copy)] = layer
         return copy
 
     def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        path = prefix + layer.name
+        # A configuration may lose the name.
+        path = prefix + originals.get(id(layer), layer).name
         if is_model(layer):
             inputs, outputs, inner = _copy(layer, hook, f"{path}.")
             if inner:
@@ -328,7 +412,12 @@ def _copy(model: keras.Model, hook: Hook, prefix: str) -> tuple[Any, Any, dict[s
 def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     """Create a layer from another's configuration, without its weights."""
     if isinstance(layer, keras.layers.Lambda):  # Keras refuses to run its code from a config
-        return keras.layers.Lambda(layer.function, arguments=layer.arguments, name=layer.name)
+        return keras.layers.Lambda(
+            layer.function,
+            mask=getattr(layer, "mask", None),
+            arguments=layer.arguments,
+            name=layer.name,
+        )
     try:
         return layer.__class__.from_config(layer.get_config())
     except Exception as error:

@@ -16,8 +16,9 @@ from keras import ops
 
 from npa.typing import AnyArray, BoolArray
 from npa_ann.recording.keras_models import (
+    check_copy,
+    copy_model,
     directions,
-    feature_extractor,
     is_recurrent,
     layer_gates,
     layer_signals,
@@ -34,6 +35,7 @@ from npa_ann.recording.recurrent_cells import (
 
 # With fewer sequences per thread, the threads wait for the interpreter lock.
 MIN_SEQUENCES_PER_THREAD = 128
+N_CHECKED = 4  # inputs for which the copy of the model is compared with it
 
 
 class KerasReader:
@@ -81,7 +83,8 @@ class KerasReader:
         self.dtype = np.dtype(dtype)
         self._paths = list(paths)
         self._probes: dict[str, _Probe] = {}
-        self._extractor = feature_extractor(model, self._add_probe)
+        self._extractor, copy = copy_model(model, self._add_probe)
+        self._unchecked: tuple[keras.Model, keras.Model] | None = (model, copy)
 
     def read(self, X: npt.ArrayLike, batch_size: int = 128) -> tuple[list[str], AnyArray]:
         """Run the model on one batch of inputs.
@@ -105,6 +108,11 @@ class KerasReader:
         n = len(X)
         frames = X.reshape(-1, *X.shape[2:]) if self.by_frame else X
         step = batch_size if self.by_frame else n
+        if self._unchecked is not None:
+            n_checked = self._extractor.inputs[0].shape[0] or N_CHECKED
+            with _no_retracing_warnings():
+                check_copy(*self._unchecked, frames[:n_checked])
+            self._unchecked = None
         with _no_retracing_warnings():
             parts = [
                 self._extractor.predict_on_batch(frames[start : start + step])

@@ -229,7 +229,15 @@ class ActivationRecorder(ContainerTransformer):
         """Read one batch; turn errors of the backend into a ValueError."""
         try:
             return self.reader_.read(X, self.batch_size)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError) as error:
+            if "stateful" in str(error) or "one iteration" in str(error):
+                layers = list_layers(self.model).items()
+                stateful = [name for name, layer in layers if getattr(layer, "stateful", False)]
+                if stateful:
+                    raise ValueError(
+                        f"layer(s) {', '.join(stateful)} are stateful, with a fixed batch size: "
+                        "build the model with stateful=False, and load its weights."
+                    ) from error
             raise
         # Backends raise their own classes of errors, such as for a token outside the vocabulary.
         except Exception as error:

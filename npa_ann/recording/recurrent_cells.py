@@ -58,7 +58,10 @@ def lstm_cell(
     array([[0.5712]])
     """
     kernel, recurrent, bias = _check_weights(weights, n_blocks=4)
-    activate, activate_gates = _in_place(activation), _in_place(recurrent_activation)
+    activate, activate_gates = (
+        _in_place(activation),
+        _in_place(recurrent_activation, len(recurrent)),
+    )
     features, units = len(kernel), len(recurrent)
     inputs = _time_first(x, kernel)
     rows, (x_t, _, h, c, c_out, gates, product) = _operand_rows(
@@ -124,7 +127,10 @@ def gru_cell(
     reset_after = check_option("reset_after", reset_after, (True, False))
     kernel, recurrent, bias = _check_weights(weights, n_blocks=3, two_biases=reset_after)
     bias, recurrent_bias = bias if reset_after else (bias, np.zeros_like(bias))
-    activate, activate_gates = _in_place(activation), _in_place(recurrent_activation)
+    activate, activate_gates = (
+        _in_place(activation),
+        _in_place(recurrent_activation, len(recurrent)),
+    )
     features, units = len(kernel), len(recurrent)
     inputs = _time_first(x, kernel)
     rows, (x_t, _, h, gates, hh, feedback) = _operand_rows(
@@ -308,12 +314,16 @@ def _masked(
     return step if mask.all() else masked_step
 
 
-def _in_place(activation: Activation) -> Callable[[AnyArray], object]:
-    """Return an activation that works in place on rows of units."""
+def _in_place(activation: Activation, units: int | None = None) -> Callable[[AnyArray], object]:
+    """Return an activation that works in place on rows of units, of which a gate has ``units``.
+
+    One that is not elementwise, such as softmax, works on each gate by itself.
+    """
     if callable(activation):
 
         def apply(z: AnyArray) -> None:
-            z[...] = np.asarray(activation(z.T)).T
+            for gate in z.reshape(-1, units or len(z), *z.shape[1:]):
+                gate[...] = np.asarray(activation(gate.T)).T
 
         return apply
     return ACTIVATIONS[check_option("activation", activation, ACTIVATIONS)]

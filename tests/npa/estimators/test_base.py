@@ -1,6 +1,7 @@
 """The two kinds of estimator, tested on the smallest examples of each."""
 
 import importlib
+import warnings
 
 import mne
 import numpy as np
@@ -273,3 +274,25 @@ def test_microvolts_given_as_volts_are_named(estimator):
     raw.apply_function(lambda x: 1e6 * x)
     with pytest.warns(RuntimeWarning, match=r"EEG channels \(Fp1, .* in microvolts.*1e-6"):
         clone(estimator).fit(raw)
+
+
+def test_limits_of_the_clean_time_and_of_the_range_of_eeg(raw):
+    """Less than half of the clean time is said; so is a typical range above 20 V."""
+    noise = np.random.default_rng(0).normal(size=(1, 4000))
+    for share, n_warnings in [(0.45, 1), (0.55, 0)]:
+        spans = mne.io.RawArray(noise, mne.create_info(1, 100.0, "eeg"), verbose=False)
+        n_long = round(share * 40)
+        onsets = np.arange(n_long, 39.5, 0.5)
+        spans.set_annotations(mne.Annotations(onsets, 0.0101, "BAD_blink"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            PSDExponent((2, 40), psd_kwargs={"n_per_seg": 400}).fit(spans)
+        assert ["clean s" in str(each.message) for each in caught] == [True] * n_warnings
+    info = mne.create_info(["Cz", "Oz"], 100.0, "eeg")
+    for size, n_warnings in [(19.0, 0), (21.0, 1)]:
+        scaled = size * noise / np.ptp(noise)
+        volts = mne.io.RawArray(np.vstack([scaled, scaled[:, ::-1]]), info, verbose=False)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            PSDExponent((2, 40)).fit(volts)
+        assert ["microvolts" in str(each.message) for each in caught] == [True] * n_warnings

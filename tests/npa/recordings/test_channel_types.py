@@ -93,3 +93,12 @@ def test_files_are_read_with_types(raw, tmp_path, preload, monkeypatch):
     assert found.get_montage() is not None
     kept = load_recording(tmp_path / "ecg_raw.fif", types={"ECG": "misc"}, preload=preload)
     assert kept.get_channel_types()[-1] == "misc"
+
+
+def test_limits_of_extreme_amplitudes():
+    """They are 10 and 0.03 times the median."""
+    noise = np.random.default_rng(0).normal(size=6000)
+    for ratio, found in [(9.5, 0), (11.0, 1), (0.035, 0), (0.026, 1)]:
+        waves = np.outer([1, 1, 1, 1, ratio], noise)
+        wide = mne.io.RawArray(waves, mne.create_info(5, 100.0, "eeg"), verbose=False)
+        assert len(extreme_channels(wide)) == found

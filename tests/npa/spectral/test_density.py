@@ -414,3 +414,16 @@ def test_spans_of_few_samples_have_windows_all_the_same():
     plan = plan_spans(spans, 10_000, 100.0, n_per_seg=256)
     assert plan.length >= 2
     assert plan.n_used == plan.n_clean == 3000
+
+
+@pytest.mark.parametrize(("blinks", "length"), [(20, 134), (10, 299)])
+def test_windows_shrink_to_three_quarters_of_the_weighted_share(blinks, length):
+    """60 s of 100 Hz with so many blinks: the longest windows that count for enough."""
+    gap = 6000 // blinks
+    spans = [(gap * blink + 60, gap * (blink + 1)) for blink in range(blinks)]
+    plan = plan_spans(spans, 6000, 100.0)
+    assert plan.length == length
+    assert plan.n_used == plan.n_clean
+    weighted = sum(stop - start - length / 2 for start, stop in spans)
+    assert weighted >= 0.75 * (plan.n_clean - 200)
+    assert weighted - len(spans) * 0.01 * length < 0.75 * (plan.n_clean - 200)

@@ -199,3 +199,9 @@ def test_p_values_follow_the_f_distribution_by_hand(n_epochs):
     np.testing.assert_allclose(p, [[f.sf(3.0, 2 * n_epochs, 2 * n_epochs * 6)]], rtol=1e-12)
     if n_epochs == 1:  # F(2, 12) in closed form
         np.testing.assert_allclose(p, [[(1 + 3.0 / 6) ** -6]], rtol=1e-12)
+
+
+def test_equal_frequencies_differ_by_rounding_only():
+    assert len(tag_terms([6.0, 6.0 * (1 + 1e-8)], n_harmonics=1, max_order=1)) == 2
+    with pytest.raises(ValueError, match="frequencies must differ"):
+        tag_terms([6.0, 6.0 * (1 + 1e-10)])

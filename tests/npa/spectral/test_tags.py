@@ -73,3 +73,22 @@ def test_noise_is_at_least_the_rounding_error():
     silent = np.zeros((1, 1, 240))
     silent[..., 0] = 1.0  # flat spectrum: no floor applies
     np.testing.assert_allclose(tag_spectra(silent, SFREQ, 6.0).measure("snr"), 1.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("changing", "known"), [(10, True), (7, False)])
+def test_changes_of_rounding_alone_have_no_amplitude(changing, known):
+    """On an offset of 1, changes of less than 8 times 2.2e-16 are rounding."""
+    times = np.arange(240) / 120
+    wave = changing * np.finfo(float).eps * np.sin(2 * np.pi * 6 * times)
+    spectra = tag_spectra((1 + wave)[np.newaxis, np.newaxis], 120.0, 6.0, n_harmonics=1)
+    assert np.isfinite(spectra.amplitude).all() == known
+
+
+@pytest.mark.parametrize(("miss", "fits"), [(0.0095, True), (0.0105, False)])
+def test_tags_lie_within_a_hundredth_of_a_bin(miss, fits):
+    frequency = (12 + miss) / 2.0
+    found = whole_period_length(240, [frequency], 120.0) if fits else None
+    assert found in (240, None)
+    if not fits:
+        with pytest.raises(ValueError, match="must lie on bins"):
+            whole_period_length(240, [frequency], 120.0)
