@@ -31,7 +31,7 @@ _INSTEAD = {
     "mne.io.read_raw",
     "PurePath": "is the name of a file: read it first, with "
     "npa.recordings.reading.load_recording or mne.io.read_raw",
-    "dict": "is a dict: give one recording after the other",
+    "dict": "has several parts: give one recording after the other",
 }
 _CONTAINERS = {"BaseRaw", "BaseEpochs"}
 _SIGNALS = "a Raw, Epochs or an array of signals"
@@ -187,7 +187,7 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
                 f"{name} is an array with masked samples, which would be used as if they were "
                 f"not: give {name}.filled(np.nan), or a Raw with BAD_ annotations there."
             )
-        if containers and value.dtype.kind in "VMm":
+        if containers and value.dtype.kind in "VMmb":
             raise TypeError(f"{name} must be {_SIGNALS}, got an array of {value.dtype}.")
         if value.dtype.kind == "c":
             raise ValueError(
@@ -203,6 +203,12 @@ def check_array_like(name: str, value: Any, *, containers: bool = True) -> None:
                 f"{type(item).__name__}: give one recording after the other, or join them with "
                 "mne.concatenate_raws or mne.concatenate_epochs."
             )
+    shapes = {item.shape for item in value if isinstance(item, np.ndarray)} if is_list else set()
+    if len(shapes) > 1:
+        raise ValueError(
+            f"{name} is a list of arrays of different shapes, {sorted(shapes)[0]} and "
+            f"{sorted(shapes)[-1]}: give arrays of one shape, or one after the other."
+        )
     numbers = is_list and all(isinstance(item, Number) for item in value)
     shape = (len(value),) if is_list else np.asarray(value).shape
     if containers and (numbers or not is_list) and len(shape) < 2:

@@ -244,6 +244,23 @@ def test_sizes_that_would_fill_the_memory_are_refused(noise):
         refuses(name, call)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.ma.masked_greater(np.arange(8.0).reshape(1, 2, 4), 5), "masked samples"),
+        (np.zeros((2, 8), bool), "got an array of bool"),
+        (np.zeros((2, 8), "M8[s]"), "got an array of datetime64"),
+        (np.zeros((2, 8), [("a", float)]), "got an array of"),
+        ([np.zeros((2, 8)), np.zeros((2, 9))], r"different shapes, \(2, 8\) and \(2, 9\)"),
+        (iter([np.zeros((2, 8))]), "a Raw, Epochs or an array of signals"),
+        (mne.create_info(1, 10.0), "X is an Info, which has several parts"),
+    ],
+)
+def test_arrays_that_hold_no_samples_are_refused(value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        PSDExponent(sfreq=SFREQ).fit(value)
+
+
 @pytest.mark.parametrize("value", [np.int64(2), np.int32(2), 2])
 def test_integers_of_numpy_are_taken(value, noise):
     tagger = FrequencyTagger(8.0, n_harmonics=value, power=np.True_, sfreq=SFREQ).fit(noise)
