@@ -59,8 +59,9 @@ def read_signals(
     sfreq : float | None
         Sampling rate in Hz of an array. For MNE objects None, or their own.
     lazy : bool
-        Whether to read the samples of a Raw (and check them for NaN) only on access, block by
-        block.
+        Whether samples are only to be read: those of a Raw are read from disk (and checked for
+        NaN) on access, block by block; those of Epochs and arrays are not copied where MNE and
+        NumPy allow it, and are read-only.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def read_signals(
     >>> read_signals(np.ones((2, 3, 100)), sfreq=100.0).ch_names
     ('ch0', 'ch1', 'ch2')
     """
-    signals = _read_mne(X, picks, sfreq, lazy) if is_mne(X) else _read_array(X, picks, sfreq)
+    signals = _read_mne(X, picks, sfreq, lazy) if is_mne(X) else _read_array(X, picks, sfreq, lazy)
     if 0 in signals.data.shape:
         raise ValueError(
             "X holds no data: (n_epochs, n_channels, n_times) of the picked channels is "
@@ -154,7 +155,9 @@ def _read_mne(
         samples = RawSamples(X, index, bad, clean_spans)
         data = samples if lazy else X.get_data(picks=index, verbose=False)[np.newaxis]
     else:
-        data = X.get_data(picks=index, verbose=False)
+        whole = lazy and index == list(range(len(X.ch_names)))
+        data = X.get_data(None if whole else index, copy=not whole, verbose=False)
+        data = _read_only(data) if lazy else data
         segments = clean_spans = ((0, data.shape[-1]),)
         event_names = {code: name for name, code in X.event_id.items()}
         conditions = tuple(event_names.get(code, str(code)) for code in X.events[:, 2])
@@ -167,7 +170,7 @@ def _read_mne(
     )
 
 
-def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
+def _read_array(X: object, picks: Picks, sfreq: float | None, lazy: bool) -> Signals:
     """Read an array, whose channels are named by their index."""
     check_array_like("X", X)
     if not isinstance(X, np.ndarray):
@@ -200,9 +203,18 @@ def _read_array(X: object, picks: Picks, sfreq: float | None) -> Signals:
         raise ValueError(f"picks must not repeat a channel, got {picks!r}.")
     whole = ((0, data.shape[-1]),)
     names = tuple(f"ch{number}" for number in index)
-    return Signals(
-        data[:, index].astype(float), sfreq, names, np.zeros(len(index), bool), whole, whole
-    )
+    data = data if picks is None else data[:, index]
+    # Indices have copied already, and so has another dtype.
+    data = np.array(data, float, copy=None if lazy or picks is not None else True)
+    data = _read_only(data) if lazy else data
+    return Signals(data, sfreq, names, np.zeros(len(index), bool), whole, whole)
+
+
+def _read_only(data: FloatArray) -> FloatArray:
+    """Return a view that cannot be written to, because it may be of the user's samples."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
 
 
 def discontinuities(raw: mne.io.BaseRaw) -> list[int]:

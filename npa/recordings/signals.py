@@ -126,10 +126,19 @@ class Signals:
         low: FloatArray = np.array(np.inf)
         high: FloatArray = np.array(-np.inf)
         n_rows = self.data.shape[0] * self.data.shape[1]
+        if self.data.shape[0] > 1:
+            return self._peak_to_peak_of_epochs(start, stop)
         for first, last in split_range(start, stop, max(BLOCK_SAMPLES // n_rows, 1)):
             block = self.data[..., first:last]
             low, high = np.minimum(low, block.min(axis=-1)), np.maximum(high, block.max(axis=-1))
         return np.subtract(high, low)
+
+    def _peak_to_peak_of_epochs(self, start: int, stop: int) -> FloatArray:
+        """Return the range of every channel and epoch within a span."""
+        out = np.empty(self.data.shape[:2])
+        for epoch, samples in enumerate(np.asarray(self.data)):
+            np.ptp(samples[:, start:stop], axis=-1, out=out[epoch])
+        return out
 
 
 class RawSamples:

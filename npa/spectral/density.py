@@ -254,7 +254,8 @@ def psd_of_spans(
     freqs, total = np.empty(0), np.zeros(())
     options: dict[str, Any] = {"method": method, "freq_range": freq_range, **kwargs}
     for block, grid, power in spectra_of_blocks(x, plan.blocks, plan.length, sfreq, **options):
-        freqs, total = grid, total + power * (block.weight / n_total)
+        power *= block.weight / n_total
+        freqs, total = grid, total + power if total.ndim else power
     return freqs, total
 
 
@@ -307,7 +308,7 @@ def spectra_of_blocks(
             options["n_fft"] = kwargs.get("n_fft") or length
             if kwargs.get("bandwidth") is None:
                 options["bandwidth"] = DEFAULT_BANDWIDTH_BINS * sfreq / length
-    max_samples = BLOCK_SAMPLES // max(x.shape[0] * x.shape[1], 1)
+    max_samples = BLOCK_SAMPLES // max(x.shape[1], 1)
     if kwargs.get("average") == "median":
         max_samples = x.shape[-1]
     for whole in blocks:
@@ -316,9 +317,18 @@ def spectra_of_blocks(
             if method == "welch":
                 n_rows = 1
                 options |= {"n_per_seg": block.length, "n_overlap": block.length - block.step}
-            samples = x[..., block.start : block.stop].reshape(*x.shape[:2], n_rows, -1)
-            freqs, power = psd(samples, sfreq, method=method, freq_range=freq_range, **options)
-            yield block, freqs, power.mean(axis=2)
+            n_at_once = max(max_samples // (block.stop - block.start), 1)
+            whole_power = np.empty((*x.shape[:2], 0))
+            for first in range(0, x.shape[0], n_at_once):
+                # Samples on disk cannot be indexed by epoch, but they have only one.
+                some = x if x.shape[0] <= n_at_once else x[first : first + n_at_once]
+                samples = some[..., block.start : block.stop]
+                samples = samples.reshape(*samples.shape[:2], n_rows, -1)
+                freqs, part = psd(samples, sfreq, method=method, freq_range=freq_range, **options)
+                if not first:
+                    whole_power = np.empty((*x.shape[:2], len(freqs)))
+                np.mean(part, axis=2, out=whole_power[first : first + n_at_once])
+            yield block, freqs, whole_power
 
 
 def plan_spans(
@@ -582,13 +592,19 @@ def _segment_blocks(spans: list[Span], length: int, parts: bool) -> list[Block]:
 
 
 def _by_blocks(
-    estimate: Callable[[FloatArray], FloatArray], rows: AnyArray, n_freqs: int
+    estimate: Callable[[FloatArray], FloatArray],
+    rows: AnyArray,
+    n_fft: int,
+    sfreq: float,
+    max_freq: float,
 ) -> FloatArray:
+    freqs = np.arange(n_fft // 2 + 1) * sfreq / n_fft
+    n_freqs = max(int((freqs <= max_freq).sum()), 1)
     power = np.empty((len(rows), n_freqs))
     step = max(CACHE_SAMPLES // rows.shape[-1], 1)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        power[block] = estimate(rows[block].astype(np.float64, copy=False))
+        power[block] = estimate(rows[block].astype(np.float64, copy=False))[:, :n_freqs]
     return power
 
 
@@ -633,7 +649,7 @@ def _welch(
         )[1]
         return power
 
-    return _by_blocks(estimate, rows, n_fft // 2 + 1), n_fft
+    return _by_blocks(estimate, rows, n_fft, sfreq, max_freq), n_fft
 
 
 def _periodogram(
@@ -654,7 +670,7 @@ def _periodogram(
         power: FloatArray = scipy.signal.periodogram(block, fs=sfreq, **options)[1]
         return power
 
-    return _by_blocks(estimate, rows, n_fft // 2 + 1), n_fft
+    return _by_blocks(estimate, rows, n_fft, sfreq, max_freq), n_fft
 
 
 def _multitaper(

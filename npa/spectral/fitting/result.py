@@ -109,6 +109,8 @@ class SpectralFit:
         fit : SpectralFit
             The spectra of all fits, in their order.
         """
+        if len(fits) == 1:
+            return fits[0]
         names = [field.name for field in fields(cls) if field.name != "freqs"]
         joined = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
         return cls(fits[0].freqs, **joined)

@@ -196,3 +196,20 @@ def test_bad_arrays_are_refused(x, sfreq, error, message):
 def test_contradicting_sfreq_is_refused():
     with pytest.raises(ValueError, match="recording's own 100 Hz, got 50"):
         read_signals(make_raw(), sfreq=50)
+
+
+def test_samples_to_be_read_only_are_not_copied():
+    x = np.ones((3, 2, 50))
+    epochs = mne.EpochsArray(x, mne.create_info(2, 10.0, "eeg"), verbose=False)
+    for recording, options, samples in (
+        (x, {"sfreq": 10.0}, x),
+        (epochs, {}, epochs.get_data(copy=False)),
+    ):
+        signals = read_signals(recording, lazy=True, **options)
+        assert np.shares_memory(signals.data, samples)
+        assert not signals.data.flags.writeable
+        assert samples.flags.writeable
+        copied = read_signals(recording, **options)
+        assert not np.shares_memory(copied.data, samples)
+        copied.data[:] = 0
+        assert (samples == 1).all()
