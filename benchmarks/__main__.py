@@ -18,7 +18,17 @@ from benchmarks.timing import in_fresh_process, run_script
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parent / "docs" / "results"
-PACKAGES = ("numpy", "scipy", "mne", "scikit-learn", "fooof", "keras", "tensorflow")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "mne",
+    "scikit-learn",
+    "fooof",
+    "specparam",
+    "numba",
+    "keras",
+    "tensorflow",
+)
 
 
 def scripts():

@@ -12,7 +12,7 @@ from mne.utils import logger
 from npa.spectral.fitting.result import SpectralFit
 from npa.typing import FloatArray
 
-CHUNK = 256  # spectra that one thread fits in one call
+CHUNK = 256  # spectra that one thread fits in one call, at most
 
 INSTALL = "engine='compiled' needs numba: pip install 'npa[fast]'"
 
@@ -73,13 +73,16 @@ def fit_compiled(
     settings = aperiodic_mode == "knee", low, high, float(min_height), float(threshold)
     freqs = np.ascontiguousarray(freqs, dtype=np.float64)
 
+    # Several for each thread, because some spectra take longer than others.
+    n_rows = int(np.clip(len(power) // (4 * n_jobs), 1, CHUNK))
+
     def fit_chunk(start: int) -> None:
-        rows = slice(start, start + CHUNK)
+        rows = slice(start, start + n_rows)
         chunk = np.ascontiguousarray(power[rows], dtype=np.float64)
         outputs = [a[rows] for a in (background, fit.gaussians, fit.peaks, scores, reason)]
         kernels.fit_rows(freqs, chunk, *settings, *outputs)
 
-    starts = range(0, len(power), CHUNK)
+    starts = range(0, len(power), n_rows)
     if n_jobs == 1 or len(starts) < 2:
         for start in starts:
             fit_chunk(start)
