@@ -11,7 +11,8 @@ from mne.utils import logger, warn
 from npa.checks import check_array_like, check_names, check_number, check_option, check_seed
 from npa.estimators.base import SignalTransformer
 from npa.estimators.eog import BLINK, SACCADE, read_traces
-from npa.estimators.eye_movements import MIN_SAMPLES_PER_CHANNEL, Removal, Search
+from npa.estimators.eye_candidates import MIN_SAMPLES_PER_CHANNEL
+from npa.estimators.eye_movements import Removal, Search
 from npa.estimators.ica import fit_ica
 from npa.recordings.channels import is_electrode
 from npa.recordings.clean_spans import CleanSpans

@@ -8,27 +8,17 @@ import numpy as np
 
 from npa.checks import check_number, check_option
 from npa.estimators.eog import EOGTrace, EyeMovement
+from npa.estimators.eye_candidates import Candidate, Windows, carrying_channels
 from npa.recordings.channels import electrode_positions, frontal_channels
 from npa.recordings.clean_spans import CleanSpans
 from npa.recordings.signals import Signals
 from npa.reports import BlinkReport
 from npa.spectral.correlation import squared_correlation
-from npa.spectral.eog_events import EOGEvents, cut_windows
-from npa.spectral.spatial import (
-    dominant_pattern,
-    minimum_variance_filters,
-    power_kept,
-    preserving_filters,
-)
+from npa.spectral.eog_events import EOGEvents
+from npa.spectral.spatial import power_kept
 from npa.typing import BoolArray, FloatArray, IntArray
 
 ALPHA_BAND = (8.0, 13.0)  # Hz
-MIN_ALPHA_KEPT = 0.985  # of its power, at each occipital electrode
-POSTERIOR = -0.6  # cosine with the direction of the nose below which an electrode is occipital
-MIN_SAMPLES_PER_CHANNEL = 20
-MIN_LOCATED = 3  # electrodes that a topography needs
-MAX_RESIDUAL = 0.1  # of the median blink, above which a further component goes
-CARRIES = 0.5  # of the largest median blink, from which an electrode carries it
 
 
 @dataclass(frozen=True)
@@ -159,7 +149,7 @@ class Search:
         )
         near = {row: spans.near(found[row].peaks) for row in judged}
         kept = np.flatnonzero(np.any(list(near.values()), axis=0) if judged else [])
-        around = _Windows(spans, kept, self._filtered(movement.freq_range, kept), clean)
+        around = Windows(spans, kept, self._filtered(movement.freq_range, kept), clean)
         unmixing = np.empty((0, len(used)))
         if unmix is not None:
             unmixing, r_squared = _explained(unmix(data), around, traces, near)
@@ -167,7 +157,7 @@ class Search:
         chosen = chosen_components(components, len(unmixing))
         positions = electrode_positions(self.signals.info)[used]
         candidates = {
-            row: _Candidate(
+            row: Candidate(
                 movement, around, found[row], data, alpha, ~near[row][self.samples], positions
             )
             for row in judged
@@ -244,7 +234,7 @@ class Search:
         if not rows:
             return report
         best = max(rows, key=lambda row: (np.nan_to_num(report.score[row]), found[row].contrast))
-        shown = _Windows(self.spans, slice(None), traces[best].values[np.newaxis])
+        shown = Windows(self.spans, slice(None), traces[best].values[np.newaxis])
         return replace(
             report,
             shown=traces[best].name,
@@ -268,20 +258,20 @@ class Search:
         if events is not None:
             kept = np.flatnonzero(spans.near(events.peaks))
             values = self._filtered(movement.shown_range or self.freq_range, kept)
-            around = _Windows(spans, kept, values, partial(before.without, channels=used))
+            around = Windows(spans, kept, values, partial(before.without, channels=used))
             with_event = around.median(events)
             course = filters @ with_event
             # Steps are low: what is left of the median is less noisy than the median of what is.
             without = with_event - patterns @ course
             if not movement.two_sided:
                 left = around.values - patterns @ (filters @ around.values)
-                without = _Windows(spans, kept, left).median(events)
+                without = Windows(spans, kept, left).median(events)
             # 1, and positive, at the median event.
             size = movement.size(course, spans.sfreq)
             size[size == 0] = 1.0
             filters, patterns = filters / size[:, np.newaxis], patterns * size
             height, left = (movement.height(each, spans.sfreq) for each in (with_event, without))
-            carrying = used[_carrying(height)]
+            carrying = used[carrying_channels(height)]
             frontal = np.intersect1d(frontal_channels(self.signals), carrying)
             residual = {
                 names[index]: float((left / height)[used == index][0])
@@ -323,122 +313,8 @@ def chosen_components(components: str | int | Sequence[int], n_components: int) 
     return [int(number) for number in numbers]
 
 
-class _Windows:
-    """Channels (n_channels, n_kept) at some of the samples of the clean spans."""
-
-    def __init__(
-        self,
-        spans: CleanSpans,
-        kept: slice | IntArray,
-        values: FloatArray,
-        clean: Callable[[FloatArray], FloatArray] | None = None,
-    ) -> None:
-        self.spans, self.kept = spans, kept
-        self.values = values if clean is None else clean(values)
-        self.clean = clean
-
-    def median(self, events: EOGEvents) -> FloatArray:
-        """Return the median around events, turned by their signs (n_channels, n_lags)."""
-        trace = np.full(self.spans.span.size, np.nan)
-        out = np.empty((len(self.values), len(self.spans.lags)))
-        for row, values in zip(out, self.values, strict=True):
-            trace[self.kept] = values
-            row[:] = self.spans.median_around(trace, events.peaks, events.signs)
-        # The median of signals without blinks need not be free of them.
-        return out if self.clean is None else self.clean(out)
-
-
-class _Candidate:
-    """Events of an EOG, and the projection that takes them out of the channels."""
-
-    def __init__(
-        self,
-        movement: EyeMovement,
-        around: _Windows,
-        events: EOGEvents,
-        data: FloatArray,
-        alpha: FloatArray,
-        away: BoolArray,
-        positions: FloatArray,
-    ) -> None:
-        self.movement, self.around, self.events = movement, around, events
-        # Where events leave too little of the recording, their own samples have to serve.
-        enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(data)
-        self.noise_cov, self.alpha_cov = (
-            np.cov(each[:, away] if enough else each) for each in (data, alpha)
-        )
-        self.potential = movement.potential(positions)
-        ahead = positions[:, 1] / np.linalg.norm(positions, axis=1)
-        self.posterior = np.flatnonzero(ahead < POSTERIOR)
-        self._project()
-        if movement.alignment:
-            # In the EOG, peaks lie where the background is positive too, and would carry it into
-            # the median. The background of the source is much smaller.
-            peaks = self._aligned_peaks()
-            self.events = replace(events, peaks=peaks, signs=np.ones(len(peaks)))
-            self._project()
-
-    def _project(self) -> None:
-        """Find the dominant pattern of the median event, and its filter."""
-        self.response = self.around.median(self.events)
-        self.known = np.isfinite(self.response).all(axis=0)
-        self.patterns = dominant_pattern(self.response[:, self.known])
-        self.filters = minimum_variance_filters(self.patterns, self.noise_cov)
-
-    def _aligned_peaks(self) -> IntArray:
-        """Return the peaks of the events in the source."""
-        spans, peaks = self.around.spans, self.events.peaks
-        trace = np.full(spans.span.size, np.nan)
-        trace[self.around.kept] = (self.filters @ self.around.values)[0]
-        trace *= np.sign(np.median(trace[peaks]))
-        half = round(self.movement.alignment * spans.sfreq)
-        pieces = cut_windows(trace, peaks, np.arange(-half, half + 1), spans.span)
-        pieces = np.where(np.isfinite(pieces), pieces, -np.inf)
-        return np.unique(peaks + pieces.argmax(axis=1) - half)
-
-    def score(self, trace: FloatArray, near: BoolArray) -> list[float]:
-        """Return the evidence: contrast, shape, topography and explained variance."""
-        course = self.movement.size(self.filters @ self.response, self.around.spans.sfreq)
-        pattern = np.sign(course[0]) * self.patterns[:, 0]
-        located, topography = np.isfinite(self.potential), np.nan
-        if located.sum() >= MIN_LOCATED:
-            topography = np.corrcoef(pattern[located], self.potential[located])[0, 1]
-            topography = abs(topography) if self.movement.two_sided else max(topography, 0.0)
-        sources = self.filters @ self.around.values
-        explained = squared_correlation(sources[:, near[self.around.kept]], trace[near])[0]
-        return [self.events.contrast, self.events.shape, float(topography), float(explained)]
-
-    def projection(self, max_components: int) -> tuple[FloatArray, FloatArray]:
-        """Return filters and patterns; further ones while an event is left in both halves."""
-
-        def filters_of(patterns: FloatArray) -> FloatArray:
-            # What is found does not depend on the alpha rhythm, only what is subtracted.
-            return preserving_filters(
-                patterns, self.noise_cov, self.alpha_cov, self.posterior, min_kept=MIN_ALPHA_KEPT
-            )
-
-        patterns = self.patterns
-        filters = filters_of(patterns)
-        halves = [self.around.median(self.events.half(number)) for number in (0, 1)]
-        known = np.isfinite(halves).all(axis=(0, 1))
-        carrying = _carrying(self.movement.height(self.response, self.around.spans.sfreq))
-        while len(filters) < max_components:
-            left = [half - patterns @ (filters @ half) for half in halves]
-            power, whole = (
-                np.sum(first[carrying][:, known] * second[carrying][:, known])
-                for first, second in (left, halves)
-            )
-            # Noise of the two halves is independent, what is left of a blink is not.
-            if power <= MAX_RESIDUAL**2 * whole:
-                break
-            rest = self.response - patterns @ (filters @ self.response)
-            patterns = np.column_stack([patterns, dominant_pattern(rest[:, self.known])])
-            filters = filters_of(patterns)
-        return filters, patterns
-
-
 def _explained(
-    unmixing: FloatArray, around: _Windows, traces: list[EOGTrace], near: dict[int, BoolArray]
+    unmixing: FloatArray, around: Windows, traces: list[EOGTrace], near: dict[int, BoolArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Order components by how much of the traces around the events each explains."""
     r_squared = np.full((len(traces), len(unmixing)), np.nan)
@@ -450,8 +326,3 @@ def _explained(
         order = np.argsort(-np.nanmax(r_squared, axis=0), kind="stable")
         unmixing, r_squared = unmixing[order], r_squared[:, order]
     return unmixing, r_squared
-
-
-def _carrying(height: FloatArray) -> IntArray:
-    """Return the channels that carry at least half of the largest median event."""
-    return np.flatnonzero(height >= CARRIES * height.max())
