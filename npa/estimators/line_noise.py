@@ -10,22 +10,19 @@ from npa.checks import check_number, check_option, finite_rows
 from npa.estimators.base import Recording, SignalTransformer
 from npa.recordings.signals import Signals, split_range
 from npa.reports.hum import HumReport
-from npa.spectral.line_fit import (
+from npa.spectral.line_fit import LineFit, fit_lines
+from npa.spectral.line_noise import MAINS, Line, line_weights
+from npa.spectral.line_search import (
     AUTO_WIDTH,
-    LineFit,
     LineSpectra,
     choose_pieces,
     find_mains,
-    fit_lines,
     line_spectra,
 )
-from npa.spectral.line_noise import (
-    MAINS,
+from npa.spectral.sinusoids import (
     MAX_WINDOW_SECONDS,
     MIN_PERIODS,
-    Line,
     fit_sinusoids,
-    line_weights,
     subtract_sinusoids,
     window_context,
     window_step,
@@ -91,7 +88,7 @@ class LineNoiseRemover(SignalTransformer):
     See Also
     --------
     npa.spectral.covariances : The components.
-    npa.spectral.line_noise.sliding_sinusoid : The fit.
+    npa.spectral.sinusoids.sliding_sinusoid : The fit.
 
     Notes
     -----

@@ -7,6 +7,7 @@ from npa.spectral.bands import (
     band_ratios,
     golden_bands,
 )
+from npa.spectral.covariances import JointDecorrelation, joint_decorrelation
 from npa.spectral.density import psd, psd_of_spans
 from npa.spectral.filtering.filter_bank import (
     ChebyshevBank,
@@ -39,6 +40,7 @@ __all__ = [
     "GOLDEN_RATIO",
     "BandRatios",
     "ChebyshevBank",
+    "JointDecorrelation",
     "PassBand",
     "PowerFilter",
     "PowerLaw",
@@ -62,6 +64,7 @@ __all__ = [
     "gaussians",
     "golden_bands",
     "knee_frequency",
+    "joint_decorrelation",
     "logarithmic_response",
     "power_law",
     "psd",

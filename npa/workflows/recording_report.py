@@ -24,8 +24,8 @@ from npa.reports import BlinkReport, FilterReport, HumReport, SpectrumReport
 from npa.reports.tables import by_channel
 from npa.spectral import psd_of_spans
 from npa.spectral.averages import excessive_channels, mean_of_known
-from npa.spectral.line_fit import find_mains, line_spectra
 from npa.spectral.line_noise import MAINS, Line
+from npa.spectral.line_search import find_mains, line_spectra
 from npa.typing import BoolArray, FloatArray, PathLike
 from npa.workflows.pass_band import within_pass_band
 

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from npa.spectral.line_noise import (
+from npa.spectral.line_noise import find_line, line_weights, refine_frequency
+from npa.spectral.sinusoids import (
     candidate_windows,
     choose_window,
-    find_line,
     leverage,
-    line_weights,
-    refine_frequency,
     sliding_sinusoid,
     subtract_sinusoids,
     window_context,
