@@ -356,6 +356,7 @@ def add_peaks(
         converged[better] = new_converged[better]
     value = criterion(loss, n_bg + none)
     best = Candidates(x.copy(), none, loss, value, converged)
+    lowest = value.copy()  # also of models that are not allowed: peaks added later may make them so
     templates = Templates(model)
     rows, waiting = np.arange(n_spectra), np.zeros(n_spectra, dtype=np.intp)
     for number in range(1, criterion.most_peaks(n_bg, max_n_peaks) + 1):
@@ -375,8 +376,9 @@ def add_peaks(
         best.x[chosen, :n_params] = new[better]
         best.n_peaks[chosen], best.loss[chosen] = number, loss[better]
         best.criterion[chosen], best.converged[chosen] = value[better], converged[better]
-        waiting[rows] += 1
-        waiting[chosen] = 0
+        lower = value < lowest[rows]
+        lowest[rows[lower]] = value[lower]
+        waiting[rows] = np.where(lower | better, 0, waiting[rows] + 1)
         rows = rows[waiting[rows] < PATIENCE]
         if not len(rows):
             break

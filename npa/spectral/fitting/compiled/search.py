@@ -120,7 +120,7 @@ def _search(
     scores[1] = _penalize(scores[0], n_background, penalty, scale, target.size)
     best[:n_background] = x[:n_background]
     n_peaks[0] = 0
-    waiting = 0
+    lowest, waiting = scores[1], 0  # also of models that are not allowed
     for number in range(1, max_n_peaks + 1):
         last = n_background + 3 * number
         _propose(x[: last - 3], freqs, log_freqs, target, n_background, templates, x[last - 3 :])
@@ -141,13 +141,13 @@ def _search(
         for k in range(n_background, last, 3):
             inside = min(x[k] - freqs[0], freqs[-1] - x[k]) >= x[k + 2]
             allowed = allowed and inside and x[k + 1] >= min_height
-        waiting += 1
+        waiting = 0 if allowed or value < lowest else waiting + 1
+        lowest = min(lowest, value)
         if allowed:
             best[:last] = x[:last]
             n_peaks[0], converged[0] = number, done
             scores[0], scores[1] = unit * loss, value
-            waiting = 0
-        elif waiting == PATIENCE:
+        if waiting == PATIENCE:
             break
 
 

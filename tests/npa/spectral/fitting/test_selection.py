@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import gamma
 
-from npa.spectral import aperiodic, fit_spectra, gaussians, knee_frequency
+from npa.spectral import aperiodic, degrees_of_freedom, fit_spectra, gaussians, knee_frequency
 from npa.spectral.fitting.joint import LN10, JointModel
 from npa.spectral.fitting.selection import MODEL_ERROR, Criterion
 
@@ -152,6 +152,23 @@ def test_derivatives(knee, floor):
     expected = aperiodic(FREQS, background[0], background[2], background[1], level)
     curve = model.curve(x[np.newaxis])[0] - gaussians(FREQS, [ALPHA, BETA])
     np.testing.assert_allclose(curve, expected)
+
+
+def test_bins_are_those_of_hann_windows_unless_given():
+    hann = degrees_of_freedom([(0, 10_000)], 100.0).correlated_bins
+    power = spectra(40, peaks=[ALPHA, BETA], dof=12.0)
+    default = fit_spectra(FREQS, power, selection="bic", dof=12.0)
+    given = fit_spectra(FREQS, power, selection="bic", dof=12.0, correlated_bins=hann)
+    np.testing.assert_allclose(default.peak_z, given.peak_z, rtol=2e-3)
+
+
+def test_auto_takes_no_bend_at_the_ends_of_the_range():
+    power = spectra(40, 2.0, 1.2**2, dof=400.0)
+    settings = KNOWN | {"dof": 400.0}
+    fit = fit_spectra(FREQS, power, aperiodic_mode="auto", **settings)
+    knee_freq = fit_spectra(FREQS, power, aperiodic_mode="knee", **settings).knee_freq
+    assert (knee_freq < 1.5).mean() > 0.8  # Hz
+    assert (fit.knee == 0).mean() > 0.8
 
 
 def test_knee_frequency():
