@@ -43,6 +43,7 @@ def read_pipeline(fname: PathLike) -> Pipeline:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> text = "steps: [{LineNoiseRemover: {freqs: 60}}, {PSDExponent: {psd: welch}}]"
     >>> _ = Path("slopes.yaml").write_text(text)
     >>> read_pipeline("slopes.yaml").steps
@@ -79,6 +80,7 @@ def read_channels(fname: PathLike) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> text = "{channels: {exclude: [Cz], bads: auto}, steps: [PSDExponent]}"
     >>> _ = Path("slopes.yaml").write_text(text)
     >>> read_channels("slopes.yaml")
