@@ -13,8 +13,9 @@ from npa.typing import FloatArray
 Side = Literal["high", "low"]
 
 # Gained by a filter in the cost of a fit. Of 850 simulated spectra without a low-pass, two exceed
-# 12 and one 20; without a high-pass, none of 250 exceeds 5. FIR filters at 30 to 40 Hz: above 45.
-MIN_EVIDENCE: dict[Side, float] = {"high": 20.0, "low": 12.0}
+# 12 and one 20; without a high-pass, none of 250 exceeds 5, but these have no blinks, whose power
+# at 1 to 4 Hz falls towards 0 Hz. FIR filters at 30 to 40 Hz: above 45.
+MIN_EVIDENCE = 20.0
 MODEL_ERROR = 0.05  # decades of power by which a natural spectrum differs from its model
 MEDIAN_VARIANCE = 0.3  # of log10 power of one window, in decades^2: 0.43^2 pi / 2
 ROBUST_RESIDUAL = 2.0  # standard deviations above which a residual counts linearly
@@ -63,7 +64,7 @@ class Rolloff:
         Order of the Butterworth filter that falls as steeply: 6 dB per octave and order.
     evidence : float
         By how much a model with a filter fits the spectrum better, in units of a chi-squared
-        statistic; at least 20 for a low-pass, 12 for a high-pass.
+        statistic; at least 20.
 
     Examples
     --------
@@ -113,8 +114,7 @@ def detect_rolloff(
     background with an exponent of 0 to 4 and a knee, times up to six peaks, plus white noise; and
     the same with the background and the peaks times a filter,
     :math:`1 / (1 + (f / f_c)^{2n})`. The filter is found if that reduces the cost, which is the
-    likelihood's for few windows and limited by the misfit of natural spectra for many, by 20 (12
-    for a high-pass).
+    likelihood's for few windows and limited by the misfit of natural spectra for many, by 20.
     Multiples of 50 and 60 Hz are left out, and cut-offs above 150 Hz are not looked for.
 
     In ``docs/results/pass_band.md``, of 280 simulated recordings none was taken for filtered, and
@@ -134,9 +134,10 @@ def detect_rolloff(
     moving average, first order           17 %
     ==================================== ===== ============
 
-    A high-pass at 5 Hz of order 2 or more is found in 88 to 100 %. At 1 and 2 Hz it is found only
-    where the stop band holds several frequencies, as in windows of 8 s, and where it falls more
-    than the background rises.
+    A high-pass is found only where the stop band holds several frequencies, as in windows of 8 s,
+    and where it falls more than the background rises. The power of blinks at 1 to 4 Hz falls
+    towards 0 Hz too: in recordings of few frontal channels it may be taken for a high-pass at 1 to
+    2 Hz.
 
     Examples
     --------
@@ -162,7 +163,7 @@ def detect_rolloff(
     lowest = y.min()
     for exponent, knee, noise in ((1.0, -1.0, 1.0), (2.0, 0.8, 0.05), (3.5, 1.4, 0.5)):
         null = without.fit(without.start(exponent, min(knee, x[-1] - 0.1), lowest - noise), null)
-        if null[1] < MIN_EVIDENCE[side]:  # a filter cannot gain more
+        if null[1] < MIN_EVIDENCE:  # a filter cannot gain more
             return None
     found = (np.array([]), np.inf)
     for cutoff in _first_cutoffs(x, y, deep, side):
@@ -172,7 +173,7 @@ def detect_rolloff(
     found = with_filter.fit(np.r_[null[0], found[0][-2:]], found)
     null = without.fit(found[0][:-2], null)
     evidence = null[1] - found[1]
-    if evidence < MIN_EVIDENCE[side]:
+    if evidence < MIN_EVIDENCE:
         return None
     cutoff, edge, order = _edges(x, y, sd, side, found[0], f[-1])
     return Rolloff(cutoff, edge, order, float(evidence))
