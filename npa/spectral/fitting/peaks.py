@@ -166,7 +166,23 @@ def peak_sum(freqs: FloatArray, gaussians: FloatArray) -> FloatArray:
 
 
 def unit_gaussian(distance: FloatArray) -> FloatArray:
-    """Return a Gaussian of height 1 at a distance in standard deviations."""
+    """Return a Gaussian of height 1.
+
+    Parameters
+    ----------
+    distance : array
+        Distances from the centre in standard deviations.
+
+    Returns
+    -------
+    values : array
+        The Gaussian at these.
+
+    Examples
+    --------
+    >>> unit_gaussian(np.array([0.0, 1.0])).round(3)
+    array([1.   , 0.607])
+    """
     exponent = distance * distance
     exponent *= -0.5
     np.maximum(exponent, MIN_EXPONENT, out=exponent)

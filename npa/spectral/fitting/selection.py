@@ -344,6 +344,15 @@ def add_peaks(
     -------
     best : Candidates
         The best model of every spectrum.
+
+    Examples
+    --------
+    >>> freqs = np.arange(1, 45.5, 0.5)
+    >>> log_power = np.exp(-((freqs - 10) ** 2) / 2) - np.log10(freqs)
+    >>> model = JointModel(freqs, False, (1, 12), False)
+    >>> best = add_peaks(model, log_power[np.newaxis], Criterion("bic", len(freqs)), 3, 0.1)
+    >>> best.n_peaks, best.x[:, :5].round(3)
+    (array([1]), array([[-0.827,  1.   , 10.   ,  1.   ,  1.   ]]))
     """
     n_spectra, n_bg = len(log_power), model.n_background
     x = np.zeros((n_spectra, n_bg + 3 * max_n_peaks))
