@@ -327,7 +327,8 @@ def spectra_of_blocks(
                 freqs, part = psd(samples, sfreq, method=method, freq_range=freq_range, **options)
                 if not first:
                     whole_power = np.empty((*x.shape[:2], len(freqs)))
-                np.mean(part, axis=2, out=whole_power[first : first + n_at_once])
+                mean = part.mean(axis=2) if n_rows > 1 else part[:, :, 0]
+                whole_power[first : first + n_at_once] = mean
             yield block, freqs, whole_power
 
 
