@@ -60,6 +60,11 @@ beside MNE, mne-denoise 0.0.3 and meegkit 0.2.0.""",
         """The best peer at equal damage leaves the least among those whose damage is at most 1.05
 times that of npa, plus 0.001. Times are processor time of fit and transform.""",
     ],
+    "reading": """Where npa is alone ("none"), every peer does more damage. It is weakest where line
+noise bursts: methods that take the whole component above 25 Hz leave less of it, with more damage.
+The peers are not used as engines: ZapLine removes components at all frequencies above the line's
+period, needs one pattern for all harmonics, and takes no channel by itself; `spectrum_fit` fills
+the bins beside a line, and misses one that is 0.2 Hz off.""",
     "simulations": [
         "## Simulations",
         f"""{DURATION:g} s at {SFREQ:g} Hz, 32 channels, the line as strong as the background unless
@@ -361,6 +366,7 @@ def main():
         parts = [
             *TEXT["head"],
             markdown(verdicts(means)),
+            TEXT["reading"],
             *TEXT["simulations"],
             f"Means of {args.seeds} seeds.",
             markdown(means),
