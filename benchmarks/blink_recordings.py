@@ -171,8 +171,8 @@ def simulate(n_electrodes: int, reference: str, *, blinks: bool, seed: int) -> R
         "eyes closed": not blinks and bool(seed % 2),
         "height": float(np.exp(rng.uniform(*np.log(HEIGHTS)))),
         "rate": float(rng.uniform(*RATES)),
-        "alpha": float(rng.uniform(2e-6, 30e-6)),
-        "background": float(rng.uniform(6e-6, 15e-6)),
+        "alpha_amplitude": float(rng.uniform(2e-6, 30e-6)),
+        "background_amplitude": float(rng.uniform(6e-6, 15e-6)),
         "exponent": float(rng.uniform(0.5, 2.5)),
     }
     raw, truth = simulate_recording(
@@ -182,8 +182,8 @@ def simulate(n_electrodes: int, reference: str, *, blinks: bool, seed: int) -> R
         sfreq=SFREQ,
         eog=reference.endswith("EOG"),
         exponent=about["exponent"],
-        background_amplitude=about["background"],
-        alpha_amplitude=about["alpha"],
+        background_amplitude=about["background_amplitude"],
+        alpha_amplitude=about["alpha_amplitude"],
         blink_rate=about["rate"] if blinks else 0.0,
         blink_amplitude=about["height"],
         random_state=int(rng.integers(2**31)),
