@@ -16,6 +16,8 @@ from benchmarks.blink_tables import (
     by_recording,
     counted,
     found_and_left,
+    keeps_less,
+    leaves_more,
     left_cell,
     losses,
     markdown,
@@ -29,7 +31,8 @@ INTRODUCTION = """\
 `BlinkICARemover` (npa) beside MNE's ICA with `find_bads_eog` by z score (MNE z) and by correlation
 (MNE corr), ICLabel, and `EOGRegression` (regression), all with their documented settings, on
 {n_real} recordings ({n_blinking} with at least {least} blinks) and on simulations with known truth
-(npa {n_npa}, the others the first {n_peers} of the same). Measured on {date} with {versions}.
+(npa {n_npa}, the others the first {n_peers} of the same). Measured on {date} with
+{versions}.
 Written by `python -m benchmarks.blink_removal`; all numbers are in `blinks.json`.
 """
 
@@ -104,6 +107,8 @@ def page(results: dict[str, Any]) -> str:
     )
     n_methods = simulated.groupby("recording")["method"].transform("nunique")
     shared = simulated[n_methods == n_methods.max()]
+    kinds = {"recordings": real, "other half": halves, "simulations": shared}
+    compared = pd.concat([pairs(table, kind) for kind, table in kinds.items()])
     names = real.drop_duplicates("recording")
     versions = ", ".join(
         f"{name} {number}" for name, number in results["about"]["versions"].items()
@@ -132,16 +137,13 @@ def page(results: dict[str, Any]) -> str:
         "## npa beside each of the others",
         "",
         PAIRS.format(least=percent(BEHIND, 0)),
-        markdown(
-            pd.concat(
-                [
-                    pairs(real, "recordings"),
-                    pairs(halves, "other half"),
-                    pairs(shared, "simulations"),
-                ]
-            )
-        ),
+        markdown(compared),
         "",
+        "Where npa is behind in these medians, and what it misses:",
+        "",
+        *leaves_more(compared),
+        *keeps_less(real, "recordings"),
+        *keeps_less(shared, "simulations"),
         *behind(real, "recordings"),
         *behind(shared, "simulations"),
         "",
@@ -152,7 +154,8 @@ def page(results: dict[str, Any]) -> str:
         *simulations(simulated, shared),
         "## Recordings, one by one",
         "",
-        "Blinks left at the peak. *-*: nothing removed. *own*: the electrodes are regressors.",
+        "Blinks left at the peak. *-*: nothing removed. *own*: the electrodes are regressors. "
+        "*Erased*: less than 1 % of 13-30 Hz power is kept there.",
         "",
         markdown(by_recording(real, left_cell)),
         "",

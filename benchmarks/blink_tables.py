@@ -11,6 +11,7 @@ FINDERS = METHODS[:4]
 MAX_LEFT = 0.5  # of a blink; a method that leaves more has not found it
 BLINKING = 3  # fewest blinks of a real recording that is expected to be cleaned
 BEHIND = 0.01  # by which what is left or kept must differ to be named
+ERASED = 0.01  # of the 13-30 Hz power; a method that keeps less has erased the channel
 HEIGHTS = (80, 137, 234, 400)  # uV
 RATES = (5, 17, 28, 40)  # per minute
 
@@ -66,7 +67,10 @@ def left_cell(row: pd.Series) -> str:
         return "failed"
     if not row["removed"]:
         return "-"
-    return "own" if row["own"] else percent(row["left"])
+    if row["own"]:
+        return "own"
+    erased = " (erased)" if row["frontal_beta"] < ERASED else ""
+    return percent(row["left"]) + erased
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -102,7 +106,9 @@ def removals(table: pd.DataFrame, method: str) -> pd.DataFrame:
 def numbers(own: pd.DataFrame) -> dict[str, str]:
     """Return the cells of one method."""
     if own.empty:
-        return dict.fromkeys(("found", "false", "left", "alpha kept", "error", "s"), "")
+        return dict.fromkeys(
+            ("found", "false", "left", "alpha kept", "beta at O", "error", "s"), ""
+        )
     method = own["method"].iloc[0]
     good, decides = removals(own, method), method in FINDERS
     measured = good.loc[~good["own"], "left"].dropna()
@@ -111,6 +117,7 @@ def numbers(own: pd.DataFrame) -> dict[str, str]:
         "false": counted(own.loc[own["none"], "false"]) if decides else "all",
         "left": "own" if len(good) and good["own"].all() else percent(median(measured)),
         "alpha kept": with_range(good["alpha"]),
+        "beta at O": with_range(good["beta"]),
         "error": percent(median(good["error"]), 0),
         "s": f"{median(own['seconds']):.1f}",
     }
@@ -176,6 +183,35 @@ def behind(table: pd.DataFrame, kind: str) -> list[str]:
             f"* {kind}, {peer}: finds what npa misses in {named(missed)}; npa finds what it misses "
             f"in {len(ahead)}."
         )
+    return lines
+
+
+def leaves_more(table: pd.DataFrame) -> list[str]:
+    """Name the peers beside whom npa leaves more of the blink in the median; rows of `pairs`."""
+    lines = []
+    for _, row in table.iterrows():
+        ours, theirs = (row[f"left, {who}"].removesuffix(" %") for who in ("npa", "other"))
+        if row["both find"] and theirs not in ("", "own") and float(ours) > float(theirs):
+            lines.append(
+                f"* {row['']}, {row['beside']}: npa leaves {ours} % of the blink, {row['beside']} "
+                f"{theirs} % ({row['both find']} recordings; npa less in {row['npa leaves less']}, "
+                f"more in {row['more']})."
+            )
+    return lines
+
+
+def keeps_less(table: pd.DataFrame, kind: str) -> list[str]:
+    """Name the peers who keep more of the frontal 13-30 Hz power, where both find."""
+    lines, ours = [], removals(table, "npa").set_index("recording")["frontal_beta"]
+    for peer in FINDERS[1:]:
+        theirs = removals(table, peer).set_index("recording")["frontal_beta"]
+        both = ours.index.intersection(theirs.index)
+        mine, other = median(ours[both]), median(theirs[both])
+        if abs(mine - 1) > abs(other - 1) + BEHIND:
+            lines.append(
+                f"* {kind}, {peer}: npa keeps {percent(mine, 0)} of 13-30 Hz power at Fp, {peer} "
+                f"{percent(other, 0)} ({len(both)} recordings)."
+            )
     return lines
 
 
