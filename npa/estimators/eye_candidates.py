@@ -9,10 +9,16 @@ from npa.estimators.eog import EyeMovement
 from npa.recordings.clean_spans import CleanSpans
 from npa.spectral.correlation import squared_correlation
 from npa.spectral.eog_events import EOGEvents, cut_windows
-from npa.spectral.spatial import dominant_pattern, minimum_variance_filters, preserving_filters
+from npa.spectral.spatial import (
+    dominant_pattern,
+    minimum_variance_filters,
+    power_kept,
+    preserving_filters,
+)
 from npa.typing import BoolArray, FloatArray, IntArray
 
 MIN_ALPHA_KEPT = 0.985  # of its power, at each occipital electrode
+MAX_BETA_CHANGE = 0.1  # of its power there, beyond which no further component goes
 POSTERIOR = -0.6  # cosine with the direction of the nose below which an electrode is occipital
 MIN_SAMPLES_PER_CHANNEL = 20
 MIN_LOCATED = 3  # electrodes that a topography needs
@@ -87,11 +93,8 @@ class Candidate:
         positions: FloatArray,
     ) -> None:
         self.movement, self.around, self.events = movement, around, events
-        # Where events leave too little of the recording, their own samples have to serve.
-        enough = away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(data)
-        self.noise_cov, self.alpha_cov = (
-            np.cov(each[:, away] if enough else each) for each in (data, alpha)
-        )
+        self.away = away
+        self.noise_cov, self.alpha_cov = (self.covariance(each) for each in (data, alpha))
         self.potential = movement.potential(positions)
         ahead = positions[:, 1] / np.linalg.norm(positions, axis=1)
         self.posterior = np.flatnonzero(ahead < POSTERIOR)
@@ -102,6 +105,12 @@ class Candidate:
             peaks = self._aligned_peaks()
             self.events = replace(events, peaks=peaks, signs=np.ones(len(peaks)))
             self._project()
+
+    def covariance(self, values: FloatArray) -> FloatArray:
+        """Return the covariance of the channels away from the events (n_channels, n_channels)."""
+        # Where events leave too little of the recording, their own samples have to serve.
+        enough = self.away.sum() >= MIN_SAMPLES_PER_CHANNEL * len(values)
+        return np.asarray(np.cov(values[:, self.away] if enough else values))
 
     def _project(self) -> None:
         """Find the dominant pattern of the median event, and its filter."""
@@ -133,13 +142,33 @@ class Candidate:
         explained = squared_correlation(sources[:, near[self.around.kept]], trace[near])[0]
         return [self.events.contrast, self.events.shape, float(topography), float(explained)]
 
-    def projection(self, max_components: int) -> tuple[FloatArray, FloatArray]:
-        """Return filters and patterns; further ones while an event is left in both halves."""
+    def kept(self, filters: FloatArray, patterns: FloatArray, cov: FloatArray) -> FloatArray:
+        """Return the share of the power that each occipital electrode keeps."""
+        return power_kept(filters, patterns, cov)[self.posterior]
+
+    def projection(
+        self, max_components: int, beta_cov: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return filters and patterns.
+
+        Parameters
+        ----------
+        max_components : int
+            Most of them: further ones go while an event is left in both halves.
+        beta_cov : array, shape (n_channels, n_channels) | None
+            Covariance above the alpha rhythm. A further pattern that would change this power at an
+            occipital electrode by more than a tenth stays; None for not known.
+        """
 
         def filters_of(patterns: FloatArray) -> FloatArray:
-            # What is found does not depend on the alpha rhythm, only what is subtracted.
+            # What is found does not depend on these rhythms, only what is subtracted.
             return preserving_filters(
-                patterns, self.noise_cov, self.alpha_cov, self.posterior, min_kept=MIN_ALPHA_KEPT
+                patterns,
+                self.noise_cov,
+                self.alpha_cov,
+                self.posterior,
+                other_covs=() if beta_cov is None else (beta_cov,),
+                min_kept=MIN_ALPHA_KEPT,
             )
 
         patterns = self.patterns
@@ -157,8 +186,14 @@ class Candidate:
             if power <= MAX_RESIDUAL**2 * whole:
                 break
             rest = self.response - patterns @ (filters @ self.response)
-            patterns = np.column_stack([patterns, dominant_pattern(rest[:, self.known])])
-            filters = filters_of(patterns)
+            more_patterns = np.column_stack([patterns, dominant_pattern(rest[:, self.known])])
+            more_filters = filters_of(more_patterns)
+            # Filters that tell two similar topographies apart are large, and pass much noise.
+            if beta_cov is not None:
+                change = self.kept(more_filters, more_patterns, beta_cov) - 1
+                if np.abs(change).max(initial=0.0) > MAX_BETA_CHANGE:
+                    break
+            filters, patterns = more_filters, more_patterns
         return filters, patterns
 
 

@@ -15,10 +15,11 @@ from npa.recordings.signals import Signals
 from npa.reports import BlinkReport
 from npa.spectral.correlation import squared_correlation
 from npa.spectral.eog_events import EOGEvents
-from npa.spectral.spatial import power_kept
 from npa.typing import BoolArray, FloatArray, IntArray
 
 ALPHA_BAND = (8.0, 13.0)  # Hz
+BETA_BAND = (13.0, 30.0)  # Hz, as far as the sampling rate allows
+MIN_BETA_HIGH = 20.0  # Hz; less tells too little
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,19 @@ class Search:
         )
         event = candidates.get(best)
         if automatic and event is not None:
-            filters, patterns = event.projection(self.max_components)
-            kept_power = power_kept(filters, patterns, event.alpha_cov)[event.posterior]
+            beta_band = BETA_BAND[0], min(BETA_BAND[1], spans.sfreq / 2.5)
+            beta_cov = None
+            if beta_band[1] >= MIN_BETA_HIGH and len(event.posterior):
+                beta_cov = event.covariance(clean(self._filtered(beta_band, self.samples)))
+            filters, patterns = event.projection(self.max_components, beta_cov)
             names = [self.signals.ch_names[index] for index in used[event.posterior]]
-            report = replace(report, alpha_kept=dict(zip(names, kept_power.tolist(), strict=True)))
+            alpha_kept, beta_kept = (
+                dict(zip(names, event.kept(filters, patterns, cov).tolist(), strict=True))
+                if cov is not None
+                else {}
+                for cov in (event.alpha_cov, beta_cov)
+            )
+            report = replace(report, alpha_kept=alpha_kept, beta_kept=beta_kept)
         else:
             filters = unmixing[chosen]
             patterns = np.asarray(np.linalg.pinv(unmixing)[:, chosen], dtype=float)

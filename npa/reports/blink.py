@@ -56,6 +56,8 @@ class BlinkReport:
         blink; with a frontal reference, of any electrodes that do.
     alpha_kept : dict
         Share of the power within 8-13 Hz that is kept away from blinks, by occipital electrode.
+    beta_kept : dict
+        The same within 13-30 Hz; empty where the fit is sampled below 50 Hz.
     channel : str
         EOG channel of the blink component; empty where there is none, as all below.
     component : int
@@ -91,6 +93,7 @@ class BlinkReport:
     components: tuple[int, ...] = ()
     residual: dict[str, float] = field(default_factory=dict)
     alpha_kept: dict[str, float] = field(default_factory=dict)
+    beta_kept: dict[str, float] = field(default_factory=dict)
     channel: str = ""
     component: int = -1
     blink_times: FloatArray = field(default_factory=lambda: np.empty(0))

@@ -1,5 +1,7 @@
 """Spatial filters from covariances."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import brentq
 
@@ -107,6 +109,7 @@ def preserving_filters(
     signal_cov: FloatArray,
     channels: IntArray,
     *,
+    other_covs: Sequence[FloatArray] = (),
     min_kept: float = 1.0,
 ) -> FloatArray:
     r"""Return minimum-variance filters whose subtraction preserves a signal in some channels.
@@ -119,6 +122,9 @@ def preserving_filters(
         Covariances of the noise, and of the signal to preserve.
     channels : array of int
         Where to preserve it.
+    other_covs : sequence of array, shape (n_channels, n_channels)
+        Covariances of further signals, such as another rhythm of these channels. They count in
+        the penalty as much as the signal, but what is kept of them is not bounded.
     min_kept : float, default 1
         Share of its power to keep in each of them.
 
@@ -130,10 +136,11 @@ def preserving_filters(
     Notes
     -----
     The covariance of the noise is mixed with that of what the channels predict of the signal,
-    :math:`C_{:,c} C_{c,c}^{-1} C_{c,:}`. The larger its share, the less what is subtracted
-    correlates with these channels. Without such a penalty they lose power, with a large one they
-    gain it (that of independent noise which is subtracted); the share is the smallest that keeps
-    ``min_kept``, or 0.9999 where none does.
+    :math:`C_{:,c} C_{c,c}^{-1} C_{c,:}`, and of the further signals, each scaled to the power of
+    the noise. The larger its share, the less what is subtracted correlates with these channels.
+    Without such a penalty they lose power, with a large one they gain it (that of independent noise
+    which is subtracted); the share is the smallest that keeps ``min_kept``, or 0.9999 where none
+    does.
 
     Examples
     --------
@@ -147,9 +154,11 @@ def preserving_filters(
     1.0
     """
     noise = _regularized(noise_cov)
-    inner = _regularized(signal_cov[np.ix_(channels, channels)])
-    predicted = signal_cov[:, channels] @ np.linalg.solve(inner, signal_cov[channels])
-    predicted *= np.trace(noise_cov) / np.trace(signal_cov)
+    predicted = np.zeros_like(noise)
+    for cov in (signal_cov, *other_covs):
+        inner = _regularized(cov[np.ix_(channels, channels)])
+        scale = np.trace(noise_cov) / np.trace(cov)
+        predicted += scale * cov[:, channels] @ np.linalg.solve(inner, cov[channels])
 
     def filters(penalty: float) -> FloatArray:
         return _filters(patterns, (1 - penalty) * noise + penalty * predicted)

@@ -381,7 +381,10 @@ def left_at_blinks(raw, clean, truth):
 def test_blinks_are_found_against_any_reference(reference):
     raw, truth = simulate(TEN_TWENTY, reference, duration=60, random_state=3)
     remover = BlinkICARemover()
-    clean = remover.fit_transform(raw)
+    # The beta rhythm of Fp1 is in every channel that is referred to it, and goes with the blinks.
+    warning = pytest.warns(RuntimeWarning, match=r"changes the beta power at O1 by -1\d%")
+    with warning if reference == ["Fp1"] else nullcontext():
+        clean = remover.fit_transform(raw)
     assert remover.blinks_.found
     np.testing.assert_allclose(remover.blinks_.blink_times, truth.blink_times, atol=0.05)  # s
     assert left_at_blinks(raw, clean, truth) < 0.15
@@ -856,7 +859,24 @@ def test_one_component_above_n_components_is_explained(simulated):
     raw = simulated[0].copy()
     raw["Oz", :] = 100 * raw.get_data("Oz")
     with pytest.raises(ValueError, match="n_components=0.98 of the variance is explained by one"):
-        BlinkICARemover().fit(raw)
+        BlinkICARemover(components=[0]).fit(raw)
+
+
+@pytest.mark.parametrize("artifact", ["movement", "step"])
+def test_blinks_are_removed_where_the_ica_is_not_possible(artifact, simulated):
+    raw = simulated[0].copy()
+    if artifact == "movement":
+        scale = np.random.default_rng(0).standard_normal((len(raw.ch_names), 1))
+        raw._data[:] += 5e-3 * scale * np.exp(-0.5 * ((raw.times - 20) / 0.1) ** 2)
+    else:
+        raw._data[:] += 3e-3 * (raw.times > 20)
+    with pytest.warns(RuntimeWarning, match="shows no independent components: n_comp") as record:
+        remover = BlinkICARemover().fit(raw)
+    assert len(record) == 1
+    assert remover.blinks_.found
+    assert remover.blinks_.r_squared.shape[1] == 0
+    assert remover.blinks_.to_frame().shape[0]
+    remover.blinks_.plot()
 
 
 EIGHT = ["Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2"]
@@ -893,10 +913,55 @@ def test_alpha_at_the_back_is_kept(names, reference, alpha):
     assert left_at_blinks(raw, clean, truth) < 0.12
 
 
+HEADSET = ["AF3", "AF4", "F7", "F3", "F4", "F8", "FC5", "FC6", "T7", "T8", "P7", "P8", "O1", "O2"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "seed"),
+    [(("TP9", "TP10"), 0), (("TP9", "TP10"), 1), (("AFz",), 2), (("AFz",), 4)],
+)
+def test_beta_at_the_back_is_kept(reference, seed):
+    raw, truth = simulate(
+        HEADSET, reference, duration=60, alpha_amplitude=20 * UV, random_state=seed
+    )
+    # The alpha rhythm is in the median of the blinks, and is measured as left.
+    with pytest.warns(RuntimeWarning, match="of the median blink"):
+        remover = BlinkICARemover(n_components=2).fit(raw)
+    clean = remover.transform(raw)
+    sos = scipy.signal.butter(4, (13, 30), "bandpass", fs=raw.info["sfreq"], output="sos")
+    # Without blinks all along: what is subtracted is linear.
+    projected = remover.transform(truth.clean.copy().pick(raw.ch_names))
+    before, after = (
+        np.var(scipy.signal.sosfiltfilt(sos, each.get_data(["O1", "O2"])), axis=1)
+        for each in (truth.clean, projected)
+    )
+    np.testing.assert_allclose(after / before, 1, atol=0.1)
+    assert list(remover.blinks_.beta_kept) == ["O1", "O2"]
+    np.testing.assert_allclose(list(remover.blinks_.beta_kept.values()), after / before, atol=0.03)
+    assert left_at_blinks(raw, clean, truth) < 0.3
+
+
+@pytest.mark.parametrize(("kept", "warns"), [(0.91, False), (0.89, True), (1.11, True)])
+def test_beta_beyond_ten_percent_is_warned_of(kept, warns, simulated):
+    report = replace(BlinkICARemover().fit(simulated[0]).blinks_, beta_kept={"O1": 1, "O2": kept})
+    warning = pytest.warns(RuntimeWarning, match=r"changes the beta power at O2 by [+-]11%")
+    with warning if warns else nullcontext():
+        tell(report)
+
+
+def test_beta_is_not_judged_where_the_fit_is_sampled_too_low(simulated):
+    raw = simulated[0]
+    assert BlinkICARemover(h_freq=18.0, fit_sfreq=45.0).fit(raw).blinks_.beta_kept
+    raw = raw.copy().resample(48.0)
+    assert not BlinkICARemover(h_freq=18.0, fit_sfreq=45.0).fit(raw).blinks_.beta_kept
+
+
 def test_alpha_that_cannot_be_kept_is_warned_of():
     raw, _ = simulate(["Fp1", "Oz"], duration=60, random_state=1)
     raw.set_eeg_reference("average", verbose=False)
-    with pytest.warns(RuntimeWarning, match=r"changes the alpha power at Oz by -100%: few"):
+    with pytest.warns(
+        RuntimeWarning, match="alpha power at Oz by -100% and the beta power at Oz by"
+    ):
         remover = BlinkICARemover(n_components=None).fit(raw)
     assert remover.blinks_.alpha_kept["Oz"] < 0.97
 

@@ -91,6 +91,23 @@ def test_filters_are_those_of_least_noise_where_nothing_is_lost():
     np.testing.assert_array_equal(kept, plain)
 
 
+def test_further_signals_are_penalized_at_the_same_limit():
+    noise, signal, other = mixed(12, 30, 1), mixed(12, 15, 2), mixed(12, 15, 4)
+    patterns = np.random.default_rng(3).standard_normal((12, 1))
+    channels = np.arange(3)
+    passed = []
+    for covs in ((), (other,), (1e6 * other,)):
+        filters = preserving_filters(
+            patterns, noise, signal, channels, other_covs=covs, min_kept=0.985
+        )
+        kept = power_kept(filters, patterns, signal)[channels].min()
+        assert kept == pytest.approx(0.985, abs=1e-6)
+        change = power_kept(filters, patterns, other)[channels] - 1
+        passed.append(np.abs(change).max())
+    assert passed[1] < 0.9 * passed[0]
+    assert passed[2] == pytest.approx(passed[1])  # whatever their scale
+
+
 def test_the_largest_penalty_is_taken_where_none_preserves_enough():
     cov = np.array([[2.0, 1.0], [1.0, 1.0]])
     pattern = np.array([[1.0], [0.7]])
