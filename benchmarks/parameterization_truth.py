@@ -37,6 +37,8 @@ class Simulation:
         Centre (Hz), height (log10 units) and standard deviation (Hz) of the peaks of each.
     dof, correlated_bins : float
         Degrees of freedom of the power, and the number of correlated bins.
+    signals : array, shape (n_spectra, n_times)
+        The signals, of unit variance; ``power`` is that of the signals before they were scaled.
     """
 
     freqs: np.ndarray
@@ -46,15 +48,27 @@ class Simulation:
     peaks: list[np.ndarray] = field(repr=False)
     dof: float
     correlated_bins: float
+    signals: np.ndarray = field(repr=False)
 
 
-def draw_truth(n_spectra, rng, *, knee=False, n_peaks=(0, 4), separation=0.0, max_freq=40.0):
+def draw_truth(
+    n_spectra,
+    rng,
+    *,
+    knee=False,
+    n_peaks=(0, 4),
+    separation=0.0,
+    max_freq=40.0,
+    exponents=(0.5, 2.5),
+    widths=(0.6, 3.0),
+):
     """Return exponents, knee frequencies and peaks.
 
-    ``n_peaks`` is the smallest and largest number; ``separation`` the smallest distance of peaks
-    in the sum of their standard deviations.
+    ``n_peaks``, ``exponents`` and ``widths`` (standard deviations, Hz) are the smallest and the
+    largest; ``separation`` is the smallest distance of peaks in the sum of their standard
+    deviations.
     """
-    exponent = rng.uniform(0.5, 2.5, n_spectra)
+    exponent = rng.uniform(*exponents, n_spectra)
     knee_freq = rng.uniform(2, 15, n_spectra) if knee else np.zeros(n_spectra)
     peaks = []
     for number in rng.integers(n_peaks[0], n_peaks[1] + 1, n_spectra):
@@ -62,7 +76,7 @@ def draw_truth(n_spectra, rng, *, knee=False, n_peaks=(0, 4), separation=0.0, ma
         for _ in range(1000):
             if len(drawn) == number:
                 break
-            new = rng.uniform(3, max_freq), rng.uniform(0.2, 1.2), rng.uniform(0.6, 3)
+            new = rng.uniform(3, max_freq), rng.uniform(0.2, 1.2), rng.uniform(*widths)
             if all(abs(new[0] - old[0]) >= separation * (new[2] + old[2]) for old in drawn):
                 drawn.append(new)
         peaks.append(np.array(sorted(drawn)).reshape(-1, 3))
@@ -112,7 +126,7 @@ def simulate_spectra(
     length = round(window * sfreq)
     n_times = length + (n_windows - 1) * (length // 2)
     freqs = np.fft.rfftfreq(4 * n_times, 1 / sfreq)
-    power = []
+    power, signals = [], []
     for each in range(n_spectra):
         log_power = log_spectrum(freqs, exponent[each], knee_freq[each], peaks[each], shape)
         if line_noise:
@@ -122,8 +136,11 @@ def simulate_spectra(
         options = {"n_per_seg": length} if method == "welch" else {}
         found, one = psd(signal, sfreq, method=method, freq_range=freq_range, **options)
         power.append(one)
+        signals.append(signal / signal.std())
     precision = degrees_of_freedom([(0, n_times)], sfreq, method=method, **options)
-    return Simulation(found, np.array(power), exponent, knee_freq, peaks, *precision)
+    return Simulation(
+        found, np.array(power), exponent, knee_freq, peaks, *precision, np.array(signals)
+    )
 
 
 def match_peaks(found, true):

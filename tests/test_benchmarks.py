@@ -1,6 +1,7 @@
-"""The comparison of blink removal scores what is known as it is."""
+"""The comparisons of blink removal and of parameterization score what is known as it is."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,64 @@ def test_pairs_count_where_both_find():
     lines = "\n".join(tables.behind(table, "recordings"))
     assert "npa, missed in recordings: 1 (c)" in lines
     assert "MNE z: finds what npa misses in 1 (c); npa finds what it misses in 0" in lines
+
+
+spectra = load("parameterization_truth")
+
+
+def test_simulated_spectra_are_those_that_were_asked_for():
+    options = {"n_peaks": (2, 3), "exponents": (2.0, 2.1), "widths": (0.6, 0.7), "separation": 2.0}
+    found = spectra.simulate_spectra(6, n_windows=100, sfreq=128.0, random_state=1, **options)
+    assert ((found.exponent >= 2.0) & (found.exponent <= 2.1)).all()
+    for peaks in found.peaks:
+        assert 2 <= len(peaks) <= 3
+        assert ((peaks[:, 2] >= 0.6) & (peaks[:, 2] <= 0.7)).all()
+        assert (np.diff(peaks[:, 0]) >= 2.0 * (peaks[1:, 2] + peaks[:-1, 2])).all()
+    model = [
+        spectra.log_spectrum(found.freqs, *one)
+        for one in zip(found.exponent, found.knee_freq, found.peaks, strict=True)
+    ]
+    off = np.log10(found.power) - model
+    off -= np.median(off, axis=1, keepdims=True)
+    assert np.median(np.abs(off)) < 0.06  # log10 units; 0.04 is the noise of 100 windows
+    np.testing.assert_allclose(found.signals.std(axis=1), 1.0)
+    # The power is that of the signals but for their scale.
+    again = spectra.psd(found.signals, 128.0, freq_range=spectra.FREQ_RANGE, n_per_seg=256)[1]
+    ratio = again / found.power
+    np.testing.assert_allclose(ratio, ratio[:, :1] * np.ones_like(ratio), rtol=1e-6)
+
+
+def test_recovered_peaks_are_counted():
+    peaks = [np.array([[10.0, 0.5, 1.0], [20.0, 0.5, 2.0]]), np.empty((0, 3))]
+    empty = np.full((2, 3), np.nan)
+    known = spectra.Simulation(
+        np.arange(1, 45),
+        np.ones((2, 44)),
+        np.array([1.0, 2.0]),
+        np.zeros(2),
+        peaks,
+        20.0,
+        1.0,
+        empty,
+    )
+    found = np.full((2, 3, 3), np.nan)
+    found[0, :2, 0] = 11.4, 30.0  # the first is within 1.5 standard deviations
+    scores = spectra.score(known, [1.5, 2.1], found)
+    expected = {"false_peaks": 0.5, "missed_peaks": 0.5, "count_right": 1.0, "failed": 0.0}
+    assert {name: scores[name] for name in expected} == expected
+    assert scores["exponent_error"] == scores["exponent_bias"] == pytest.approx(0.3)
+    assert scores["frequency_error"] == pytest.approx(1.4)
+    found[0, 0, 0] = 11.6
+    scores = spectra.score(known, [np.nan, 1.9], found)
+    assert scores["false_peaks"] == scores["missed_peaks"] == 1.0
+    assert (scores["failed"], scores["exponent_bias"]) == (0.5, pytest.approx(-0.1))
+
+
+def test_page_of_parameterization_shows_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    page = load("parameterization")
+    results = json.loads((page.RESULTS / "parameterization.json").read_text())
+    text = (page.RESULTS / "parameterization.md").read_text()
+    assert page.summary(results["rows"]) in text
+    assert page.details(results["rows"]) in text
+    assert page.real(results["real"]) in text
