@@ -235,7 +235,7 @@ class BlinkICARemover(SignalTransformer):
             )
             removal = search.nothing(f"not sought with artifacts={self.artifacts!r}", sought=False)
             if movement.name in self.artifacts:
-                traces = read_traces(names, eog, signals, spans, movement)
+                traces = read_traces(names, eog, signals, spans, movement, samples)
                 if movement is BLINK:
                     unmix = partial(self._fit_ica, sfreq=spans.sfreq)
                     removal = search.run(traces, removal, self.components, unmix)

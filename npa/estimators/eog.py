@@ -20,6 +20,7 @@ from npa.spectral.saccade_peaks import SACCADE_BAND, find_saccade_peaks, step_si
 from npa.typing import BoolArray, FloatArray, IntArray
 
 ALIGNMENT = 0.1  # s by which the peak of a blink in the source may differ from that in the EOG
+MAX_LEVEL_SAMPLES = 20_000  # from which the level of a channel is known to a few percent
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class EyeMovement:
     shown_range : tuple of float | None
         Band in Hz where it is shown; None for that of the ICA.
     weights : callable
-        From signals to the weights of the channels in the virtual EOG, all 0 where it cannot be
-        formed, and its name.
+        From signals and the level of every channel to the weights of the channels in the virtual
+        EOG, all 0 where it cannot be formed, and its name.
     find : callable
         From a trace, the spans, the sampling rate, the fewest events and the samples to leave out
         to the events.
@@ -85,7 +86,7 @@ class EyeMovement:
     advice: str
     freq_range: tuple[float, float]
     shown_range: tuple[float, float] | None
-    weights: Callable[[Signals], tuple[FloatArray, str]]
+    weights: Callable[[Signals, FloatArray], tuple[FloatArray, str]]
     find: Callable[[EOGTrace, IntArray, float, int, BoolArray], EOGEvents]
     potential: Callable[[FloatArray], FloatArray]
     size: Callable[[FloatArray, float], FloatArray]
@@ -101,6 +102,7 @@ def read_traces(
     signals: Signals,
     spans: CleanSpans,
     movement: EyeMovement,
+    samples: IntArray,
 ) -> list[EOGTrace]:
     """Read the EOG channels and the virtual EOG within the band of a movement.
 
@@ -116,6 +118,8 @@ def read_traces(
         Their clean spans.
     movement : EyeMovement
         What is sought.
+    samples : array of int
+        Samples of the clean spans that the level of every channel is taken from.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def read_traces(
     >>> from npa.recordings.containers import read_signals
     >>> raw, _ = simulate_recording(duration=10.0, ch_names=["F7", "F8", "Oz"], random_state=0)
     >>> signals, eog = read_signals(raw, picks="eeg"), read_signals(raw, picks=["HEOG"])
-    >>> traces = read_traces(("HEOG",), eog, signals, CleanSpans(signals, 128.0), SACCADE)
+    >>> spans = CleanSpans(signals, 128.0)
+    >>> traces = read_traces(("HEOG",), eog, signals, spans, SACCADE, np.arange(1280))
     >>> [trace.name for trace in traces]
     ['HEOG', 'virtual EOG (F8 - F7)']
     """
@@ -136,7 +141,10 @@ def read_traces(
     if eog is not None:
         rows = zip(names, spans.filter(eog.data, *movement.freq_range), eog.usable, strict=True)
         traces = [EOGTrace(name, values) for name, values, usable in rows if usable]
-    weights, name = movement.weights(signals)
+    level = np.full(len(signals.ch_names), np.nan)
+    step = -(-len(samples) // MAX_LEVEL_SAMPLES)
+    level[signals.usable] = _level(spans, signals, movement, samples[::step])
+    weights, name = movement.weights(signals, level)
     used = np.flatnonzero(weights)
     if len(used):
         (values,) = spans.filter(
@@ -146,18 +154,34 @@ def read_traces(
     return traces
 
 
-def _vertical(signals: Signals) -> tuple[FloatArray, str]:
-    """Weigh the frontal electrodes minus the mean of all others, whatever the reference."""
+def _level(
+    spans: CleanSpans, signals: Signals, movement: EyeMovement, samples: IntArray
+) -> FloatArray:
+    """Return the median amplitude of usable channels, which rare blinks hardly change."""
+    used = np.flatnonzero(signals.usable)
+    band = movement.freq_range
+    values = spans.filter(signals.data, *band, channels=used, samples=samples)
+    return np.asarray(np.median(np.abs(values), axis=1))
+
+
+def _vertical(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
+    """Weigh the frontal electrodes minus all others, whatever the reference.
+
+    Channels above the median level count with the inverse square of their level, so that a noisy
+    one that is not marked bad does not hide the blinks.
+    """
     weights, frontal = np.zeros(len(signals.ch_names)), frontal_channels(signals)
     if frontal:
         located = np.isfinite(electrode_positions(signals.info)).all(axis=1)
         others = np.setdiff1d(np.flatnonzero(signals.usable & located), frontal)
-        weights[frontal] = 1 / len(frontal)
-        weights[others] = -1 / max(len(others), 1)
+        precision = np.minimum(np.nanmedian(level) / level, 1.0) ** 2
+        weights[frontal] = precision[frontal] / precision[frontal].sum()
+        if len(others):
+            weights[others] = -precision[others] / precision[others].sum()
     return weights, ", ".join(signals.ch_names[index] for index in frontal)
 
 
-def _horizontal(signals: Signals) -> tuple[FloatArray, str]:
+def _horizontal(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
     """Weigh an electrode right of the eyes minus that left of them."""
     weights, pair = np.zeros(len(signals.ch_names)), lateral_channels(signals)
     weights[pair] = (-1.0, 1.0)[: len(pair)]

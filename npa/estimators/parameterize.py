@@ -210,8 +210,9 @@ class FOOOFFitter(ResampledTransformer):
     and 82 % of those that bend. AICc has more peaks, true and false. Power averaged over channels
     is taken to have the degrees of freedom of one, because channels are correlated. In halves of
     real recordings BIC finds the same number of peaks, and the same peaks, more often than the
-    rule; exponents agree about as well, and depend on whether a broad peak is found. FOOOF's rule
-    is the default so that results are those of FOOOF.
+    rule; exponents agree less well (intraclass correlation 0.79 and 0.83, with a knee 0.60 and
+    0.90), as they depend on whether a broad peak is found. FOOOF's rule is the default so that
+    results are those of FOOOF.
 
     References
     ----------

@@ -189,6 +189,11 @@ class TagFilter(ContainerTransformer, SignalEstimator):
         tags = self._check_parameters(signals.sfreq)
         n_epochs = len(signals.data)
         used = np.flatnonzero(signals.usable)
+        if not len(used):
+            raise ValueError(
+                "X has no channel to filter: all are marked bad, or flat "
+                f"(n_features = {len(signals.bad)})."
+            )
         if len(used) > 1:
             self._warn_channels(signals)
             start, stop = max(signals.clean_spans, key=lambda span: span[1] - span[0])
@@ -213,10 +218,9 @@ class TagFilter(ContainerTransformer, SignalEstimator):
             )
         else:
             warn(
-                f"TagFilter has {len(used)} usable channel(s), and returns the first as it is: a "
-                "spatial filter needs at least 2."
+                "TagFilter has 1 usable channel, and returns it as it is: a spatial filter needs "
+                "at least 2."
             )
-            used = used if len(used) else np.array([0])
             one = np.ones(1)
             same = TagFilterFit(one, one, np.nan, np.ones((1, 1)), np.nan, one * np.nan)
             fits = (same,) * len(tags)

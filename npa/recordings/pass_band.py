@@ -16,10 +16,9 @@ WINDOW_SECONDS = (8.0, 4.0, 2.0)
 ENOUGH_WINDOWS, MIN_WINDOWS = 16, 8  # overlapping by half
 PIECE_SECONDS = 24.0
 MAX_SECONDS = 120.0  # that are read, spread over the recording
-# A filter in the spectrum replaces the header's only if it clearly takes more: -3 dB of filters in
-# two directions lies up to 20 % inside of the frequency that was asked for, and that of a high-pass
-# is known to a bin or two.
-MAX_RATIO_HIGH, MIN_RATIO_LOW = 0.8, 1.5
+# A low-pass in the spectrum replaces the header's only if it clearly takes more: the -3 dB of
+# filters in two directions lies up to 20 % inside of the frequency that was asked for.
+MAX_RATIO_HIGH = 0.8
 FIRST_FREQ_RATIO = 1.5  # of a high-pass, above which a low-pass is looked for
 
 
@@ -34,8 +33,8 @@ def find_pass_band(signals: Signals) -> PassBand:
     Returns
     -------
     band : PassBand
-        From ``info["highpass"]`` to ``info["lowpass"]``, or to the filters that the spectrum shows
-        if these clearly take more. Without a header, and without a filter in the spectrum, from 0
+        From ``info["highpass"]`` to ``info["lowpass"]``, or to the low-pass that the spectrum shows
+        if it clearly takes more. Without a header, and without a roll-off in the spectrum, from 0
         to Nyquist.
 
     See Also
@@ -45,9 +44,11 @@ def find_pass_band(signals: Signals) -> PassBand:
     Notes
     -----
     The spectrum is the median over channels, in windows of 2 to 8 s of at most 2 minutes of clean
-    data, spread over the recording. Spectra of less than 8 windows are not judged. A filter in the
-    spectrum replaces an edge of the header if it takes 3 dB below 0.8 times the low-pass, or above
-    1.5 times the high-pass.
+    data, spread over the recording. Spectra of fewer than 8 windows are not judged. A roll-off in
+    the spectrum replaces the edge of the header if it takes 3 dB below 0.8 times that.
+
+    Of a high-pass only the header tells: power that falls towards 0 Hz may as well be that of
+    blinks, or of the output of `npa.NeuralPowerAmplifier`.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def find_pass_band(signals: Signals) -> PassBand:
     info, nyquist = signals.info, signals.sfreq / 2
     highpass, lowpass = (None, None) if info is None else (info["highpass"], info["lowpass"])
     low, high = usable_range(signals.sfreq, highpass, lowpass)
-    flat_low, flat_high = low, high
+    flat_high = high
     low_source, high_source = 'info["highpass"]' * (low > 0), 'info["lowpass"]' * (high < nyquist)
     freqs, power, n_windows = _average_spectrum(signals)
     if n_windows:
@@ -70,17 +71,13 @@ def find_pass_band(signals: Signals) -> PassBand:
         if bend is not None:
             above = freqs > FIRST_FREQ_RATIO * bend.cutoff
             freqs, power = freqs[above], power[above]
-            if bend.cutoff > MIN_RATIO_LOW * low and bend.edge < high:
-                low, flat_low = round(bend.cutoff, 2), round(bend.edge, 2)
-                low_source = "a fall towards 0 Hz in the spectrum"
         rolloff = detect_rolloff(freqs, power, "high", n_windows=n_windows)
         limit = MAX_RATIO_HIGH * high if high < nyquist else nyquist
         if rolloff is not None and low < rolloff.edge and rolloff.cutoff < limit:
             high, flat_high = round(rolloff.cutoff, 1), round(rolloff.edge, 1)
             high_source = "a roll-off in the spectrum"
     source = ", ".join(filter(None, (low_source, high_source))) or "no filter known"
-    flat = (flat_low, flat_high)
-    return PassBand(low, high, source, None if flat == (low, high) else flat)
+    return PassBand(low, high, source, None if flat_high == high else (low, flat_high))
 
 
 def _average_spectrum(signals: Signals) -> tuple[FloatArray, FloatArray, int]:

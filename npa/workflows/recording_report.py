@@ -182,7 +182,7 @@ def analyze_recording(
         check_array_like("raw", raw)
         raise TypeError(f"raw must be an mne.io.BaseRaw, got {type(raw).__name__}.")
     names = [] if eog is None else check_names("eog", eog)
-    if line is not None:
+    if line is not None and line != "auto":
         check_number("line", line, above=0, below=raw.info["sfreq"] / 2)
     missing = [name for name in names if name not in raw.ch_names]
     if missing:

@@ -436,6 +436,20 @@ def test_four_blinks_in_24_seconds_count():
     np.testing.assert_allclose(report.blink_times, truth.blink_times, atol=0.05)  # s
 
 
+@pytest.mark.parametrize("noisy", ["Fp1", "Oz"])
+@pytest.mark.parametrize("blinks_per_minute", [12, 0])
+def test_a_noisy_channel_that_is_not_marked_bad_does_not_hide_blinks(noisy, blinks_per_minute):
+    """300 uV of noise in one of 11 channels; the reference is another electrode."""
+    raw, _ = simulate_recording(
+        duration=60.0, ch_names=FEW, blink_rate=blinks_per_minute, eog=False, random_state=3
+    )
+    noise = np.random.default_rng(0).normal(scale=300 * UV, size=len(raw.times))
+    raw._data[raw.ch_names.index(noisy)] += noise
+    raw.set_eeg_reference(["Cz"], verbose="ERROR").drop_channels("Cz")
+    remover = BlinkICARemover(n_components=2).fit(raw)
+    assert remover.blinks_.found == bool(blinks_per_minute)
+
+
 def test_huge_artifacts_do_not_hide_blinks(simulated):
     raw = simulated[0].copy().pick("eeg")
     at = raw.time_as_index([3.0, 33.0])

@@ -141,5 +141,7 @@ def test_one_channel_and_tags_on_the_line_warn():
     with pytest.warns(RuntimeWarning, match="has 1 usable channel"):
         found = TagFilter(TAG, sfreq=SFREQ).fit_transform(x[:, :1])
     np.testing.assert_array_equal(found, x[:, :1])
+    with pytest.raises(ValueError, match="no channel to filter: all are marked bad, or flat"):
+        TagFilter(TAG, sfreq=SFREQ).fit(0 * x)
     with pytest.warns(RuntimeWarning, match=r"power line: 50 Hz \(2 x 25 Hz\)"):
         TagFilter(25.0, sfreq=SFREQ + 20).fit(x)

@@ -69,8 +69,9 @@ def test_recording_is_not_changed(with_blinks):
     assert "VEOG" not in report.table.index
 
 
-def test_line_noise_goes_first(hum):
-    report = analyze_recording(hum, line=50.0)
+@pytest.mark.parametrize("line", [50.0, "auto"])
+def test_line_noise_goes_first(hum, line):
+    report = analyze_recording(hum, line=line)
     assert next(iter(report.steps)) == "line"
     assert not report.blinks.found
     freqs, power = spectra_by_step(report)
