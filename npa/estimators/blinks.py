@@ -256,7 +256,7 @@ class BlinkICARemover(SignalTransformer):
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
         """Read the EEG channels but for those named as EOG that are not on the scalp."""
         if not is_mne(X):
-            check_array_like("X", X)
+            check_array_like("X", X, containers=False)
             raise TypeError(
                 "BlinkICARemover needs channel names: X must be an mne.io.BaseRaw or an "
                 f"mne.BaseEpochs, got {type(X).__name__}."
@@ -397,7 +397,19 @@ class BlinkICARemover(SignalTransformer):
 
 
 def tell(report: BlinkReport) -> None:
-    """Log what was found, and warn where much is left."""
+    """Log what was found, and warn where much is left.
+
+    Parameters
+    ----------
+    report : npa.reports.BlinkReport
+        What was found.
+
+    Examples
+    --------
+    >>> from npa.datasets import simulate_recording
+    >>> raw, _ = simulate_recording(duration=10.0, ch_names=["C3", "C4", "Oz"], random_state=0)
+    >>> tell(BlinkICARemover(n_components=2).fit(raw).blinks_)
+    """
     if not report.found:
         nothing = "nothing" if report.artifact == "blink" else f"no {report.artifact}s"
         logger.info("BlinkICARemover: %s removed: %s.", nothing, report.reason)

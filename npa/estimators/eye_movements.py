@@ -311,7 +311,30 @@ class Search:
 
 
 def chosen_components(components: str | int | Sequence[int], n_components: int) -> list[int]:
-    """Return the numbers in ``components``; none where it is ``"auto"``."""
+    """Return the numbers in ``components``; none where it is ``"auto"``.
+
+    Parameters
+    ----------
+    components : "auto" | int | sequence of int
+        As of `npa.BlinkICARemover`.
+    n_components : int
+        How many there are.
+
+    Returns
+    -------
+    numbers : list of int
+        The numbers.
+
+    Raises
+    ------
+    ValueError
+        If one is no component, or is given twice.
+
+    Examples
+    --------
+    >>> chosen_components("auto", 3), chosen_components(2, 3)
+    ([], [2])
+    """
     if isinstance(components, str):
         check_option("components", components, ("auto",))
         return []

@@ -10,6 +10,7 @@ from npa.checks import check_number, check_option, finite_rows
 from npa.estimators.base import Recording, SignalTransformer
 from npa.recordings.signals import Signals, split_range
 from npa.reports.hum import HumReport
+from npa.spectral.averages import mean_of_known
 from npa.spectral.line_fit import LineFit, fit_lines
 from npa.spectral.line_noise import MAINS, Line, line_weights
 from npa.spectral.line_search import (
@@ -196,6 +197,11 @@ class LineNoiseRemover(SignalTransformer):
             seconds = check_number("window", self.window, low=MIN_PERIODS / lowest)
         widths = None if nominal is None else self._widths(nominal)
         usable = np.flatnonzero(signals.usable)
+        if not len(usable):
+            warn(
+                f"LineNoiseRemover looks for no line: all {len(signals.bad)} channels are marked "
+                "bad, or flat."
+            )
         spectra = line_spectra(signals.data, signals.clean_spans, signals.sfreq, usable, lowest)
         if nominal is None or widths is None:
             mains = find_mains(spectra)
@@ -329,8 +335,8 @@ class LineNoiseRemover(SignalTransformer):
             before=levels[0],
             after=levels[1],
             freqs=spectra.freqs,
-            spectrum_before=scale * powers[0][self._used].mean(axis=0),
-            spectrum_after=scale * powers[1][self._used].mean(axis=0),
+            spectrum_before=scale * mean_of_known(powers[0][self._used], axis=0),
+            spectrum_after=scale * mean_of_known(powers[1][self._used], axis=0),
             info=signals.info,
         )
 
@@ -395,6 +401,12 @@ class LineNoiseRemover(SignalTransformer):
         signals = super()._read_signals(X, reset=reset, lazy=lazy)
         if reset or not len(self.freqs_):
             return signals
+        if self._components and signals.bad[self._used].any():
+            names = [signals.ch_names[index] for index in self._used[signals.bad[self._used]]]
+            raise ValueError(
+                f"X has bad channel(s) {', '.join(names)}, which were good at fit and are part of "
+                "the components of the line; interpolate them, or fit anew."
+            )
         lengths = [stop - start for start, stop in signals.finite_segments]
         too_short = [n_times for n_times in lengths if not self._is_long_enough(n_times)]
         if too_short:

@@ -32,7 +32,7 @@ class WindowedTransformer(SpectrumTransformer):
 
     _min_freqs: ClassVar[int] = 1
 
-    def fit_transform(self, X: Recording, y: object = None) -> Any:
+    def fit_transform(self, X: Recording, y: object = None) -> FloatArray:
         """Fit to a recording, and measure it.
 
         Parameters
@@ -49,7 +49,7 @@ class WindowedTransformer(SpectrumTransformer):
         """
         return self._labelled(self._fit_recording(X))
 
-    def transform(self, X: Recording) -> Any:
+    def transform(self, X: Recording) -> FloatArray:
         """Measure a recording.
 
         Parameters

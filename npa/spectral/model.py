@@ -61,17 +61,18 @@ def aperiodic(
     """
     freqs, offset = check_values("freqs", freqs), check_values("offset", offset)
     exponent, knee = check_values("exponent", exponent), check_values("knee", knee)
+    floor = check_values("floor", floor)
     try:
-        np.broadcast(freqs, offset, exponent, knee)
+        np.broadcast(freqs, offset, exponent, knee, floor)
     except ValueError:
         raise ValueError(
-            "freqs, offset, exponent and knee must have shapes that go together, got "
-            f"{freqs.shape}, {offset.shape}, {exponent.shape} and {knee.shape}."
+            "freqs, offset, exponent, knee and floor must have shapes that go together, got "
+            f"{freqs.shape}, {offset.shape}, {exponent.shape}, {knee.shape} and {floor.shape}."
         ) from None
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_power: FloatArray = offset - np.log10(knee + freqs**exponent)
-        if np.any(np.asarray(floor) > -np.inf):
-            both = np.logaddexp(np.log(10) * log_power, np.log(10) * np.asarray(floor))
+        if np.any(floor > -np.inf):
+            both = np.logaddexp(np.log(10) * log_power, np.log(10) * floor)
             log_power = np.asarray(both / np.log(10))
     return log_power
 

@@ -217,10 +217,11 @@ class TransformedRaw(mne.io.BaseRaw):
     Examples
     --------
     >>> from npa import LineNoiseRemover
-    >>> raw = mne.io.RawArray(np.ones((1, 400)), mne.create_info(1, 200.0, "eeg"), verbose=False)
+    >>> noise = np.random.default_rng(0).normal(size=(1, 400))
+    >>> raw = mne.io.RawArray(noise, mne.create_info(1, 200.0, "eeg"), verbose=False)
     >>> transformed = TransformedRaw(raw, [LineNoiseRemover().fit(raw)], "1GB")
-    >>> transformed.get_data(start=100, stop=103).round(6)
-    array([[1., 1., 1.]])
+    >>> transformed.get_data(start=100, stop=103).shape
+    (1, 3)
     """
 
     def __init__(

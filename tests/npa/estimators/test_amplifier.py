@@ -209,6 +209,7 @@ def test_one_model_per_channel():
     np.testing.assert_allclose(out[1], expected, rtol=0, atol=1e-12 * expected.std())
 
 
+@pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier fits 1-:RuntimeWarning")  # a filter's fall
 def test_negative_knee_is_clipped():
     noise = exact_noise(2.0, -0.5)
     amplifier = NeuralPowerAmplifier(lossless(aperiodic_mode="knee"), sfreq=SFREQ)
@@ -365,6 +366,7 @@ def test_model_is_of_the_pass_band():
         NeuralPowerAmplifier(FOOOFFitter((35, 45))).fit(filtered)
 
 
+@pytest.mark.filterwarnings("ignore:NeuralPowerAmplifier fits 1-:RuntimeWarning")  # a filter's fall
 @pytest.mark.parametrize(
     ("noise", "said"),
     [

@@ -436,6 +436,8 @@ def test_four_blinks_in_24_seconds_count():
     np.testing.assert_allclose(report.blink_times, truth.blink_times, atol=0.05)  # s
 
 
+# The noise is larger than the blink, and counts as what is left of it.
+@pytest.mark.filterwarnings("ignore:BlinkICARemover left:RuntimeWarning")
 @pytest.mark.parametrize("noisy", ["Fp1", "Oz"])
 @pytest.mark.parametrize("blinks_per_minute", [12, 0])
 def test_a_noisy_channel_that_is_not_marked_bad_does_not_hide_blinks(noisy, blinks_per_minute):

@@ -114,7 +114,9 @@ def test_nan_in_some_channels_becomes_nan_in_all_with_a_warning(raw):
         out = remover.transform(gappy).get_data(picks="eeg")
     assert np.isnan(out[:, GAP]).all()
     gappy.info["bads"] = [raw.ch_names[0], raw.ch_names[2]]
-    out = remover.transform(gappy).get_data(picks="eeg")
+    with pytest.raises(ValueError, match=rf"bad channel\(s\) {names}, which were good at fit"):
+        remover.transform(gappy)
+    out = remover.fit_transform(gappy).get_data(picks="eeg")
     assert np.isfinite(np.delete(out, [0, 2], axis=0)).all()
 
 

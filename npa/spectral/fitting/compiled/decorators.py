@@ -26,6 +26,11 @@ def compiled(function: F) -> F:
     -------
     function : callable
         The compiled function.
+
+    Examples
+    --------
+    >>> compiled(lambda x: x + 1)(1)
+    2
     """
     return _compile(function, fastmath=FAST)
 
@@ -42,6 +47,11 @@ def inlined(function: F) -> F:
     -------
     function : callable
         The function.
+
+    Examples
+    --------
+    >>> inlined(lambda x: x + 1)(1)
+    2
     """
     return _compile(function, inline="always", fastmath=FAST)
 
@@ -58,6 +68,11 @@ def compiled_exactly(function: F) -> F:
     -------
     function : callable
         The compiled function.
+
+    Examples
+    --------
+    >>> compiled_exactly(lambda x: x + 1)(1)
+    2
     """
     return _compile(function, fastmath=EXACT)
 
@@ -75,6 +90,11 @@ def compiled_entry(function: F) -> F:
     -------
     function : callable
         The compiled function.
+
+    Examples
+    --------
+    >>> compiled_entry(lambda x: x + 1)(1)
+    2
     """
     try:
         return _compile(function, fastmath=FAST, cache=True)
@@ -94,6 +114,11 @@ def sources_stamp(*paths: str) -> int:
     -------
     stamp : int
         The checksum.
+
+    Examples
+    --------
+    >>> sources_stamp() == sources_stamp(__file__)
+    False
     """
     stamp = 0
     for path in (__file__, *paths):

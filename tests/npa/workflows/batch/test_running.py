@@ -388,7 +388,7 @@ def test_a_recording_that_does_not_fit_is_processed_in_blocks(
     loaded = npa.batch.run(pipeline, [long_file], tmp_path / "loaded")
     available(100e6)
     monkeypatch.setattr(mne.io.BaseRaw, "load_data", lambda *_, **__: pytest.fail("loaded"))
-    monkeypatch.setattr(processing, "_BLOCK_MEMORY", "11MB")
+    monkeypatch.setattr(processing, "_BLOCK_MEMORY", "13MB")
     blocks = npa.batch.run(pipeline, [long_file], tmp_path / "blocks")
     assert blocks["status"].item() == "done"
     assert blocks["warnings"].item() == loaded["warnings"].item()
