@@ -154,8 +154,8 @@ class PSDExponent(ResampledTransformer):
 
     >>> measure = PSDExponent((1, 20), sfreq=200.0, picks=[1], uncertainty="bootstrap",
     ...                       random_state=0)
-    >>> measure.fit_transform(noise).round(1)
-    array([[-2. ,  0. , -2. , -1.9]])
+    >>> measure.fit_transform(noise).round(2)
+    array([[-1.95,  0.03, -2.01, -1.88]])
     """
 
     _min_freqs: ClassVar[int] = MIN_FREQS
