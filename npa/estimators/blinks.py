@@ -256,7 +256,8 @@ class BlinkICARemover(SignalTransformer):
     def _read_signals(self, X: Any, *, reset: bool, lazy: bool = False) -> Signals:
         """Read the EEG channels but for those named as EOG that are not on the scalp."""
         if not is_mne(X):
-            check_array_like("X", X, containers=False)
+            if X is not None:
+                check_array_like("X", X)
             raise TypeError(
                 "BlinkICARemover needs channel names: X must be an mne.io.BaseRaw or an "
                 f"mne.BaseEpochs, got {type(X).__name__}."
