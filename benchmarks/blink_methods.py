@@ -15,7 +15,7 @@ import numpy as np
 from npa.estimators.blinks import BlinkICARemover
 from npa.recordings.channels import electrode_name
 
-FRONTAL = ("Fp1", "Fp2")  # whom MNE's users name where there is no EOG
+FRONTAL = ("Fp1", "Fp2")  # which users of MNE name where there is no EOG
 HEADBAND = ("AF7", "AF8")
 ICLABEL_PASS = (1.0, 100.0)  # Hz, of the recordings that ICLabel was trained with
 PICARD = {"method": "picard", "fit_params": {"ortho": False, "extended": True}}

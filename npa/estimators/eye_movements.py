@@ -328,7 +328,7 @@ def chosen_components(components: str | int | Sequence[int], n_components: int) 
     Raises
     ------
     ValueError
-        If one is no component, or is given twice.
+        If a number is not that of a component, or is given twice.
 
     Examples
     --------
