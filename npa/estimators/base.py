@@ -363,7 +363,7 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         table : array, shape (n_epochs, n_features)
             The values, as `transform` returns them.
         """
-        return self._table(self._fit_recording(X))
+        return self._labelled(self._fit_recording(X))
 
     def transform(self, X: Recording) -> FloatArray:
         """Measure every epoch.
@@ -381,7 +381,7 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         """
         signals = self.read_signals(X, lazy=self._reads_blocks)
         self._warn_channels(signals)
-        return self._table(self._measure(signals))
+        return self._labelled(self._measure(signals))
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> AnyArray:
         """Return the names of the columns.
@@ -400,6 +400,10 @@ class FeatureTransformer(TransformerMixin, SignalEstimator):
         if getattr(self, "n_dims_in_", None) == 2:
             input_names(self, input_features)
         return np.asarray(self.feature_names_, dtype=object)
+
+    def _labelled(self, measured: Any) -> Any:
+        """Return the table; a subclass may name its rows."""
+        return self._table(measured)
 
     def _measure(self, signals: Signals) -> Any:
         raise NotImplementedError

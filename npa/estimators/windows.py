@@ -8,7 +8,7 @@ from mne.utils import warn
 from sklearn import get_config
 
 from npa.checks import check_option
-from npa.estimators.base import MIN_SHARE_READ, Recording, SpectrumTransformer
+from npa.estimators.base import MIN_SHARE_READ, SpectrumTransformer
 from npa.recordings.signals import Signals
 from npa.spectral.averages import mean_of_known
 from npa.spectral.density import psd
@@ -27,46 +27,13 @@ class WindowedTransformer(SpectrumTransformer):
 
     A subclass has the parameters ``window, step, pool`` as well. What its ``_measure`` returns has
     an attribute ``rows``, from ``_rows``. ``_spectra`` has one row per epoch and window, epoch by
-    epoch; ``_pool`` averages rows over the epochs of a condition.
+    epoch; ``_pool`` averages rows over the epochs of a condition. The table has one row per epoch,
+    or with ``window`` per window of every epoch, and with ``pool="condition"`` per condition (and
+    window); in a data frame they are indexed by ``epoch`` or ``condition``, and by ``time``, the
+    middle of the window in s.
     """
 
     _min_freqs: ClassVar[int] = 1
-
-    def fit_transform(self, X: Recording, y: object = None) -> FloatArray:
-        """Fit to a recording, and measure it.
-
-        Parameters
-        ----------
-        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
-            The recording; a 2-D array is ``(n_epochs, n_times)`` of one channel.
-        y : None
-            Ignored; for scikit-learn.
-
-        Returns
-        -------
-        table : array, shape (n_rows, n_features)
-            The values, as `transform` returns them.
-        """
-        return self._labelled(self._fit_recording(X))
-
-    def transform(self, X: Recording) -> FloatArray:
-        """Measure a recording.
-
-        Parameters
-        ----------
-        X : mne.io.BaseRaw | mne.BaseEpochs | array, shape (n_epochs, n_channels, n_times)
-            The recording, with the channels and sampling rate of the fit. It is not changed.
-
-        Returns
-        -------
-        table : array, shape (n_rows, n_features)
-            The values, named by `get_feature_names_out`. One row per epoch, where a Raw is one;
-            with ``window`` one per window of every epoch, and with ``pool="condition"`` one per
-            condition (and window). With ``set_output(transform="pandas")`` the rows are indexed by
-            ``epoch`` or ``condition``, and by ``time``, the middle of the window in s. NaN where a
-            channel is bad, flat or could not be measured.
-        """
-        return self._labelled(self._measure(self.read_signals(X, lazy=True)))
 
     def _labelled(self, measured: Any) -> "FloatArray | pd.DataFrame":
         """Return the table, with an index of its rows if it is to be a data frame."""

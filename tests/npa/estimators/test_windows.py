@@ -173,3 +173,13 @@ def test_figures_over_time():
     conditions = FOOOFFitter(window=2.0, max_n_peaks=0, pool="condition").fit(epochs)
     figure = conditions.spectrum_.plot_time()
     assert figure.axes[0].get_legend_handles_labels()[1] == ["brown/two", "white/one"]
+
+
+@pytest.mark.parametrize("estimator", [FOOOFFitter, PSDExponent])
+@pytest.mark.parametrize("window", [None, 4.0])
+def test_channels_that_are_flat_since_the_fit_are_named(estimator, window):
+    noise = np.random.default_rng(0).normal(scale=1e-6, size=(1, 3, 4000)).cumsum(axis=-1)  # V
+    fitted = estimator(sfreq=200.0, window=window).fit(noise)
+    noise[:, 1] = 0
+    with pytest.warns(RuntimeWarning, match=r"flat channel\(s\): ch1"):
+        assert np.isnan(fitted.transform(noise)).any()
