@@ -1,5 +1,6 @@
 """The compiled engine: what Python sees of it."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
@@ -82,17 +83,38 @@ def fit_compiled(
         outputs = [a[rows] for a in (background, fit.gaussians, fit.peaks, scores, reason)]
         kernels.fit_rows(freqs, chunk, *settings, *outputs)
 
-    starts = range(0, len(power), n_rows)
-    if n_jobs == 1 or len(starts) < 2:
-        for start in starts:
-            fit_chunk(start)
-    else:
-        with ThreadPoolExecutor(min(n_jobs, len(starts))) as pool:
-            list(pool.map(fit_chunk, starts))
+    call_in_threads(fit_chunk, range(0, len(power), n_rows), n_jobs)
     fit.offset[:], fit.knee[:], fit.exponent[:] = background.T
     fit.r_squared[:], fit.error[:] = scores.T
     fit.reason[:] = np.array(kernels.REASONS, dtype=object)[reason]
     return fit
+
+
+def call_in_threads(function: Callable[[int], None], starts: range, n_jobs: int) -> None:
+    """Call a function with each number, in threads if there are several.
+
+    Parameters
+    ----------
+    function : callable
+        What to call; it should not hold the interpreter's lock.
+    starts : range
+        The numbers.
+    n_jobs : int
+        Number of threads.
+
+    Examples
+    --------
+    >>> squares = {}
+    >>> call_in_threads(lambda n: squares.update({n: n**2}), range(3), n_jobs=2)
+    >>> sorted(squares.items())
+    [(0, 0), (1, 1), (2, 4)]
+    """
+    if n_jobs == 1 or len(starts) < 2:
+        for start in starts:
+            function(start)
+    else:
+        with ThreadPoolExecutor(min(n_jobs, len(starts))) as pool:
+            list(pool.map(function, starts))
 
 
 @cache

@@ -1,12 +1,11 @@
 """The search for the number of peaks by compiled loops: what Python sees of it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
 
 import numpy as np
 
-from npa.spectral.fitting.compiled.engine import INSTALL, announce_compilation
+from npa.spectral.fitting.compiled.engine import INSTALL, announce_compilation, call_in_threads
 from npa.spectral.fitting.joint import LN10, JointModel
 from npa.spectral.fitting.selection import MODEL_ERROR, Candidates, Criterion, Templates
 from npa.typing import FloatArray
@@ -97,13 +96,7 @@ def add_peaks_compiled(
             best.converged[rows],
         )
 
-    chunks = range(0, n_spectra, CHUNK)
-    if n_jobs == 1 or len(chunks) < 2:
-        for first in chunks:
-            search(first)
-    else:
-        with ThreadPoolExecutor(min(n_jobs, len(chunks))) as pool:
-            list(pool.map(search, chunks))
+    call_in_threads(search, range(0, n_spectra, CHUNK), n_jobs)
     x[:, :n_bg] += shift
     best.loss[:], best.criterion[:] = scores.T
     return best
