@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from npa.typing import BoolArray, FloatArray, IntArray
 
 ALIGNMENT = 0.1  # s by which the peak of a blink in the source may differ from that in the EOG
 MAX_LEVEL_SAMPLES = 20_000  # from which the level of a channel is known to a few percent
+
+Levels: TypeAlias = Callable[[], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class EyeMovement:
     shown_range : tuple of float | None
         Band in Hz where it is shown; None for that of the ICA.
     weights : callable
-        From signals and the level of every channel to the weights of the channels in the virtual
-        EOG, all 0 where it cannot be formed, and its name.
+        From signals, and a function that returns the level of every channel, to the weights of the
+        channels in the virtual EOG, all 0 where it cannot be formed, and its name.
     find : callable
         From a trace, the spans, the sampling rate, the fewest events and the samples to leave out
         to the events.
@@ -86,7 +90,7 @@ class EyeMovement:
     advice: str
     freq_range: tuple[float, float]
     shown_range: tuple[float, float] | None
-    weights: Callable[[Signals, FloatArray], tuple[FloatArray, str]]
+    weights: Callable[[Signals, Levels], tuple[FloatArray, str]]
     find: Callable[[EOGTrace, IntArray, float, int, BoolArray], EOGEvents]
     potential: Callable[[FloatArray], FloatArray]
     size: Callable[[FloatArray, float], FloatArray]
@@ -141,10 +145,7 @@ def read_traces(
     if eog is not None:
         rows = zip(names, spans.filter(eog.data, *movement.freq_range), eog.usable, strict=True)
         traces = [EOGTrace(name, values) for name, values, usable in rows if usable]
-    level = np.full(len(signals.ch_names), np.nan)
-    step = -(-len(samples) // MAX_LEVEL_SAMPLES)
-    level[signals.usable] = _level(spans, signals, movement, samples[::step])
-    weights, name = movement.weights(signals, level)
+    weights, name = movement.weights(signals, partial(_level, spans, signals, movement, samples))
     used = np.flatnonzero(weights)
     if len(used):
         (values,) = spans.filter(
@@ -157,14 +158,15 @@ def read_traces(
 def _level(
     spans: CleanSpans, signals: Signals, movement: EyeMovement, samples: IntArray
 ) -> FloatArray:
-    """Return the median amplitude of usable channels, which rare blinks hardly change."""
-    used = np.flatnonzero(signals.usable)
-    band = movement.freq_range
-    values = spans.filter(signals.data, *band, channels=used, samples=samples)
-    return np.asarray(np.median(np.abs(values), axis=1))
+    """Return the median amplitude of usable channels, which rare blinks hardly change, or NaN."""
+    used, level = np.flatnonzero(signals.usable), np.full(len(signals.ch_names), np.nan)
+    some = samples[:: -(-len(samples) // MAX_LEVEL_SAMPLES)]
+    values = spans.filter(signals.data, *movement.freq_range, channels=used, samples=some)
+    level[used] = np.median(np.abs(values), axis=1)
+    return level
 
 
-def _vertical(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
+def _vertical(signals: Signals, levels: Levels) -> tuple[FloatArray, str]:
     """Weigh the frontal electrodes minus all others, whatever the reference.
 
     Channels above the median level count with the inverse square of their level, so that a noisy
@@ -174,6 +176,7 @@ def _vertical(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
     if frontal:
         located = np.isfinite(electrode_positions(signals.info)).all(axis=1)
         others = np.setdiff1d(np.flatnonzero(signals.usable & located), frontal)
+        level = levels()
         precision = np.minimum(np.nanmedian(level) / level, 1.0) ** 2
         weights[frontal] = precision[frontal] / precision[frontal].sum()
         if len(others):
@@ -181,7 +184,7 @@ def _vertical(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
     return weights, ", ".join(signals.ch_names[index] for index in frontal)
 
 
-def _horizontal(signals: Signals, level: FloatArray) -> tuple[FloatArray, str]:
+def _horizontal(signals: Signals, levels: Levels) -> tuple[FloatArray, str]:
     """Weigh an electrode right of the eyes minus that left of them."""
     weights, pair = np.zeros(len(signals.ch_names)), lateral_channels(signals)
     weights[pair] = (-1.0, 1.0)[: len(pair)]
